@@ -1,0 +1,1 @@
+//! gateway.toml: from text to a typed plan

@@ -1,0 +1,235 @@
+//! The plan: what gateway.toml means. Nothing here is a string where it is a number, and nothing that has a
+//! default is an Option.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::diagnostic::{Source, Span};
+
+/// Everything `run` needs. Made only by [`crate::read`].
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The text this plan came from, for later mistakes that need the plugins to be seen.
+    pub source: Arc<Source>,
+    pub listen: Listen,
+    pub timeouts: Timeouts,
+    pub log: Log,
+    pub plugins: Plugins,
+    /// By name, in the order of the names.
+    pub plugin: BTreeMap<Arc<str>, PluginPlan>,
+    pub upstream: BTreeMap<Arc<str>, UpstreamPlan>,
+    /// In the order of the file.
+    pub routes: Vec<RoutePlan>,
+}
+
+/// `[listen]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// HTTP/1.1 in clear text.
+    pub http: SocketAddr,
+    /// HTTP/2 in clear text with prior knowledge (RFC 9113 section 3.3), a listener of its own.
+    pub h2c: Option<SocketAddr>,
+    pub admin: SocketAddr,
+    /// Peers whose X-Forwarded-*, Forwarded and X-Request-Id are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Threads that serve requests; default: the cores of the machine.
+    pub workers: usize,
+    pub max_connections: usize,
+    /// Largest request head in bytes.
+    pub max_head: usize,
+    /// How long exchanges in flight may go on after SIGTERM.
+    pub drain: Duration,
+}
+
+/// `[timeouts]`, and `timeouts = {}` of an upstream, which overrides single values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The client's request head, from its first byte (or the accept) to its last.
+    pub head: Duration,
+    /// A client connection between two requests.
+    pub keep_alive: Duration,
+    /// A TCP connection to a server.
+    pub connect: Duration,
+    /// From the last byte of the request to the first of the response.
+    pub first_byte: Duration,
+    /// Between two reads or writes of a body or a WebSocket.
+    pub idle: Duration,
+    /// A whole exchange; does not bind WebSockets.
+    pub total: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// One line per exchange.
+    pub access: bool,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+/// `[plugins]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugins {
+    /// Absolute, or relative to the directory of gateway.toml: already joined.
+    pub folder: PathBuf,
+    /// How many instances may live at once, over all plugins.
+    pub instances: u32,
+}
+
+/// `[plugin.NAME]`
+#[derive(Debug, Clone)]
+pub struct PluginPlan {
+    pub name: Arc<str>,
+    /// Where the name stands in the file.
+    pub span: Span,
+    /// File name inside the plugin folder.
+    pub component: String,
+    pub component_span: Span,
+    pub instance: InstanceMode,
+    pub limits: PluginLimits,
+    /// Upstreams this plugin may call.
+    pub upstreams: Vec<Arc<str>>,
+    /// The settings as JSON text, secrets resolved. Redacted in Debug.
+    pub settings: Settings,
+    pub settings_span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceMode {
+    /// A new instance for every request.
+    Fresh,
+    /// One instance for one request at a time per worker.
+    Kept,
+}
+
+/// `limits = {}` of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PluginLimits {
+    /// Linear memory in bytes, per instance.
+    pub memory: usize,
+    /// Wall time of one call.
+    pub time: Duration,
+    /// Host functions one call may call.
+    pub host_calls: u32,
+}
+
+/// `[upstream.NAME]`
+#[derive(Debug, Clone)]
+pub struct UpstreamPlan {
+    pub name: Arc<str>,
+    pub servers: Vec<ServerPlan>,
+    pub balance: Balance,
+    pub timeouts: Timeouts,
+    /// How long a server that failed to connect is left alone.
+    pub eject_for: Duration,
+    /// Idle connections kept per server and worker.
+    pub keep_alive: usize,
+    /// Send the client's Host (true) or the server's address (false).
+    pub preserve_host: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerPlan {
+    /// `host:port`; a name is resolved when connecting.
+    pub address: String,
+    pub weight: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Balance {
+    /// Smooth round robin by weight.
+    RoundRobin,
+    LeastConnections,
+    PowerOfTwo,
+    /// Consistent hash of a request header (lower-case name).
+    HashHeader(String),
+    /// Consistent hash of the caller's id.
+    HashCaller,
+    /// Consistent hash of the client's address.
+    HashClientIp,
+}
+
+/// `[[route]]`
+#[derive(Debug, Clone)]
+pub struct RoutePlan {
+    pub name: Arc<str>,
+    pub span: Span,
+    /// Lower case, without port; `*.example.com` matches any one or more labels. Empty: every host.
+    pub hosts: Vec<String>,
+    pub path: PathPattern,
+    /// Empty: every method.
+    pub methods: Vec<String>,
+    pub headers: Vec<Condition>,
+    pub query: Vec<Condition>,
+    pub public: bool,
+    /// In the order of the chain.
+    pub plugins: Vec<PluginRef>,
+    /// None only where a plugin is the handler; checked when the plugins are known.
+    pub upstream: Option<Arc<str>>,
+    /// Largest request body in bytes.
+    pub max_body: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct PluginRef {
+    pub name: Arc<str>,
+    pub span: Span,
+}
+
+/// A path of a route, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    /// As written.
+    pub text: String,
+    pub segments: Vec<Segment>,
+    /// Ends in `/**`: this path and everything below it.
+    pub open: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Segment {
+    Literal(String),
+    Param(String),
+}
+
+/// A condition on a header or a query parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Header names are lower case.
+    pub name: String,
+    pub want: Want,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Want {
+    Present,
+    Absent,
+    Equals(String),
+}
+
+/// Settings of a plugin: JSON text that Debug never shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Settings(pub(crate) String);
+
+impl Settings {
+    /// For the plugin itself and for hashing; do not log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Settings(redacted)")
+    }
+}

@@ -1,0 +1,1 @@
+//! Filter: set, add and remove headers

@@ -1,0 +1,1 @@
+//! Authorizer: roles to permissions

@@ -1,0 +1,1 @@
+//! Authenticator: Telegram Mini App initData

@@ -1,0 +1,1 @@
+//! Drives the gateway from outside; demo services; hostile plugins
