@@ -256,8 +256,8 @@ mod tests {
     #[test]
     fn a_quoted_word_is_marked_without_its_quotes() {
         let seen = rendered("\n\tname = [\"ä\", \"bad\"]\r\n", 16..21);
-        let want = "a.toml:2:15: error: no\n    2 | \tname = [\"ä\", \"bad\"]\n      \
-                    | \t             ^^^\n   hint: yes\n1 mistake; nothing was changed";
+        let want = "a.toml:2:16: error: no\n    2 | \tname = [\"ä\", \"bad\"]\n      \
+                    | \t              ^^^\n   hint: yes\n1 mistake; nothing was changed";
         assert_eq!(seen, want);
     }
 

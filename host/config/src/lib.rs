@@ -1,7 +1,23 @@
 //! gateway.toml: from text to a typed plan.
+//!
+//! Owns what the file may say and every message about it. Knows nothing of plugins beyond their names: what
+//! needs their components is checked by the host, which makes its [`Diagnostic`]s with the same renderer.
 
 pub mod diagnostic;
 pub mod plan;
 
+mod fields;
+mod keys;
+mod mistakes;
+mod path;
+mod read;
+mod reference;
+mod settings;
+mod shapes;
+mod spelling;
+mod units;
+
 pub use diagnostic::{Diagnostic, Report, Source, Span};
 pub use plan::*;
+pub use read::{parse, read, to_single};
+pub use reference::reference;

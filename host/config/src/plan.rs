@@ -221,6 +221,13 @@ pub enum Want {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings(pub(crate) String);
 
+impl Default for Settings {
+    /// No settings: an empty object.
+    fn default() -> Self {
+        Self("{}".to_owned())
+    }
+}
+
 impl Settings {
     /// For the plugin itself and for hashing; do not log.
     pub fn expose(&self) -> &str {

@@ -1,0 +1,96 @@
+//! Every key of gateway.toml, once: the reader checks against these tables and docs/config.md is made of them.
+
+mod general;
+mod named;
+
+pub(crate) use general::{LISTEN, LOG, PLUGINS, TIMEOUTS};
+pub(crate) use named::{LIMITS, PLUGIN, ROUTE, SERVER, UPSTREAM, UPSTREAM_TIMEOUTS};
+
+/// A table of the file.
+pub(crate) struct Section {
+    /// As people write it: `[listen]`, `[plugin.NAME]`.
+    pub(crate) title: &'static str,
+    pub(crate) doc: &'static str,
+    pub(crate) keys: &'static [Key],
+}
+
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) fallback: Fallback,
+    /// One line, for the reference and for the hint when the key is missing.
+    pub(crate) doc: &'static str,
+}
+
+/// What a value looks like. Bounds are inclusive and written as in the file.
+pub(crate) enum Shape {
+    Flag,
+    Count(u64, u64),
+    Duration(&'static str, &'static str),
+    Size(&'static str, &'static str),
+    Choice(&'static [&'static str]),
+    /// An IP address and a port.
+    Address,
+    Text,
+    /// A list of strings.
+    List,
+    /// A shape of its own, in words.
+    Shaped(&'static str),
+}
+
+pub(crate) enum Fallback {
+    Required,
+    /// Written as in the file, strings without their quotes.
+    Value(&'static str),
+    /// In words, for the reference.
+    Words(&'static str),
+}
+
+impl Section {
+    pub(crate) fn find(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+const fn key(name: &'static str, shape: Shape, fallback: Fallback, doc: &'static str) -> Key {
+    Key {
+        name,
+        shape,
+        fallback,
+        doc,
+    }
+}
+
+/// In the order of the reference.
+pub(crate) const SECTIONS: &[&Section] = &[
+    &LISTEN,
+    &TIMEOUTS,
+    &LOG,
+    &PLUGINS,
+    &PLUGIN,
+    &LIMITS,
+    &UPSTREAM,
+    &SERVER,
+    &UPSTREAM_TIMEOUTS,
+    &ROUTE,
+];
+
+/// The file itself; not part of the reference, which has a chapter for each of these keys.
+pub(crate) static FILE: Section = Section {
+    title: "the file",
+    doc: "",
+    keys: &[
+        key("listen", Shape::Shaped("table"), Fallback::Words(""), ""),
+        key("timeouts", Shape::Shaped("table"), Fallback::Words(""), ""),
+        key("log", Shape::Shaped("table"), Fallback::Words(""), ""),
+        key("plugins", Shape::Shaped("table"), Fallback::Words(""), ""),
+        key("plugin", Shape::Shaped("table"), Fallback::Words(""), ""),
+        key("upstream", Shape::Shaped("table"), Fallback::Words(""), ""),
+        key(
+            "route",
+            Shape::Shaped("list of tables"),
+            Fallback::Required,
+            "write `[[route]]`",
+        ),
+    ],
+};

@@ -1,0 +1,136 @@
+//! The tables that are in a file once.
+
+use super::Fallback::{Value, Words};
+use super::Shape::{Address, Choice, Count, Duration, Flag, List, Size, Text};
+use super::{Section, key};
+
+pub(crate) static LISTEN: Section = Section {
+    title: "[listen]",
+    doc: "Where clients and operators come in.",
+    keys: &[
+        key(
+            "http",
+            Address,
+            Value("127.0.0.1:8080"),
+            "HTTP/1.1 in clear text",
+        ),
+        key(
+            "h2c",
+            Address,
+            Words("no such listener"),
+            "HTTP/2 in clear text with prior knowledge",
+        ),
+        key(
+            "admin",
+            Address,
+            Value("127.0.0.1:9901"),
+            "metrics, probes and reload; keep it on loopback",
+        ),
+        key(
+            "trusted_proxies",
+            List,
+            Words("nobody"),
+            "peers (`\"10.0.0.0/8\"`) whose X-Forwarded-*, Forwarded and X-Request-Id are believed",
+        ),
+        key(
+            "workers",
+            Count(1, 1024),
+            Words("the cores of the machine"),
+            "threads that serve requests",
+        ),
+        key(
+            "max_connections",
+            Count(1, 1_000_000),
+            Value("10000"),
+            "client connections at once",
+        ),
+        key(
+            "max_head",
+            Size("1KiB", "1MiB"),
+            Value("64KiB"),
+            "the largest request head",
+        ),
+        key(
+            "drain",
+            Duration("0s", "1h"),
+            Value("30s"),
+            "how long exchanges in flight may go on after SIGTERM",
+        ),
+    ],
+};
+
+pub(crate) static TIMEOUTS: Section = Section {
+    title: "[timeouts]",
+    doc: "How long the gateway waits, for every upstream that says nothing else.",
+    keys: &[
+        key(
+            "head",
+            Duration("1ms", "7d"),
+            Value("10s"),
+            "a client's request head, from its first byte (or the accept) to its last",
+        ),
+        key(
+            "keep_alive",
+            Duration("1ms", "7d"),
+            Value("60s"),
+            "a client connection between two requests",
+        ),
+        key(
+            "connect",
+            Duration("1ms", "7d"),
+            Value("1s"),
+            "a connection to a server",
+        ),
+        key(
+            "first_byte",
+            Duration("1ms", "7d"),
+            Value("15s"),
+            "from the last byte of the request to the first of the response",
+        ),
+        key(
+            "idle",
+            Duration("1ms", "7d"),
+            Value("60s"),
+            "between two reads or writes of a body or a WebSocket",
+        ),
+        key(
+            "total",
+            Duration("1ms", "7d"),
+            Value("120s"),
+            "a whole exchange; does not bind WebSockets",
+        ),
+    ],
+};
+
+pub(crate) static LOG: Section = Section {
+    title: "[log]",
+    doc: "What is written to stdout.",
+    keys: &[
+        key("access", Flag, Value("true"), "one line per exchange"),
+        key(
+            "format",
+            Choice(&["json", "text"]),
+            Value("json"),
+            "how a line looks",
+        ),
+    ],
+};
+
+pub(crate) static PLUGINS: Section = Section {
+    title: "[plugins]",
+    doc: "All plugins together.",
+    keys: &[
+        key(
+            "folder",
+            Text,
+            Value("plugins.d"),
+            "where the components are, relative to the file; a new .wasm here is swapped in",
+        ),
+        key(
+            "instances",
+            Count(1, 100_000),
+            Value("1000"),
+            "sandboxes alive at once, over all plugins",
+        ),
+    ],
+};

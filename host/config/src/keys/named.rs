@@ -1,0 +1,229 @@
+//! Plugins, upstreams and routes.
+
+use super::Fallback::{Required, Value, Words};
+use super::Shape::{Choice, Count, Duration, Flag, List, Shaped, Size, Text};
+use super::{Section, key};
+
+pub(crate) static PLUGIN: Section = Section {
+    title: "[plugin.NAME]",
+    doc: "One table for each plugin; a route lists it by NAME. Two plugins may use one component.",
+    keys: &[
+        key(
+            "component",
+            Text,
+            Required,
+            "a file name in the plugin folder, ending in `.wasm`",
+        ),
+        key(
+            "instance",
+            Choice(&["fresh", "kept"]),
+            Value("fresh"),
+            "`fresh`: a new sandbox for every request; `kept`: one per worker, for one request at a time",
+        ),
+        key(
+            "limits",
+            Shaped("table"),
+            Words("see below"),
+            "what one call may use",
+        ),
+        key(
+            "upstreams",
+            List,
+            Words("none"),
+            "upstreams this plugin may call",
+        ),
+        key(
+            "settings",
+            Shaped("table"),
+            Words("`{}`"),
+            "what the plugin is given once, when it is loaded; `{ env = \"X\" }`, `{ env = \"X\", default = \"…\" }` and `{ file = \"path\" }` stand for strings",
+        ),
+    ],
+};
+
+pub(crate) static LIMITS: Section = Section {
+    title: "[plugin.NAME.limits]",
+    doc: "A call that goes over a limit is ended; only its request is harmed.",
+    keys: &[
+        key(
+            "memory",
+            Size("64KiB", "256MiB"),
+            Value("16MiB"),
+            "linear memory of one instance",
+        ),
+        key(
+            "time",
+            Duration("1ms", "1m"),
+            Value("50ms"),
+            "wall time of one call",
+        ),
+        key(
+            "host_calls",
+            Count(0, 1_000_000),
+            Value("1000"),
+            "host functions one call may call",
+        ),
+    ],
+};
+
+pub(crate) static UPSTREAM: Section = Section {
+    title: "[upstream.NAME]",
+    doc: "One table for each service behind the gateway; a route forwards to it by NAME.",
+    keys: &[
+        key(
+            "servers",
+            Shaped("list of strings or tables"),
+            Required,
+            "`\"host:port\"`, or a table with a weight; names are resolved when connecting",
+        ),
+        key(
+            "balance",
+            Choice(&["round_robin", "least_connections", "power_of_two", "hash"]),
+            Value("round_robin"),
+            "which server is next",
+        ),
+        key(
+            "hash_by",
+            Text,
+            Words("none"),
+            "`\"header:NAME\"`, `\"caller\"` or `\"client_ip\"`; with `balance = \"hash\"`, and only then",
+        ),
+        key(
+            "timeouts",
+            Shaped("table"),
+            Words("as in `[timeouts]`"),
+            "other timeouts for this upstream",
+        ),
+        key(
+            "eject_for",
+            Duration("0s", "1h"),
+            Value("10s"),
+            "how long a server that failed to connect is left alone",
+        ),
+        key(
+            "keep_alive",
+            Count(0, 10_000),
+            Value("64"),
+            "idle connections kept per server and worker",
+        ),
+        key(
+            "preserve_host",
+            Flag,
+            Value("true"),
+            "send the client's Host (`true`) or the server's address (`false`)",
+        ),
+    ],
+};
+
+pub(crate) static SERVER: Section = Section {
+    title: "servers = [{ … }]",
+    doc: "A server of an upstream, when it is more than an address.",
+    keys: &[
+        key("address", Text, Required, "`\"host:port\"`"),
+        key(
+            "weight",
+            Count(1, 1000),
+            Value("1"),
+            "its share of the requests",
+        ),
+    ],
+};
+
+pub(crate) static UPSTREAM_TIMEOUTS: Section = Section {
+    title: "[upstream.NAME.timeouts]",
+    doc: "Only what differs from `[timeouts]`.",
+    keys: &[
+        key(
+            "connect",
+            Duration("1ms", "7d"),
+            Words("as in `[timeouts]`"),
+            "a connection to a server",
+        ),
+        key(
+            "first_byte",
+            Duration("1ms", "7d"),
+            Words("as in `[timeouts]`"),
+            "from the last byte of the request to the first of the response",
+        ),
+        key(
+            "idle",
+            Duration("1ms", "7d"),
+            Words("as in `[timeouts]`"),
+            "between two reads or writes of a body or a WebSocket",
+        ),
+        key(
+            "total",
+            Duration("1ms", "7d"),
+            Words("as in `[timeouts]`"),
+            "a whole exchange; does not bind WebSockets",
+        ),
+    ],
+};
+
+pub(crate) static ROUTE: Section = Section {
+    title: "[[route]]",
+    doc: "One table for each route. The order does not matter: two routes that match the same requests are a mistake.",
+    keys: &[
+        key(
+            "name",
+            Text,
+            Required,
+            "the name of the route in logs and metrics",
+        ),
+        key(
+            "host",
+            Shaped("string or list of strings"),
+            Words("every host"),
+            "without port; `*.example.com` stands for one or more labels",
+        ),
+        key(
+            "path",
+            Text,
+            Words("one of `path` and `prefix`"),
+            "`/a` is exact, `{id}` is one segment, `/a/**` is `/a` and everything below it",
+        ),
+        key(
+            "prefix",
+            Text,
+            Words("one of `path` and `prefix`"),
+            "`prefix = \"/a\"` is short for `path = \"/a/**\"`",
+        ),
+        key(
+            "methods",
+            List,
+            Words("every method"),
+            "in upper case; CONNECT and TRACE are never served",
+        ),
+        key(
+            "headers",
+            Shaped("table"),
+            Words("no condition"),
+            "`{ name = \"value\" }`; `true`: must be there, `false`: must not",
+        ),
+        key(
+            "query",
+            Shaped("table"),
+            Words("no condition"),
+            "the same for query parameters",
+        ),
+        key(
+            "public",
+            Flag,
+            Value("false"),
+            "no authenticator: said aloud, or it is a mistake",
+        ),
+        key("plugins", List, Words("none"), "the chain, in order"),
+        key(
+            "upstream",
+            Text,
+            Words("none; a plugin answers"),
+            "where requests are forwarded",
+        ),
+        key(
+            "max_body",
+            Size("0B", "1024GiB"),
+            Value("10MiB"),
+            "the largest request body",
+        ),
+    ],
+};

@@ -1,0 +1,222 @@
+//! From text to plan: syntax, then every table, then what binds them together.
+
+mod conflict;
+mod general;
+mod matching;
+mod plugin;
+mod route;
+mod upstream;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Diagnostic, Report, Source, Span};
+use crate::fields::Fields;
+use crate::keys;
+use crate::mistakes::{Fault, Mistakes};
+use crate::plan::{Plan, Timeouts};
+use crate::settings::Secrets;
+use crate::shapes::type_name;
+use crate::spelling;
+
+/// What the readers of single tables need of the whole file.
+struct File<'a> {
+    source: &'a Source,
+    root: Fields<'a>,
+    secrets: Secrets<'a>,
+    /// The names of all `[plugin.NAME]`, also of those with mistakes.
+    plugins: BTreeSet<&'a str>,
+    upstreams: BTreeSet<&'a str>,
+    timeouts: Timeouts,
+}
+
+/// Reads gateway.toml. Paths in it are relative to its directory; secrets come from the environment of the
+/// process and from files.
+///
+/// # Errors
+///
+/// Every mistake of the file, or the one reason why it cannot be read.
+pub fn read(path: &Path) -> Result<Plan, Report> {
+    let name = path.display().to_string();
+    let alone = |message: String, hint: &str| {
+        let diagnostic = Diagnostic::new(Span::default(), message).with_hint(hint);
+        Report::new(Arc::new(Source::new(name.as_str(), "")), vec![diagnostic])
+    };
+    let bytes = std::fs::read(path).map_err(|error| {
+        let hint = "give the path of a gateway.toml that this process may read";
+        alone(format!("the file cannot be read: {error}"), hint)
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = error
+            .as_bytes()
+            .iter()
+            .take(error.utf8_error().valid_up_to());
+        let line = line.filter(|byte| **byte == b'\n').count() + 1;
+        alone(
+            format!("line {line} is not UTF-8 text"),
+            "save the file as UTF-8",
+        )
+    })?;
+    let dir = path.parent().unwrap_or(Path::new(""));
+    parse(&name, &text, dir, &|variable| std::env::var(variable).ok())
+}
+
+/// Reads the text of a gateway.toml. `name` is what people know the text by, `dir` what paths in it are
+/// relative to, `env` the environment that secrets come from.
+///
+/// # Errors
+///
+/// Every mistake of the text.
+pub fn parse(
+    name: &str,
+    text: &str,
+    dir: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Plan, Report> {
+    let source = Arc::new(Source::new(name, text));
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(Report::new(source, syntax(text, &errors)));
+    }
+    let mistakes = Mistakes::default();
+    let plan = plan(&source, root.get_ref(), dir, env, &mistakes);
+    match plan {
+        Some(plan) if mistakes.is_empty() => Ok(plan),
+        _ => Err(Report::new(source, mistakes.into_vec())),
+    }
+}
+
+/// The plan of `run --to`: every request to one server, no plugins, nobody asked who they are.
+///
+/// `upstream` is `http://host:port`; the port may be left out.
+///
+/// # Errors
+///
+/// What is wrong with `upstream`, or with the address to listen on.
+pub fn to_single(upstream: &str, listen: SocketAddr) -> Result<Plan, Report> {
+    let server = upstream::from_url(upstream).map_err(|Fault { message, hint }| {
+        let span = Span::from(0..upstream.len());
+        let source = Arc::new(Source::new("--to", upstream));
+        Report::new(
+            source,
+            vec![Diagnostic {
+                span,
+                message,
+                hint,
+            }],
+        )
+    })?;
+    // As text, so that there is one way to a plan and people can be shown what they run.
+    let text = format!(
+        "[listen]\nhttp = \"{listen}\"\n\n[upstream.to]\nservers = [\"{server}\"]\n\n\
+         [[route]]\nname = \"all\"\npath = \"/**\"\npublic = true\nupstream = \"to\"\n"
+    );
+    parse("--to", &text, Path::new(""), &|_| None)
+}
+
+/// The parser recovers and goes on; of what it says about one line only the first is worth reading.
+fn syntax(text: &str, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
+    let source = Source::new("", text);
+    let mut lines = BTreeSet::new();
+    let mut diagnostics = Vec::new();
+    for error in errors {
+        let mut span: Span = error.span().unwrap_or(text.len()..text.len()).into();
+        span.end = span.end.max(span.start + 1);
+        if lines.insert(source.line(span)) {
+            diagnostics.push(Diagnostic::new(
+                span,
+                format!("not TOML: {}", error.message()),
+            ));
+        }
+    }
+    diagnostics
+}
+
+/// None only with a mistake noted.
+fn plan<'a>(
+    source: &'a Arc<Source>,
+    root: &'a DeTable<'a>,
+    dir: &'a Path,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    mistakes: &'a Mistakes,
+) -> Option<Plan> {
+    let root = Fields::new(&keys::FILE, Span::default(), root, mistakes);
+    let timeouts = general::timeouts(&root.fields("timeouts", &keys::TIMEOUTS));
+    let file = File {
+        source,
+        plugins: names(&root, "plugin"),
+        upstreams: names(&root, "upstream"),
+        secrets: Secrets { dir, env, mistakes },
+        timeouts,
+        root,
+    };
+    let listen = general::listen(&file.root.fields("listen", &keys::LISTEN));
+    let log = general::log(&file.root.fields("log", &keys::LOG));
+    let plugins = general::plugins(&file.root.fields("plugins", &keys::PLUGINS), dir);
+    let plugin = file.named("plugin", &keys::PLUGIN, plugin::read);
+    let upstream = file.named("upstream", &keys::UPSTREAM, upstream::read);
+    let routes = route::read_all(&file);
+    Some(Plan {
+        source: Arc::clone(source),
+        listen,
+        timeouts,
+        log,
+        plugins,
+        plugin,
+        upstream,
+        routes: routes?,
+    })
+}
+
+/// The names in a table of tables.
+fn names<'a>(root: &Fields<'a>, key: &str) -> BTreeSet<&'a str> {
+    let table = root.item(key).and_then(|item| item.get_ref().as_table());
+    table
+        .into_iter()
+        .flat_map(|table| table.keys().map(|key| key.get_ref().as_ref()))
+        .collect()
+}
+
+impl<'a> File<'a> {
+    fn mistakes(&self) -> &'a Mistakes {
+        self.root.mistakes()
+    }
+
+    /// Reads `[key.NAME]` for every name; those with mistakes are noted and left out.
+    fn named<T>(
+        &self,
+        key: &str,
+        section: &'static keys::Section,
+        read: impl Fn(&Self, Arc<str>, Span, &Fields<'a>) -> Option<T>,
+    ) -> BTreeMap<Arc<str>, T> {
+        let mut all = BTreeMap::new();
+        let Some((_, table)) = self.root.table(key) else {
+            return all;
+        };
+        for (name, item) in table {
+            let span = name.span().into();
+            self.mistakes()
+                .note(span, spelling::check_name(name.get_ref()));
+            let DeValue::Table(table) = item.get_ref() else {
+                let found = type_name(item.get_ref());
+                let fault = Fault::new(format!(
+                    "`{key}.{}` must be a table, not {found}",
+                    name.get_ref()
+                ));
+                let hint = format!("write [{key}.NAME] above the keys of one {key}");
+                self.mistakes().fault(span, fault.with_hint(hint));
+                continue;
+            };
+            let fields = Fields::new(section, span, table, self.mistakes());
+            let name: Arc<str> = Arc::from(name.get_ref().as_ref());
+            if let Some(value) = read(self, Arc::clone(&name), span, &fields) {
+                all.insert(name, value);
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,120 @@
+//! `[listen]`, `[timeouts]`, `[log]` and `[plugins]`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use ipnet::IpNet;
+
+use crate::fields::Fields;
+use crate::mistakes::Fault;
+use crate::plan::{Listen, Log, LogFormat, Plugins, Timeouts};
+use crate::spelling;
+
+pub(super) fn listen(fields: &Fields<'_>) -> Listen {
+    let cores = available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let listen = Listen {
+        http: fields.address("http"),
+        h2c: fields.address_if_given("h2c"),
+        admin: fields.address("admin"),
+        trusted_proxies: trusted_proxies(fields),
+        workers: fields.count_or("workers", cores) as usize,
+        max_connections: fields.count("max_connections") as usize,
+        max_head: fields.size("max_head") as usize,
+        drain: fields.duration("drain"),
+    };
+    let listeners = [
+        ("http", Some(listen.http)),
+        ("h2c", listen.h2c),
+        ("admin", Some(listen.admin)),
+    ];
+    for (at, (name, address)) in listeners.iter().enumerate() {
+        for (other, taken) in &listeners[..at] {
+            if let (Some(address), Some(taken)) = (address, taken)
+                && collide(*address, *taken)
+            {
+                let fault = Fault::new(format!(
+                    "`{name}` and `{other}` cannot both listen on {address}"
+                ));
+                // The one that is written; a default has no place of its own.
+                let written = if fields.item(name).is_some() {
+                    name
+                } else {
+                    other
+                };
+                fields.mistakes().fault(
+                    fields.span_of(written),
+                    fault.with_hint("give one another port"),
+                );
+            }
+        }
+    }
+    listen
+}
+
+/// Whether binding one leaves nothing for the other. Port 0 is any free port.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let covers = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && covers
+}
+
+fn trusted_proxies(fields: &Fields<'_>) -> Vec<IpNet> {
+    let words = spelling::distinct(fields, "trusted_proxies").into_iter();
+    words
+        .filter_map(|word| fields.mistakes().note(word.span, network(word.text)))
+        .collect()
+}
+
+/// `10.0.0.0/8`, or one address.
+fn network(text: &str) -> Result<IpNet, Fault> {
+    let net = text.parse::<IpNet>().ok();
+    let Some(net) = net.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) else {
+        let fault = Fault::new(format!("`{text}` is not an IP address or network"));
+        return Err(fault.with_hint("write \"10.0.0.0/8\" or \"10.1.2.3\""));
+    };
+    if net.addr() != net.network() {
+        let fault = Fault::new(format!("`{text}` names an address inside of a network"));
+        return Err(fault.with_hint(format!(
+            "write \"{}\" for the network, or \"{}\"",
+            net.trunc(),
+            net.addr()
+        )));
+    }
+    Ok(net)
+}
+
+pub(super) fn timeouts(fields: &Fields<'_>) -> Timeouts {
+    Timeouts {
+        head: fields.duration("head"),
+        keep_alive: fields.duration("keep_alive"),
+        connect: fields.duration("connect"),
+        first_byte: fields.duration("first_byte"),
+        idle: fields.duration("idle"),
+        total: fields.duration("total"),
+    }
+}
+
+pub(super) fn log(fields: &Fields<'_>) -> Log {
+    let format = match fields.choice("format") {
+        "text" => LogFormat::Text,
+        _ => LogFormat::Json,
+    };
+    Log {
+        access: fields.flag("access"),
+        format,
+    }
+}
+
+pub(super) fn plugins(fields: &Fields<'_>, dir: &Path) -> Plugins {
+    let folder = fields.text_or_default("folder");
+    if folder.is_empty() {
+        let fault =
+            Fault::new("`folder` is empty").with_hint("write \".\" for the directory of the file");
+        fields.mistakes().fault(fields.span_of("folder"), fault);
+    }
+    let instances = u32::try_from(fields.count("instances")).unwrap_or(u32::MAX);
+    Plugins {
+        folder: dir.join(folder),
+        instances,
+    }
+}

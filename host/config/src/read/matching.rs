@@ -1,0 +1,156 @@
+//! What a route matches besides its path: hosts, methods, headers and query.
+
+use std::collections::BTreeSet;
+
+use toml::de::DeValue;
+
+use super::upstream::is_host;
+use crate::diagnostic::Span;
+use crate::fields::{Fields, Item, Word};
+use crate::mistakes::Fault;
+use crate::plan::{Condition, Want};
+use crate::shapes::type_name;
+use crate::spelling;
+
+/// `host`: one or a list, in lower case.
+pub(super) fn hosts(fields: &Fields<'_>) -> Vec<String> {
+    let words = match fields.item("host").map(|item| item.get_ref()) {
+        Some(DeValue::Array(_)) => spelling::distinct(fields, "host"),
+        _ => fields.text("host").into_iter().collect(),
+    };
+    refuse_empty(fields, "host");
+    let hosts = words.into_iter().filter_map(|word| {
+        fields.mistakes().note(word.span, check_host(word.text))?;
+        Some(word.text.to_ascii_lowercase())
+    });
+    hosts.collect()
+}
+
+fn check_host(text: &str) -> Result<(), Fault> {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    if is_host(name) {
+        return Ok(());
+    }
+    let fault = Fault::new(format!("`{}` is not a host", text.escape_debug()));
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let bare = bare.split('/').next().unwrap_or(bare);
+    let bare = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
+    Err(match is_host(bare.strip_prefix("*.").unwrap_or(bare)) {
+        true => fault.with_hint(format!("write \"{bare}\", without scheme, port and path")),
+        false => fault
+            .with_hint("write \"api.example.com\", or \"*.example.com\" for every name below it"),
+    })
+}
+
+/// `methods`: tokens in upper case.
+pub(super) fn methods(fields: &Fields<'_>) -> Vec<String> {
+    refuse_empty(fields, "methods");
+    let words = spelling::distinct(fields, "methods").into_iter();
+    let methods = words.filter_map(|word| {
+        fields.mistakes().note(word.span, check_method(word.text))?;
+        Some(word.text.to_owned())
+    });
+    methods.collect()
+}
+
+fn check_method(text: &str) -> Result<(), Fault> {
+    if !spelling::is_token(text) {
+        let fault = Fault::new(format!("`{}` cannot be a method", text.escape_debug()));
+        return Err(fault.with_hint("a method is a word like GET"));
+    }
+    if text.bytes().any(|b| b.is_ascii_lowercase()) {
+        let fault = Fault::new(format!("the method `{text}` is not in upper case"));
+        return Err(fault.with_hint(format!("write \"{}\"", text.to_ascii_uppercase())));
+    }
+    if matches!(text, "CONNECT" | "TRACE") {
+        let fault = Fault::new(format!("the method {text} is never served"));
+        return Err(fault.with_hint("take it out; the gateway is no tunnel and echoes no requests"));
+    }
+    Ok(())
+}
+
+fn refuse_empty(fields: &Fields<'_>, key: &str) {
+    if let Some(DeValue::Array(array)) = fields.item(key).map(|item| item.get_ref())
+        && array.is_empty()
+    {
+        let fault = Fault::new(format!("`{key}` is empty: the route would match nothing"));
+        fields.mistakes().fault(
+            fields.span_of(key),
+            fault.with_hint("leave the key out to match everything"),
+        );
+    }
+}
+
+/// `headers`: sorted by their names, which are in lower case.
+pub(super) fn headers(fields: &Fields<'_>) -> Vec<Condition> {
+    let mut seen = BTreeSet::new();
+    let mut headers = conditions(fields, "headers", |name, want| {
+        if !spelling::is_token(name) {
+            return Err(Fault::new(format!(
+                "`{}` cannot be the name of a header",
+                name.escape_debug()
+            )));
+        }
+        if let Want::Equals(value) = want
+            && (value.chars().any(|c| c.is_control() || !c.is_ascii()) || value.trim() != value)
+        {
+            let fault = Fault::new(format!("no header `{name}` can have this value"));
+            return Err(fault.with_hint("a value is ASCII text without spaces around it"));
+        }
+        if !seen.insert(name.to_ascii_lowercase()) {
+            let fault = Fault::new(format!("there are two conditions on the header `{name}`"));
+            return Err(fault.with_hint("upper and lower case are the same here; take one out"));
+        }
+        Ok(())
+    });
+    for header in &mut headers {
+        header.name.make_ascii_lowercase();
+    }
+    headers.sort_by(|a, b| a.name.cmp(&b.name));
+    headers
+}
+
+/// `query`: sorted by name.
+pub(super) fn query(fields: &Fields<'_>) -> Vec<Condition> {
+    conditions(fields, "query", |name, _| match name {
+        "" => Err(Fault::new("a query parameter has a name")
+            .with_hint("write query = { name = \"value\" }")),
+        _ => Ok(()),
+    })
+}
+
+fn conditions<'a>(
+    fields: &Fields<'a>,
+    key: &str,
+    mut check: impl FnMut(&str, &Want) -> Result<(), Fault>,
+) -> Vec<Condition> {
+    let Some((_, table)) = fields.table(key) else {
+        return Vec::new();
+    };
+    let conditions = table.iter().filter_map(|(name, item)| {
+        let mistakes = fields.mistakes();
+        let want = mistakes.note(item.span().into(), want(name.get_ref(), item))?;
+        let at: Span = name.span().into();
+        mistakes.note(at, check(name.get_ref(), &want))?;
+        Some(Condition {
+            name: name.get_ref().to_string(),
+            want,
+        })
+    });
+    conditions.collect()
+}
+
+fn want(name: &str, item: Item<'_>) -> Result<Want, Fault> {
+    match item.get_ref() {
+        DeValue::Boolean(true) => Ok(Want::Present),
+        DeValue::Boolean(false) => Ok(Want::Absent),
+        DeValue::String(_) => Ok(Want::Equals(Word::of(name, item)?.text.to_owned())),
+        other => {
+            let fault = Fault::new(format!(
+                "the condition `{name}` cannot be {}",
+                type_name(other)
+            ));
+            Err(fault.with_hint("write a string, true (must be there) or false (must not)"))
+        }
+    }
+}

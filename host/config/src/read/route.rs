@@ -1,0 +1,181 @@
+//! `[[route]]`
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use toml::de::DeValue;
+
+use super::{File, conflict, matching};
+use crate::diagnostic::Span;
+use crate::fields::{Fields, Word};
+use crate::keys;
+use crate::mistakes::Fault;
+use crate::plan::{PathPattern, PluginRef, RoutePlan};
+use crate::shapes::type_name;
+use crate::spelling;
+
+/// All routes in the order of the file; None when `route` is not a list of tables.
+pub(super) fn read_all(file: &File<'_>) -> Option<Vec<RoutePlan>> {
+    let item = file.root.required("route")?;
+    let span = Span::from(item.span());
+    let DeValue::Array(array) = item.get_ref() else {
+        let fault = Fault::new(format!(
+            "`route` must be a list of tables, not {}",
+            type_name(item.get_ref())
+        ));
+        file.mistakes()
+            .fault(span, fault.with_hint("write [[route]] with two brackets"));
+        return None;
+    };
+    let mut routes = Vec::new();
+    let mut names = BTreeMap::new();
+    for item in array {
+        let span = Span::from(item.span());
+        let DeValue::Table(table) = item.get_ref() else {
+            let fault = Fault::new(format!(
+                "a route must be a table, not {}",
+                type_name(item.get_ref())
+            ));
+            file.mistakes().fault(
+                span,
+                fault.with_hint("write [[route]] above the keys of one route"),
+            );
+            continue;
+        };
+        let fields = Fields::new(&keys::ROUTE, span, table, file.mistakes());
+        let name = name(file, &fields, &mut names);
+        routes.extend(route(file, &fields, name));
+    }
+    conflict::check(&routes, file.source, file.mistakes());
+    Some(routes)
+}
+
+fn name<'a>(
+    file: &File<'_>,
+    fields: &Fields<'a>,
+    names: &mut BTreeMap<&'a str, Span>,
+) -> Option<Word<'a>> {
+    let name = fields.required_text("name")?;
+    fields
+        .mistakes()
+        .note(name.span, spelling::check_name(name.text));
+    if let Some(first) = names.get(name.text) {
+        let fault = Fault::new(format!("two routes are named `{}`", name.text));
+        let hint = format!(
+            "the other is on line {}; give one another name",
+            file.source.line(*first)
+        );
+        fields.mistakes().fault(name.span, fault.with_hint(hint));
+    } else {
+        names.insert(name.text, name.span);
+    }
+    Some(name)
+}
+
+/// Every key is read before the first `?`, so that all mistakes are noted.
+fn route<'a>(file: &File<'a>, fields: &Fields<'a>, name: Option<Word<'a>>) -> Option<RoutePlan> {
+    let hosts = matching::hosts(fields);
+    let path = path(fields);
+    let methods = matching::methods(fields);
+    let headers = matching::headers(fields);
+    let query = matching::query(fields);
+    let public = fields.flag("public");
+    let plugins = plugins(file, fields);
+    let upstream = upstream(file, fields);
+    let max_body = fields.size("max_body");
+    check_chain(fields, name.map_or(fields.span(), |name| name.span), public);
+    let name = name?;
+    Some(RoutePlan {
+        name: Arc::from(name.text),
+        span: name.span,
+        hosts,
+        path: path?,
+        methods,
+        headers,
+        query,
+        public,
+        plugins,
+        upstream,
+        max_body,
+    })
+}
+
+fn path(fields: &Fields<'_>) -> Option<PathPattern> {
+    let mistakes = fields.mistakes();
+    match (fields.item("path"), fields.item("prefix")) {
+        (Some(_), None) => {
+            let word = fields.text("path")?;
+            mistakes.note(word.span, PathPattern::parse(word.text))
+        }
+        (None, Some(_)) => {
+            let word = fields.text("prefix")?;
+            mistakes.note(word.span, PathPattern::parse_prefix(word.text))
+        }
+        (Some(_), Some(prefix)) => {
+            let fault = Fault::new("a route has `path` or `prefix`, not both");
+            mistakes.fault(
+                prefix.span().into(),
+                fault.with_hint("prefix = \"/a\" is short for path = \"/a/**\""),
+            );
+            None
+        }
+        (None, None) => {
+            let fault = Fault::new("[[route]] has no `path`");
+            let hint =
+                "write path = \"/a\" for one path, or prefix = \"/a\" for everything below it";
+            mistakes.fault(fields.span(), fault.with_hint(hint));
+            None
+        }
+    }
+}
+
+/// The chain; names that are not there are noted and left out.
+fn plugins(file: &File<'_>, fields: &Fields<'_>) -> Vec<PluginRef> {
+    let mut chain = Vec::new();
+    for word in spelling::distinct(fields, "plugins") {
+        if file.plugins.contains(word.text) {
+            chain.push(PluginRef {
+                name: Arc::from(word.text),
+                span: word.span,
+            });
+        } else {
+            let fault = spelling::unknown_name("plugin", word.text, &file.plugins);
+            fields.mistakes().fault(word.span, fault);
+        }
+    }
+    chain
+}
+
+fn upstream(file: &File<'_>, fields: &Fields<'_>) -> Option<Arc<str>> {
+    let word = fields.text("upstream")?;
+    if !file.upstreams.contains(word.text) {
+        fields.mistakes().fault(
+            word.span,
+            spelling::unknown_name("upstream", word.text, &file.upstreams),
+        );
+    }
+    Some(Arc::from(word.text))
+}
+
+/// What can be said of a chain before its components are known: without any, the route must be public and have
+/// an upstream. Asks for what is written, so that a misspelt name is not two mistakes.
+fn check_chain(fields: &Fields<'_>, span: Span, public: bool) {
+    let chain = fields.item("plugins").map(|item| item.get_ref());
+    if chain.is_some_and(|chain| chain.as_array().is_none_or(|chain| !chain.is_empty())) {
+        return;
+    }
+    if !public {
+        let fault = Fault::new("the route has no authenticator: anyone could call it");
+        fields.mistakes().fault(
+            span,
+            fault.with_hint("say `public = true`, or list an authenticator in `plugins`"),
+        );
+    }
+    if fields.item("upstream").is_none() {
+        let fault = Fault::new("the route goes nowhere: it has neither `upstream` nor `plugins`");
+        fields.mistakes().fault(
+            span,
+            fault.with_hint("name an upstream, or a plugin that answers"),
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! `[upstream.NAME]`
+
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use toml::de::DeValue;
+
+use super::File;
+use crate::diagnostic::Span;
+use crate::fields::{Fields, Item, Word};
+use crate::keys;
+use crate::mistakes::Fault;
+use crate::plan::{Balance, ServerPlan, Timeouts, UpstreamPlan};
+use crate::shapes::type_name;
+use crate::spelling;
+
+const HASH_BY: &str = "write hash_by = \"header:NAME\", \"caller\" or \"client_ip\"";
+
+pub(super) fn read(
+    file: &File<'_>,
+    name: Arc<str>,
+    _: Span,
+    fields: &Fields<'_>,
+) -> Option<UpstreamPlan> {
+    let timeouts = timeouts(
+        &fields.fields("timeouts", &keys::UPSTREAM_TIMEOUTS),
+        file.timeouts,
+    );
+    let balance = balance(fields);
+    let eject_for = fields.duration("eject_for");
+    let keep_alive = fields.count("keep_alive") as usize;
+    let preserve_host = fields.flag("preserve_host");
+    let servers = servers(fields)?;
+    Some(UpstreamPlan {
+        name,
+        servers,
+        balance: balance?,
+        timeouts,
+        eject_for,
+        keep_alive,
+        preserve_host,
+    })
+}
+
+fn timeouts(fields: &Fields<'_>, general: Timeouts) -> Timeouts {
+    Timeouts {
+        connect: fields.duration_or("connect", general.connect),
+        first_byte: fields.duration_or("first_byte", general.first_byte),
+        idle: fields.duration_or("idle", general.idle),
+        total: fields.duration_or("total", general.total),
+        ..general
+    }
+}
+
+// === balance ===
+
+fn balance(fields: &Fields<'_>) -> Option<Balance> {
+    let balance = match fields.choice("balance") {
+        "hash" => return hash_by(fields),
+        "least_connections" => Balance::LeastConnections,
+        "power_of_two" => Balance::PowerOfTwo,
+        _ => Balance::RoundRobin,
+    };
+    if fields.item("hash_by").is_some() {
+        let fault = Fault::new("`hash_by` has no effect unless `balance` is `hash`");
+        let fault = fault.with_hint("write balance = \"hash\", or take hash_by out");
+        fields.mistakes().fault(fields.span_of("hash_by"), fault);
+    }
+    Some(balance)
+}
+
+fn hash_by(fields: &Fields<'_>) -> Option<Balance> {
+    if fields.item("hash_by").is_none() {
+        let fault = Fault::new("`balance = \"hash\"` needs `hash_by`").with_hint(HASH_BY);
+        fields.mistakes().fault(fields.span_of("balance"), fault);
+        return None;
+    }
+    let word = fields.text("hash_by")?;
+    let balance = match word.text {
+        "caller" => Ok(Balance::HashCaller),
+        "client_ip" => Ok(Balance::HashClientIp),
+        text => match text.strip_prefix("header:") {
+            Some(name) if spelling::is_token(name) => {
+                Ok(Balance::HashHeader(name.to_ascii_lowercase()))
+            }
+            Some(name) => Err(Fault::new(format!(
+                "`{name}` cannot be the name of a header"
+            ))),
+            None => Err(Fault::new(format!("nothing to hash by is called `{text}`"))),
+        },
+    };
+    fields
+        .mistakes()
+        .note(word.span, balance.map_err(|fault| fault.with_hint(HASH_BY)))
+}
+
+// === servers ===
+
+fn servers(fields: &Fields<'_>) -> Option<Vec<ServerPlan>> {
+    let item = fields.required("servers")?;
+    let span = Span::from(item.span());
+    let DeValue::Array(array) = item.get_ref() else {
+        let found = type_name(item.get_ref());
+        let fault = Fault::new(format!("`servers` must be a list, not {found}"));
+        fields.mistakes().fault(
+            span,
+            fault.with_hint("write servers = [\"127.0.0.1:3000\"]"),
+        );
+        return None;
+    };
+    if array.is_empty() {
+        let fault = Fault::new("`servers` is empty")
+            .with_hint("name at least one server, \"127.0.0.1:3000\"");
+        fields.mistakes().fault(span, fault);
+    }
+    let mut seen = BTreeSet::new();
+    let mut servers = Vec::new();
+    for item in array {
+        let Some(server) = server(fields, item) else {
+            continue;
+        };
+        if !seen.insert(server.address.clone()) {
+            let fault = Fault::new(format!(
+                "the server `{}` is twice in `servers`",
+                server.address
+            ));
+            let hint = "take one out; a larger share is written { address = \"…\", weight = 2 }";
+            fields
+                .mistakes()
+                .fault(item.span().into(), fault.with_hint(hint));
+        }
+        servers.push(server);
+    }
+    Some(servers)
+}
+
+fn server<'a>(fields: &Fields<'a>, item: Item<'a>) -> Option<ServerPlan> {
+    let mistakes = fields.mistakes();
+    let (word, weight) = match item.get_ref() {
+        DeValue::Table(table) => {
+            let fields = Fields::new(&keys::SERVER, item.span().into(), table, mistakes);
+            let weight = u32::try_from(fields.count("weight")).unwrap_or(u32::MAX);
+            (fields.required_text("address")?, weight)
+        }
+        _ => (
+            mistakes.note(item.span().into(), Word::of("servers[]", item))?,
+            1,
+        ),
+    };
+    let address = mistakes.note(word.span, check_address(word.text))?;
+    Some(ServerPlan { address, weight })
+}
+
+/// `host:port`, as it is dialled.
+fn check_address(text: &str) -> Result<String, Fault> {
+    if let Some(rest) = text.strip_prefix("http://") {
+        let fault = Fault::new("a server has no scheme");
+        return Err(fault.with_hint(format!("write \"{}\"", rest.trim_end_matches('/'))));
+    }
+    if text.starts_with("https://") {
+        let fault = Fault::new("servers are spoken to in clear text");
+        return Err(fault.with_hint("put what ends TLS beside the server, and write \"host:port\""));
+    }
+    let not_an_address = || {
+        let fault = Fault::new(format!("`{}` is not `host:port`", text.escape_debug()));
+        fault.with_hint("write \"127.0.0.1:3000\", \"[::1]:3000\" or \"users.internal:3000\"")
+    };
+    let (host, port) = text.rsplit_once(':').ok_or_else(not_an_address)?;
+    if !is_host(host) || port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(not_an_address());
+    }
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 => Ok(format!("{host}:{port}")),
+        _ => Err(Fault::new(format!("`{port}` is not a port"))
+            .with_hint("a port is between 1 and 65535")),
+    }
+}
+
+/// A name, an IPv4 address or an IPv6 address in brackets.
+pub(super) fn is_host(text: &str) -> bool {
+    if let Some(v6) = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        return v6.parse::<Ipv6Addr>().is_ok();
+    }
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(allowed);
+    text.len() <= 253 && text.split('.').all(label)
+}
+
+/// `host:port` of the URL of `run --to`.
+pub(super) fn from_url(url: &str) -> Result<String, Fault> {
+    let hint = "write it like http://127.0.0.1:3000";
+    if url.starts_with("https://") {
+        return Err(Fault::new("servers are spoken to in clear text").with_hint(hint));
+    }
+    let rest = match url.split_once("://") {
+        Some(("http", rest)) => rest,
+        Some((scheme, _)) => {
+            return Err(
+                Fault::new(format!("`{scheme}` is not a scheme for servers")).with_hint(hint),
+            );
+        }
+        None => url,
+    };
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    if authority.contains(['/', '?', '#', '@']) {
+        let fault = Fault::new("only a host and a port can stand here");
+        return Err(fault.with_hint(
+            "requests keep the path they came with; write it like http://127.0.0.1:3000",
+        ));
+    }
+    let with_port = if is_host(authority) {
+        format!("{authority}:80")
+    } else {
+        authority.to_owned()
+    };
+    check_address(&with_port)
+}

@@ -1,0 +1,95 @@
+//! Names: which are allowed, and which one was meant.
+
+use std::collections::BTreeSet;
+
+use crate::fields::{Fields, Word};
+use crate::keys::Section;
+use crate::mistakes::Fault;
+
+/// Keys of the design that the gateway does not have yet.
+const PROMISED: &[&str] = &["rate_limit", "cache", "health"];
+
+const LONGEST_NAME: usize = 64;
+
+/// "did you mean", followed by what is possible.
+pub(crate) fn hint<'n>(
+    word: &str,
+    known: impl Iterator<Item = &'n str> + Clone,
+    intro: &str,
+) -> String {
+    let list = known
+        .clone()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    match closest(word, known) {
+        Some(name) => format!("did you mean `{name}`? {intro} {list}"),
+        None => format!("{intro} {list}"),
+    }
+}
+
+fn closest<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let word = word.to_ascii_lowercase();
+    let distances = known.map(|name| (strsim::osa_distance(&word, name), name));
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    distances
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// A key that a section does not declare.
+pub(crate) fn unknown_key(section: &Section, name: &str) -> Fault {
+    if PROMISED.contains(&name) {
+        return Fault::new(format!("`{name}` is not there yet"))
+            .with_hint("take it out; this version does not know it");
+    }
+    let fault = Fault::new(format!("{} has no key `{name}`", section.title));
+    fault.with_hint(hint(
+        name,
+        section.keys.iter().map(|key| key.name),
+        "its keys are",
+    ))
+}
+
+/// A name that refers to a table: `plugins = ["NAME"]`.
+pub(crate) fn unknown_name(what: &str, name: &str, known: &BTreeSet<&str>) -> Fault {
+    let fault = Fault::new(format!("no {what} is named `{name}`"));
+    if known.is_empty() {
+        return fault.with_hint(format!("there is none yet; write a table [{what}.{name}]"));
+    }
+    fault.with_hint(hint(name, known.iter().copied(), "there are"))
+}
+
+/// The names of plugins, upstreams and routes: they are labels of metrics too.
+pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    if !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(allowed) {
+        return Ok(());
+    }
+    let fault = Fault::new(format!("`{name}` cannot be a name"));
+    Err(fault.with_hint("a name is 1 to 64 of a-z, 0-9, `_` and `-`"))
+}
+
+/// The words of a list, each once; a word said twice is a mistake.
+pub(crate) fn distinct<'a>(fields: &Fields<'a>, key: &str) -> Vec<Word<'a>> {
+    let mut seen = BTreeSet::new();
+    let mut words = fields.list(key);
+    words.retain(|word| {
+        let new = seen.insert(word.text);
+        if !new {
+            let fault = Fault::new(format!("`{}` is twice in `{key}`", word.text));
+            fields
+                .mistakes()
+                .fault(word.span, fault.with_hint("take one out"));
+        }
+        new
+    });
+    words
+}
+
+/// A token of RFC 9110 section 5.6.2: the shape of methods and header names.
+pub(crate) fn is_token(text: &str) -> bool {
+    let symbol = |b: u8| b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || symbol(b))
+}
