@@ -1,1 +1,10 @@
-//! Drives the gateway from outside; demo services; hostile plugins
+//! Drives the gateway from outside: services to stand behind it, clients to stand before it, and a harness
+//! that runs the real binary between them. Knows the command line, gateway.toml and HTTP; imports nothing
+//! of the gateway itself.
+
+pub mod client;
+pub mod demo;
+pub mod gateway;
+pub mod reply;
+pub mod server;
+pub mod upstream;

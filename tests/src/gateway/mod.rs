@@ -1,0 +1,269 @@
+//! The real gateway, run as its users run it: a process, a gateway.toml, a plugin folder, signals.
+
+mod artefacts;
+mod folder;
+mod output;
+mod ports;
+mod setup;
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::{Child, ExitStatus, Output};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use self::output::Lines;
+use crate::client::{Answer, plain};
+
+pub use self::artefacts::{binary, guest, repository, with_custom_section};
+pub use self::folder::replace_file;
+pub use self::setup::Setup;
+
+/// Loading compiles every component, on a machine that may be busy with other tests.
+const READY_WITHIN: Duration = Duration::from_secs(90);
+const STOPPED_WITHIN: Duration = Duration::from_secs(20);
+/// How long a test waits for something the gateway does in the background.
+const SEEN_WITHIN: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(10);
+
+/// Where one gateway listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Listeners {
+    pub http: SocketAddr,
+    pub h2c: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+/// A running gateway. Dropped: SIGTERM, then SIGKILL.
+#[derive(Debug)]
+pub struct Gateway {
+    pub listen: Listeners,
+    setup: Setup,
+    directory: TempDir,
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+impl Gateway {
+    /// Runs the gateway on `toml` without plugins; `[listen]` is added.
+    pub async fn start(toml: &str) -> Self {
+        Setup::new(toml).start().await
+    }
+
+    /// Waits for /readyz.
+    async fn ready(mut self) -> Result<Self, String> {
+        let end = Instant::now() + READY_WITHIN;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
+                self.stderr.settle();
+                return Err(format!(
+                    "the gateway ended with {status}:\n{}",
+                    self.stderr.text()
+                ));
+            }
+            if self.readyz().await == Some(200) {
+                return Ok(self);
+            }
+            if Instant::now() > end {
+                return Err(format!(
+                    "not ready within {READY_WITHIN:?}:\n{}",
+                    self.stderr.text()
+                ));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn readyz(&self) -> Option<u16> {
+        let mut client = crate::client::Client::connect(self.listen.admin)
+            .await
+            .ok()?;
+        client
+            .ask("GET", "/readyz", &[], b"")
+            .await
+            .ok()
+            .map(|answer| answer.status)
+    }
+
+    // --- traffic ---
+
+    pub async fn get(&self, target: &str, headers: &[(&str, &str)]) -> Answer {
+        self.ask("GET", target, headers, b"").await
+    }
+
+    /// A request on a connection of its own.
+    pub async fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        plain::once(self.listen.http, method, target, headers, body).await
+    }
+
+    pub async fn admin(&self, method: &str, path: &str) -> Answer {
+        plain::once(self.listen.admin, method, path, &[], b"").await
+    }
+
+    /// The entry of a plugin on /plugins.
+    pub async fn plugin(&self, name: &str) -> Value {
+        let page = self.admin("GET", "/plugins").await.json();
+        let list = page.as_array().or_else(|| page["plugins"].as_array());
+        let list = list.unwrap_or_else(|| panic!("/plugins holds no list: {page}"));
+        let entry = list.iter().find(|entry| entry["name"] == name);
+        entry
+            .unwrap_or_else(|| panic!("/plugins does not name {name}: {page}"))
+            .clone()
+    }
+
+    /// Waits until the entry of a plugin is as wanted; returns it and how long that took.
+    pub async fn plugin_until(
+        &self,
+        name: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> (Value, Duration) {
+        let begin = Instant::now();
+        loop {
+            let entry = self.plugin(name).await;
+            if wanted(&entry) {
+                return (entry, begin.elapsed());
+            }
+            assert!(
+                begin.elapsed() < SEEN_WITHIN,
+                "/plugins still says {entry}\n{}",
+                self.stderr()
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    // --- what it says ---
+
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Waits for an access-log line that is as wanted.
+    pub async fn log_line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let begin = Instant::now();
+        loop {
+            let lines = self.stdout.text();
+            let found = lines
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .find(&wanted);
+            if let Some(line) = found {
+                return line;
+            }
+            assert!(
+                begin.elapsed() < SEEN_WITHIN,
+                "no such line in the access log:\n{lines}\n{}",
+                self.stderr()
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits for a text on stderr.
+    pub async fn says(&self, text: &str) {
+        let begin = Instant::now();
+        while !self.stderr.text().contains(text) {
+            assert!(
+                begin.elapsed() < SEEN_WITHIN,
+                "stderr never says {text:?}:\n{}",
+                self.stderr()
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Everything it said on both streams.
+    pub fn everything_said(&self) -> String {
+        self.stdout.text() + &self.stderr.text()
+    }
+
+    // --- what is done to it ---
+
+    /// Replaces gateway.toml, keeping the listeners.
+    pub fn rewrite(&self, toml: &str) {
+        let text = self.setup.text(toml, &self.listen);
+        let path = self.directory.path().join("gateway.toml");
+        replace_file(&path, text.as_bytes()).expect("the temporary directory is writable");
+    }
+
+    /// Drops a file into the plugin folder: temporary name, fsync, rename.
+    pub fn drop_plugin(&self, file: &str, bytes: &[u8]) {
+        let path = self.directory.path().join("plugins.d").join(file);
+        replace_file(&path, bytes).expect("the temporary directory is writable");
+    }
+
+    /// Runs another `portcullis` command on the same gateway.toml.
+    pub fn command(&self, name: &str) -> io::Result<Output> {
+        let config = self.directory.path().join("gateway.toml");
+        self.setup.command(name, &config).output()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.process(), signal).expect("the child runs");
+    }
+
+    /// Resident memory in KiB.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .expect("the child runs");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("every process has VmRSS");
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("VmRSS is a number of kB")
+    }
+
+    /// SIGTERM; waits for the end.
+    pub fn stop(&mut self) -> Option<ExitStatus> {
+        // It may be gone already; then there is a status to collect all the same.
+        let _gone = kill_process(self.process(), Signal::TERM);
+        self.wait(STOPPED_WITHIN)
+    }
+
+    /// Waits for the end, None if it does not come.
+    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let end = Instant::now() + patience;
+        while Instant::now() < end {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            std::thread::sleep(POLL);
+        }
+        None
+    }
+
+    fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if self.stop().is_none() {
+            eprintln!("the gateway ignored SIGTERM for {STOPPED_WITHIN:?}; killed");
+            // Nothing is left to try after this.
+            let _killed = self.child.kill();
+            let _reaped = self.child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the gateway's stderr ---\n{}", self.stderr());
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What a process says, collected while it runs so that it never blocks on a full pipe.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+#[derive(Debug)]
+pub(super) struct Lines {
+    text: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    pub(super) fn read(stream: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let shared = text.clone();
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                let mut text = shared.lock().expect("nothing panics under this lock");
+                text.push_str(&line);
+                text.push('\n');
+            }
+        });
+        Self {
+            text,
+            reader: Some(reader),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.text
+            .lock()
+            .expect("nothing panics under this lock")
+            .clone()
+    }
+
+    /// After the process ended: waits for its last line.
+    pub(super) fn settle(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader does not panic");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What a gateway is started with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use super::output::Lines;
+use super::ports::free;
+use super::{Gateway, Listeners, artefacts};
+use crate::demo::Demo;
+
+/// Another process may take a port between the look and the listening.
+const TRIES: usize = 4;
+
+/// A gateway.toml and all it needs, not running yet.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    toml: String,
+    /// More keys for the `[listen]` table; None: the text has a `[listen]` of its own.
+    listen: Option<String>,
+    environment: Vec<(String, String)>,
+    /// File name in the plugin folder, content.
+    plugins: Vec<(String, Vec<u8>)>,
+}
+
+impl Setup {
+    /// For a text without `[listen]`.
+    pub fn new(toml: &str) -> Self {
+        let listen = Some(String::from("workers = 2\ndrain = \"2s\"\n"));
+        Self {
+            toml: toml.to_owned(),
+            listen,
+            environment: Vec::new(),
+            plugins: Vec::new(),
+        }
+    }
+
+    /// The repository's own gateway.toml in front of `demo`, with the shipped plugins.
+    pub fn demo(demo: &Demo) -> Self {
+        let path = artefacts::repository().join("gateway.toml");
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let at = demo.addresses();
+        let services = [at.users[0], at.users[1], at.raids, at.mentions];
+        let toml = (9101..).zip(services).fold(text, |text, (port, address)| {
+            text.replace(&format!("127.0.0.1:{port}"), &address.to_string())
+        });
+        Self {
+            toml,
+            listen: None,
+            environment: Vec::new(),
+            plugins: Vec::new(),
+        }
+        .guests()
+    }
+
+    /// More lines for `[listen]`.
+    pub fn listen(mut self, lines: &str) -> Self {
+        let listen = self
+            .listen
+            .as_mut()
+            .expect("only where [listen] is made here");
+        listen.push_str(lines);
+        listen.push('\n');
+        self
+    }
+
+    /// A change to the text, for tests of the repository's own.
+    pub fn edit(mut self, from: &str, to: &str) -> Self {
+        assert!(
+            self.toml.contains(from),
+            "gateway.toml no longer says {from:?}"
+        );
+        self.toml = self.toml.replace(from, to);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The three shipped plugins.
+    pub fn guests(self) -> Self {
+        ["telegram_auth.wasm", "rbac.wasm", "headers.wasm"]
+            .into_iter()
+            .fold(self, |setup, file| {
+                setup.plugin(file, artefacts::guest(file))
+            })
+    }
+
+    pub fn plugin(mut self, file: &str, bytes: Vec<u8>) -> Self {
+        self.plugins.push((file.to_owned(), bytes));
+        self
+    }
+
+    /// Runs it until it is ready.
+    pub async fn start(self) -> Gateway {
+        let mut last = String::new();
+        for _ in 0..TRIES {
+            match self.run().ready().await {
+                Ok(gateway) => return gateway,
+                Err(why) if why.contains("in use") => last = why,
+                Err(why) => panic!("{why}"),
+            }
+        }
+        panic!("{last}");
+    }
+
+    /// `portcullis check` on it.
+    pub fn check(&self) -> Output {
+        let directory = self.directory(&listeners());
+        let mut command = self.command("check", &directory.path().join("gateway.toml"));
+        command
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}", artefacts::binary().display()))
+    }
+
+    /// `portcullis NAME --config FILE`, with the environment of this setup and none of the machine's.
+    pub(super) fn command(&self, name: &str, config: &Path) -> Command {
+        let mut command = Command::new(artefacts::binary());
+        command.args([name, "--config"]).arg(config);
+        command.env_remove("BOT_TOKEN").env_remove("ADMIN_IDS");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// The whole gateway.toml.
+    pub(super) fn text(&self, toml: &str, at: &Listeners) -> String {
+        let Listeners { http, h2c, admin } = at;
+        match &self.listen {
+            Some(lines) => {
+                format!(
+                    "[listen]\nhttp = \"{http}\"\nh2c = \"{h2c}\"\nadmin = \"{admin}\"\n{lines}\n{toml}"
+                )
+            }
+            None => toml
+                .replace("127.0.0.1:8080", &http.to_string())
+                .replace("127.0.0.1:8082", &h2c.to_string())
+                .replace("127.0.0.1:9901", &admin.to_string()),
+        }
+    }
+
+    /// The directory a gateway runs in.
+    fn directory(&self, at: &Listeners) -> TempDir {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let plugins: PathBuf = directory.path().join("plugins.d");
+        fs::create_dir(&plugins).expect("the temporary directory is writable");
+        for (file, bytes) in &self.plugins {
+            fs::write(plugins.join(file), bytes).expect("the temporary directory is writable");
+        }
+        let toml = self.text(&self.toml, at);
+        fs::write(directory.path().join("gateway.toml"), toml)
+            .expect("the temporary directory is writable");
+        directory
+    }
+
+    fn run(&self) -> Gateway {
+        let listen = listeners();
+        let directory = self.directory(&listen);
+        let mut command = self.command("run", &directory.path().join("gateway.toml"));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| {
+            let binary = artefacts::binary();
+            panic!(
+                "{}: {error}; build it with `cargo build -p portcullis`",
+                binary.display()
+            )
+        });
+        let stdout = Lines::read(child.stdout.take().expect("stdout is piped"));
+        let stderr = Lines::read(child.stderr.take().expect("stderr is piped"));
+        Gateway {
+            listen,
+            setup: self.clone(),
+            directory,
+            child,
+            stdout,
+            stderr,
+        }
+    }
+}
+
+fn listeners() -> Listeners {
+    Listeners {
+        http: free(),
+        h2c: free(),
+        admin: free(),
+    }
+}

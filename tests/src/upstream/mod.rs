@@ -1,0 +1,5 @@
+//! Servers to stand behind the gateway in tests: one that repeats what it saw, one that records every byte.
+
+pub mod echo;
+pub mod recorder;
+pub mod strict;
