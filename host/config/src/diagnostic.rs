@@ -146,19 +146,20 @@ impl Diagnostic {
     }
 
     fn render(&self, source: &Source, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = printable(&self.message);
         if self.span.is_whole() {
-            writeln!(f, "{}: error: {}", source.name, self.message)?;
+            writeln!(f, "{}: error: {}", source.name, message)?;
         } else {
             let place = source.place(self.span);
             writeln!(
                 f,
                 "{}:{}:{}: error: {}",
-                source.name, place.line, place.column, self.message
+                source.name, place.line, place.column, message
             )?;
             place.render(f)?;
         }
         match &self.hint {
-            Some(hint) => writeln!(f, "   hint: {hint}"),
+            Some(hint) => writeln!(f, "   hint: {}", printable(hint)),
             None => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! The raw mirror of a table: its values by declared key, still as TOML. Whoever reads a field gets either the
 //! value or its default; what is wrong is noted, and reading goes on, so that all mistakes are told at once.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::keys::{Fallback, Key, Section};
 use crate::mistakes::{Fault, Mistakes};
 use crate::shapes::{
     bracketed, read_address, read_choice, read_count, read_duration, read_flag, read_size,
+    type_name,
 };
 use crate::spelling;
 use crate::units;
@@ -97,8 +99,10 @@ impl<'a> Fields<'a> {
         let item = self.item(name);
         if item.is_none() {
             let fault = Fault::new(format!("{} has no `{name}`", self.section.title));
-            self.mistakes
-                .fault(self.span, fault.with_hint(self.key(name).doc));
+            self.mistakes.fault(
+                self.span,
+                fault.with_hint(format!("`{name}`: {}", self.key(name).doc)),
+            );
         }
         item
     }
@@ -188,9 +192,25 @@ impl<'a> Fields<'a> {
         };
         let words = array.iter().filter_map(|item| {
             self.mistakes
-                .note(item.span().into(), Word::of(&format!("{name}[]"), item))
+                .note(item.span().into(), Word::element_of(name, item))
         });
         words.collect()
+    }
+
+    /// A list of strings, each once; a string said twice is a mistake.
+    pub(crate) fn distinct(&self, name: &str) -> Vec<Word<'a>> {
+        let mut seen = BTreeSet::new();
+        let mut words = self.list(name);
+        words.retain(|word| {
+            let new = seen.insert(word.text);
+            if !new {
+                let fault = Fault::new(format!("`{}` is twice in `{name}`", word.text));
+                self.mistakes
+                    .fault(word.span, fault.with_hint("take one out"));
+            }
+            new
+        });
+        words
     }
 
     /// A table within this one, if it is there and is one.
@@ -246,5 +266,13 @@ impl<'a> Word<'a> {
             }),
             other => Err(Fault::wrong_type(key, "a string", other)),
         }
+    }
+
+    /// One of a list.
+    pub(crate) fn element_of(key: &str, item: Item<'a>) -> Result<Self, Fault> {
+        Self::of(key, item).map_err(|_| {
+            let found = type_name(item.get_ref());
+            Fault::new(format!("each of `{key}` must be a string, not {found}"))
+        })
     }
 }

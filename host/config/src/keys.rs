@@ -90,7 +90,7 @@ pub(crate) static FILE: Section = Section {
             "route",
             Shape::Shaped("list of tables"),
             Fallback::Required,
-            "write `[[route]]`",
+            "what clients may ask for; write [[route]], or run with --to, which needs no file",
         ),
     ],
 };

@@ -39,6 +39,10 @@ impl Mistakes {
         result.map_err(|fault| self.fault(span, fault)).ok()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()
     }
@@ -62,7 +66,7 @@ impl Fault {
         self
     }
 
-    /// `what` is as in "a string", `example` as in "\"x\"".
+    /// `what` has its article: "a string".
     pub(crate) fn wrong_type(key: &str, what: &str, found: &DeValue<'_>) -> Self {
         Self::new(format!("`{key}` must be {what}, not {}", type_name(found)))
     }

@@ -13,7 +13,11 @@ impl PathPattern {
     pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
         let Some(rest) = text.strip_prefix('/') else {
             let fault = Fault::new(format!("the path `{text}` does not begin with `/`"));
-            return Err(fault.with_hint(format!("write \"/{text}\"")));
+            let rooted = format!("/{text}");
+            return Err(match Self::parse(&rooted) {
+                Ok(_) => fault.with_hint(format!("write \"{rooted}\"")),
+                Err(_) => fault.with_hint("write \"/a\", \"/a/{id}\" or \"/a/**\""),
+            });
         };
         if rest.contains(['?', '#']) {
             let fault = Fault::new("a path has no query and no fragment");
@@ -60,6 +64,10 @@ impl PathPattern {
         if text.contains('*') {
             let fault = Fault::new("a prefix has no `*`");
             return Err(fault.with_hint("a prefix is open by itself; or write `path` instead"));
+        }
+        if text.len() > 1 && text.ends_with('/') {
+            let fault = Fault::new(format!("the prefix `{text}` ends in a slash"));
+            return Err(fault.with_hint(format!("write \"{}\"", text.trim_end_matches('/'))));
         }
         Self::parse(text)?;
         Self::parse(&format!("{}/**", text.trim_end_matches('/')))
@@ -125,7 +133,7 @@ fn check_literal(segment: &str) -> Result<(), Fault> {
             let mut utf8 = [0; 4];
             let bytes = c.encode_utf8(&mut utf8).bytes();
             let escaped: String = bytes.map(|byte| format!("%{byte:02X}")).collect();
-            let fault = Fault::new(format!("`{}` cannot stand in a path", c.escape_debug()));
+            let fault = Fault::new(format!("`{c}` cannot stand in a path"));
             return Err(fault.with_hint(format!("write `{escaped}`")));
         }
     }
@@ -168,4 +176,58 @@ fn distinct_params(segments: &[Segment]) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn segments(text: &str) -> Vec<Segment> {
+        let segment = |part: &str| match part.strip_prefix(':') {
+            Some(name) => Segment::Param(name.to_owned()),
+            None => Segment::Literal(part.to_owned()),
+        };
+        text.split(' ')
+            .filter(|part| !part.is_empty())
+            .map(segment)
+            .collect()
+    }
+
+    #[test]
+    fn a_path_is_read_into_segments() {
+        let table = [
+            ("/", "", false),
+            ("/**", "", true),
+            ("/a", "a", false),
+            ("/a/**", "a", true),
+            ("/a/{id}/b", "a :id b", false),
+            ("/{a}/{_b2}/**", ":a :_b2", true),
+            ("/a.b/~c/d-e_f/@g:h", "a.b ~c d-e_f @g:h", false),
+            ("/%20/%C3%A4", "%20 %C3%A4", false),
+            ("/...", "...", false),
+        ];
+        for (text, want, open) in table {
+            let path = PathPattern::parse(text).unwrap();
+            assert_eq!((path.segments, path.open), (segments(want), open), "{text}");
+            assert_eq!(path.text, text);
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_an_open_path() {
+        for (prefix, path) in [("/", "/**"), ("/a", "/a/**"), ("/a/{id}", "/a/{id}/**")] {
+            let seen = PathPattern::parse_prefix(prefix).unwrap();
+            assert_eq!(seen, PathPattern::parse(path).unwrap(), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_parameters_do_not_make_a_shape() {
+        let path = |text| PathPattern::parse(text).unwrap();
+        assert!(path("/a/{x}").same_shape(&path("/a/{y}")));
+        for other in ["/a/b", "/a", "/a/{x}/**", "/{x}/{y}", "/a/{x}/c"] {
+            assert!(!path("/a/{x}").same_shape(&path(other)), "{other}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod general;
 mod matching;
 mod plugin;
 mod route;
+mod syntax;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +81,8 @@ pub fn parse(
     let source = Arc::new(Source::new(name, text));
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(Report::new(source, syntax(text, &errors)));
+        let diagnostics = syntax::diagnose(&source, &errors);
+        return Err(Report::new(source, diagnostics));
     }
     let mistakes = Mistakes::default();
     let plan = plan(&source, root.get_ref(), dir, env, &mistakes);
@@ -116,24 +118,6 @@ pub fn to_single(upstream: &str, listen: SocketAddr) -> Result<Plan, Report> {
          [[route]]\nname = \"all\"\npath = \"/**\"\npublic = true\nupstream = \"to\"\n"
     );
     parse("--to", &text, Path::new(""), &|_| None)
-}
-
-/// The parser recovers and goes on; of what it says about one line only the first is worth reading.
-fn syntax(text: &str, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
-    let source = Source::new("", text);
-    let mut lines = BTreeSet::new();
-    let mut diagnostics = Vec::new();
-    for error in errors {
-        let mut span: Span = error.span().unwrap_or(text.len()..text.len()).into();
-        span.end = span.end.max(span.start + 1);
-        if lines.insert(source.line(span)) {
-            diagnostics.push(Diagnostic::new(
-                span,
-                format!("not TOML: {}", error.message()),
-            ));
-        }
-    }
-    diagnostics
 }
 
 /// None only with a mistake noted.

@@ -8,7 +8,7 @@ const HEAD: &str = "\
 # gateway.toml
 
 Every key, its shape and what it is when left out. This page is made from the tables that the gateway checks
-the file against (`host/config/src/keys.rs`); `UPDATE=1 cargo test -p portcullis-config` writes it anew.
+the file against (`host/config/src/keys`); `UPDATE=1 cargo test -p portcullis-config` writes it anew.
 
 Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`; sizes have `B`, `KiB`, `MiB`, `GiB`, `KB`, `MB` or
 `GB`. Names of plugins, upstreams and routes are 1 to 64 of `a-z`, `0-9`, `_` and `-`. A key that is not on
@@ -21,7 +21,7 @@ pub fn reference() -> String {
     for section in SECTIONS {
         // Writing to a String cannot fail.
         let _ = write!(page, "\n## `{}`\n\n{}\n\n", section.title, section.doc);
-        page.push_str("| key | value | default | |\n|---|---|---|---|\n");
+        page.push_str("| key | value | default | what it is |\n|---|---|---|---|\n");
         for key in section.keys {
             let _ = writeln!(
                 page,

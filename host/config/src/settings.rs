@@ -133,7 +133,7 @@ impl Secrets<'_> {
                 std::io::ErrorKind::IsADirectory => "it is a directory",
                 _ => "it cannot be read",
             };
-            let fault = Fault::new(format!("the file `{name}` has no secret for us: {reason}"));
+            let fault = Fault::new(format!("the file `{name}` cannot be read: {reason}"));
             fault.with_hint("the path is relative to the directory of gateway.toml")
         })?;
         let trimmed = text.strip_suffix('\n').unwrap_or(&text);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::fields::{Fields, Word};
 use crate::keys::Section;
 use crate::mistakes::Fault;
 
@@ -11,21 +10,24 @@ const PROMISED: &[&str] = &["rate_limit", "cache", "health"];
 
 const LONGEST_NAME: usize = 64;
 
-/// "did you mean", followed by what is possible.
+/// What was meant, if that can be told, and everything that is possible.
 pub(crate) fn hint<'n>(
     word: &str,
     known: impl Iterator<Item = &'n str> + Clone,
     intro: &str,
 ) -> String {
-    let list = known
-        .clone()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let list = listed(known.clone());
     match closest(word, known) {
         Some(name) => format!("did you mean `{name}`? {intro} {list}"),
         None => format!("{intro} {list}"),
     }
+}
+
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn closest<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
@@ -58,7 +60,10 @@ pub(crate) fn unknown_name(what: &str, name: &str, known: &BTreeSet<&str>) -> Fa
     if known.is_empty() {
         return fault.with_hint(format!("there is none yet; write a table [{what}.{name}]"));
     }
-    fault.with_hint(hint(name, known.iter().copied(), "there are"))
+    match closest(name, known.iter().copied()) {
+        Some(meant) => fault.with_hint(format!("did you mean `{meant}`?")),
+        None => fault.with_hint(format!("known: {}", listed(known.iter().copied()))),
+    }
 }
 
 /// The names of plugins, upstreams and routes: they are labels of metrics too.
@@ -69,23 +74,6 @@ pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
     }
     let fault = Fault::new(format!("`{name}` cannot be a name"));
     Err(fault.with_hint("a name is 1 to 64 of a-z, 0-9, `_` and `-`"))
-}
-
-/// The words of a list, each once; a word said twice is a mistake.
-pub(crate) fn distinct<'a>(fields: &Fields<'a>, key: &str) -> Vec<Word<'a>> {
-    let mut seen = BTreeSet::new();
-    let mut words = fields.list(key);
-    words.retain(|word| {
-        let new = seen.insert(word.text);
-        if !new {
-            let fault = Fault::new(format!("`{}` is twice in `{key}`", word.text));
-            fields
-                .mistakes()
-                .fault(word.span, fault.with_hint("take one out"));
-        }
-        new
-    });
-    words
 }
 
 /// A token of RFC 9110 section 5.6.2: the shape of methods and header names.

@@ -116,8 +116,8 @@ pub(crate) static UPSTREAM: Section = Section {
 };
 
 pub(crate) static SERVER: Section = Section {
-    title: "servers = [{ … }]",
-    doc: "A server of an upstream, when it is more than an address.",
+    title: "[[upstream.NAME.servers]]",
+    doc: "A server that is more than an address, also written `servers = [{ address = \"…\", weight = 2 }]`.",
     keys: &[
         key("address", Text, Required, "`\"host:port\"`"),
         key(

@@ -9,7 +9,6 @@ use ipnet::IpNet;
 use crate::fields::Fields;
 use crate::mistakes::Fault;
 use crate::plan::{Listen, Log, LogFormat, Plugins, Timeouts};
-use crate::spelling;
 
 pub(super) fn listen(fields: &Fields<'_>) -> Listen {
     let cores = available_parallelism().map_or(1, |cores| cores.get() as u64);
@@ -59,7 +58,7 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 fn trusted_proxies(fields: &Fields<'_>) -> Vec<IpNet> {
-    let words = spelling::distinct(fields, "trusted_proxies").into_iter();
+    let words = fields.distinct("trusted_proxies").into_iter();
     words
         .filter_map(|word| fields.mistakes().note(word.span, network(word.text)))
         .collect()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use toml::Spanned;
 use toml::de::DeValue;
 
 use super::upstream::is_host;
@@ -14,8 +15,8 @@ use crate::spelling;
 
 /// `host`: one or a list, in lower case.
 pub(super) fn hosts(fields: &Fields<'_>) -> Vec<String> {
-    let words = match fields.item("host").map(|item| item.get_ref()) {
-        Some(DeValue::Array(_)) => spelling::distinct(fields, "host"),
+    let words = match fields.item("host").map(Spanned::get_ref) {
+        Some(DeValue::Array(_)) => fields.distinct("host"),
         _ => fields.text("host").into_iter().collect(),
     };
     refuse_empty(fields, "host");
@@ -31,7 +32,7 @@ fn check_host(text: &str) -> Result<(), Fault> {
     if is_host(name) {
         return Ok(());
     }
-    let fault = Fault::new(format!("`{}` is not a host", text.escape_debug()));
+    let fault = Fault::new(format!("`{text}` is not a host"));
     let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
     let bare = bare.split('/').next().unwrap_or(bare);
     let bare = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
@@ -45,7 +46,7 @@ fn check_host(text: &str) -> Result<(), Fault> {
 /// `methods`: tokens in upper case.
 pub(super) fn methods(fields: &Fields<'_>) -> Vec<String> {
     refuse_empty(fields, "methods");
-    let words = spelling::distinct(fields, "methods").into_iter();
+    let words = fields.distinct("methods").into_iter();
     let methods = words.filter_map(|word| {
         fields.mistakes().note(word.span, check_method(word.text))?;
         Some(word.text.to_owned())
@@ -55,7 +56,7 @@ pub(super) fn methods(fields: &Fields<'_>) -> Vec<String> {
 
 fn check_method(text: &str) -> Result<(), Fault> {
     if !spelling::is_token(text) {
-        let fault = Fault::new(format!("`{}` cannot be a method", text.escape_debug()));
+        let fault = Fault::new(format!("`{text}` cannot be a method"));
         return Err(fault.with_hint("a method is a word like GET"));
     }
     if text.bytes().any(|b| b.is_ascii_lowercase()) {
@@ -70,7 +71,7 @@ fn check_method(text: &str) -> Result<(), Fault> {
 }
 
 fn refuse_empty(fields: &Fields<'_>, key: &str) {
-    if let Some(DeValue::Array(array)) = fields.item(key).map(|item| item.get_ref())
+    if let Some(DeValue::Array(array)) = fields.item(key).map(Spanned::get_ref)
         && array.is_empty()
     {
         let fault = Fault::new(format!("`{key}` is empty: the route would match nothing"));
@@ -86,10 +87,8 @@ pub(super) fn headers(fields: &Fields<'_>) -> Vec<Condition> {
     let mut seen = BTreeSet::new();
     let mut headers = conditions(fields, "headers", |name, want| {
         if !spelling::is_token(name) {
-            return Err(Fault::new(format!(
-                "`{}` cannot be the name of a header",
-                name.escape_debug()
-            )));
+            let fault = Fault::new(format!("`{name}` cannot be the name of a header"));
+            return Err(fault.with_hint("the name of a header is a word like x-team"));
         }
         if let Want::Equals(value) = want
             && (value.chars().any(|c| c.is_control() || !c.is_ascii()) || value.trim() != value)

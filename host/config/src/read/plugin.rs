@@ -54,7 +54,7 @@ fn limits(fields: &Fields<'_>) -> PluginLimits {
 /// The upstreams a plugin is granted; names that are not there are noted and left out.
 fn upstreams(file: &File<'_>, fields: &Fields<'_>) -> Vec<Arc<str>> {
     let mut grants = Vec::new();
-    for word in spelling::distinct(fields, "upstreams") {
+    for word in fields.distinct("upstreams") {
         if file.upstreams.contains(word.text) {
             grants.push(Arc::from(word.text));
         } else {
@@ -69,7 +69,7 @@ fn upstreams(file: &File<'_>, fields: &Fields<'_>) -> Vec<Arc<str>> {
 fn check_component(text: &str) -> Result<(), Fault> {
     let hint = "write the name of a file in the plugin folder, \"my_plugin.wasm\"";
     if text.contains(['/', '\\']) || text.contains("..") || text.chars().any(char::is_control) {
-        let fault = Fault::new(format!("`{}` is not a bare file name", text.escape_debug()));
+        let fault = Fault::new(format!("`{text}` is not a bare file name"));
         return Err(fault.with_hint(hint));
     }
     match text.strip_suffix(".wasm") {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{File, conflict, matching};
@@ -44,7 +45,12 @@ pub(super) fn read_all(file: &File<'_>) -> Option<Vec<RoutePlan>> {
         };
         let fields = Fields::new(&keys::ROUTE, span, table, file.mistakes());
         let name = name(file, &fields, &mut names);
-        routes.extend(route(file, &fields, name));
+        let before = file.mistakes().len();
+        let route = route(file, &fields, name);
+        // Half of a route may match what the whole would not: no conflict is told of it.
+        if file.mistakes().len() == before {
+            routes.extend(route);
+        }
     }
     conflict::check(&routes, file.source, file.mistakes());
     Some(routes)
@@ -132,7 +138,7 @@ fn path(fields: &Fields<'_>) -> Option<PathPattern> {
 /// The chain; names that are not there are noted and left out.
 fn plugins(file: &File<'_>, fields: &Fields<'_>) -> Vec<PluginRef> {
     let mut chain = Vec::new();
-    for word in spelling::distinct(fields, "plugins") {
+    for word in fields.distinct("plugins") {
         if file.plugins.contains(word.text) {
             chain.push(PluginRef {
                 name: Arc::from(word.text),
@@ -160,7 +166,7 @@ fn upstream(file: &File<'_>, fields: &Fields<'_>) -> Option<Arc<str>> {
 /// What can be said of a chain before its components are known: without any, the route must be public and have
 /// an upstream. Asks for what is written, so that a misspelt name is not two mistakes.
 fn check_chain(fields: &Fields<'_>, span: Span, public: bool) {
-    let chain = fields.item("plugins").map(|item| item.get_ref());
+    let chain = fields.item("plugins").map(Spanned::get_ref);
     if chain.is_some_and(|chain| chain.as_array().is_none_or(|chain| !chain.is_empty())) {
         return;
     }

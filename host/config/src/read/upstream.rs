@@ -144,7 +144,7 @@ fn server<'a>(fields: &Fields<'a>, item: Item<'a>) -> Option<ServerPlan> {
             (fields.required_text("address")?, weight)
         }
         _ => (
-            mistakes.note(item.span().into(), Word::of("servers[]", item))?,
+            mistakes.note(item.span().into(), Word::element_of("servers", item))?,
             1,
         ),
     };
@@ -163,7 +163,7 @@ fn check_address(text: &str) -> Result<String, Fault> {
         return Err(fault.with_hint("put what ends TLS beside the server, and write \"host:port\""));
     }
     let not_an_address = || {
-        let fault = Fault::new(format!("`{}` is not `host:port`", text.escape_debug()));
+        let fault = Fault::new(format!("`{text}` is not `host:port`"));
         fault.with_hint("write \"127.0.0.1:3000\", \"[::1]:3000\" or \"users.internal:3000\"")
     };
     let (host, port) = text.rsplit_once(':').ok_or_else(not_an_address)?;
