@@ -50,6 +50,7 @@ struct Place<'a> {
 // === impl Source ===
 
 impl Source {
+    /// `name` stands before every place, as in `gateway.toml:3:1`.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -131,6 +132,7 @@ impl From<Range<usize>> for Span {
 // === impl Diagnostic ===
 
 impl Diagnostic {
+    /// A mistake without a hint; see the fields for how a message reads.
     pub fn new(span: Span, message: impl Into<String>) -> Self {
         Self {
             span,
@@ -139,6 +141,7 @@ impl Diagnostic {
         }
     }
 
+    /// The same mistake with what to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -219,10 +222,12 @@ impl Report {
         }
     }
 
+    /// The text the spans belong to.
     pub fn source(&self) -> &Source {
         &self.source
     }
 
+    /// In the order of the text.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }

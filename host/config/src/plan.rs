@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use crate::diagnostic::{Source, Span};
 
-/// Everything `run` needs. Made only by [`crate::read`].
+/// Everything `run` needs. Made by [`crate::read`], [`crate::parse`] and [`crate::to_single`].
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The text this plan came from, for later mistakes that need the plugins to be seen.
@@ -189,7 +189,7 @@ pub struct PluginRef {
 /// A path of a route, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPattern {
-    /// As written.
+    /// As written; a prefix is written out, `/a/**`.
     pub text: String,
     pub segments: Vec<Segment>,
     /// Ends in `/**`: this path and everything below it.
