@@ -1,1 +1,37 @@
-//! What happens to a request
+//! What happens to a request. Open `exchange.rs` first.
+//!
+//! This floor owns connections, routing, forwarding and everything told about it. It must not know files, signals
+//! or command lines.
+
+mod access_log;
+mod admit;
+mod body;
+mod connection;
+mod exchange;
+mod filters;
+mod forward;
+mod forwarded;
+mod gate;
+mod generation;
+mod guard;
+mod h2wire;
+mod journal;
+mod metrics;
+mod outbound;
+mod permit;
+mod refusal;
+mod router;
+mod server;
+mod tunnel;
+mod upstream;
+mod wire;
+
+pub use access_log::{AccessLog, Writer};
+pub use gate::{Gate, Worker};
+pub use generation::{Chain, Generation, Route};
+pub use journal::Archive;
+pub use metrics::Metrics;
+pub use refusal::{Reason, Refusal};
+pub use router::{Found, NotFound, Router, Wanted};
+pub use server::{Protocol, Workers};
+pub use upstream::{Server, Upstream};

@@ -1,0 +1,214 @@
+//! One connection to a server, driven by the exchange that uses it.
+//!
+//! hyper's client wants its connection polled somewhere. Spawning it costs two wake-ups a request; here the exchange
+//! polls it beside its own future, so a request and its response run in one task. An idle connection is polled once
+//! before it is used again: that is when a close by the server is seen.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use crate::body::{BoxError, RequestBody};
+use crate::upstream::Ticket;
+
+/// A connection that no other exchange uses.
+pub struct Connection {
+    sender: http1::SendRequest<RequestBody>,
+    driver: http1::Connection<TokioIo<TcpStream>, RequestBody>,
+    idle_since: Instant,
+}
+
+/// Idle connections older than this are not trusted: servers close theirs after 5 to 75 s.
+const MAX_IDLE: Duration = Duration::from_secs(30);
+
+/// Why no response came.
+#[derive(Debug)]
+pub enum SendError {
+    /// Not a byte of the request was sent; it may go elsewhere.
+    Unsent(Box<Request<RequestBody>>),
+    /// The connection ended before the response began.
+    Closed(hyper::Error),
+    /// The server sent something that is not HTTP.
+    Broken(hyper::Error),
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+impl Connection {
+    pub async fn open(address: &str) -> std::io::Result<Connection> {
+        let (sender, driver) = handshake(connect(address).await?).await?;
+        Ok(Connection { sender, driver, idle_since: Instant::now() })
+    }
+
+    /// Sees whether the server closed the connection meanwhile.
+    pub fn is_usable(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.idle_since.elapsed() < MAX_IDLE
+            && Pin::new(&mut self.driver).poll(&mut cx).is_pending()
+            && self.sender.is_ready()
+    }
+
+    /// Sends one request and waits for the head of its response. The body must be read through
+    /// [`UpstreamBody`], which drives this connection on.
+    pub async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, SendError> {
+        let Connection { sender, driver, .. } = self;
+        let mut response = pin!(sender.try_send_request(request));
+        let mut gone = false;
+        std::future::poll_fn(|cx| {
+            // The driver's own end is told through the response future.
+            if !gone {
+                gone = Pin::new(&mut *driver).poll(cx).is_ready();
+            }
+            response.as_mut().poll(cx)
+        })
+        .await
+        .map_err(|mut error| match error.take_message() {
+            Some(request) => SendError::Unsent(Box::new(request)),
+            None => {
+                let error = error.into_error();
+                if error.is_parse() { SendError::Broken(error) } else { SendError::Closed(error) }
+            }
+        })
+    }
+}
+
+pub(crate) async fn connect(address: &str) -> std::io::Result<TcpStream> {
+    let tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+async fn handshake(
+    tcp: TcpStream,
+) -> std::io::Result<(http1::SendRequest<RequestBody>, http1::Connection<TokioIo<TcpStream>, RequestBody>)> {
+    http1::Builder::new().handshake(TokioIo::new(tcp)).await.map_err(std::io::Error::other)
+}
+
+/// A response body, together with the connection that it comes over.
+pub struct UpstreamBody {
+    incoming: Incoming,
+    /// None once the response has ended and the connection went back.
+    connection: Option<Connection>,
+    ticket: Ticket,
+    idle: Duration,
+    timer: Pin<Box<Sleep>>,
+    last: Instant,
+    deadline: Instant,
+}
+
+impl UpstreamBody {
+    /// `deadline` ends the whole exchange, `idle` a silence in it.
+    pub fn new(
+        incoming: Incoming,
+        connection: Connection,
+        ticket: Ticket,
+        timer: Pin<Box<Sleep>>,
+        idle: Duration,
+        deadline: Instant,
+    ) -> UpstreamBody {
+        let mut body =
+            UpstreamBody { incoming, connection: Some(connection), ticket, idle, timer, last: Instant::now(), deadline };
+        if body.incoming.is_end_stream() {
+            body.recycle();
+        }
+        body
+    }
+
+    /// Gives the connection back if it can serve another request.
+    fn recycle(&mut self) {
+        if let Some(mut connection) = self.connection.take() {
+            connection.idle_since = Instant::now();
+            if connection.is_usable() {
+                self.ticket.keep(connection);
+            }
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<BoxError> {
+        loop {
+            std::task::ready!(self.timer.as_mut().poll(cx));
+            let deadline = self.deadline.min(self.last + self.idle);
+            if deadline <= Instant::now() {
+                return Poll::Ready("the server stopped sending".into());
+            }
+            self.timer.as_mut().reset(deadline.into());
+        }
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        let mut frame = Pin::new(&mut this.incoming).poll_frame(cx);
+        if frame.is_pending()
+            && let Some(connection) = &mut this.connection
+        {
+            // Asking for a frame is what makes the driver read one.
+            if Pin::new(&mut connection.driver).poll(cx).is_ready() {
+                this.connection = None;
+            }
+            frame = Pin::new(&mut this.incoming).poll_frame(cx);
+        }
+        match frame {
+            Poll::Pending => this.poll_timer(cx).map(|error| Some(Err(error))),
+            Poll::Ready(None) => {
+                this.recycle();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                this.connection = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                this.last = Instant::now();
+                if this.incoming.is_end_stream() {
+                    this.recycle();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// For upgrades: the connection lives in a task of its own, because it outlives the exchange.
+pub(crate) async fn send_once(address: &str, request: Request<RequestBody>) -> Result<Response<Incoming>, SendError> {
+    let unsent = |request| SendError::Unsent(Box::new(request));
+    let Ok(tcp) = connect(address).await else { return Err(unsent(request)) };
+    let Ok((mut sender, driver)) = handshake(tcp).await else { return Err(unsent(request)) };
+    // Ends with the tunnel, or with the response body.
+    tokio::spawn(driver.with_upgrades());
+    sender.send_request(request).await.map_err(SendError::Closed)
+}
+
+/// Idle connections to one server of one worker: its own, because a socket belongs to its reactor.
+pub(crate) type Pool = crossbeam_queue::ArrayQueue<Connection>;
+
+pub(crate) fn pools(workers: usize, size: usize) -> Arc<[Pool]> {
+    (0..workers).map(|_| Pool::new(size.max(1))).collect()
+}

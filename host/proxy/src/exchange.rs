@@ -1,0 +1,193 @@
+//! The request's way. One function, read from top to bottom:
+//!
+//! ```text
+//! admit → find route → authenticate → authorize → filters (request) → handler | forward
+//!       → filters (response, reversed) → journal
+//! ```
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, Version};
+use hyper::body::{Body as _, Incoming};
+use portcullis_runtime::{Exchange, Outcome, Reply, ResponseHead};
+
+use crate::admit::{Admitted, Peer, admit, strip_hop_by_hop};
+use crate::body::{Content, Problem, RequestBody, ResponseBody, Watch};
+use crate::filters::Filters;
+use crate::forward::{Forwarding, forward};
+use crate::forwarded;
+use crate::gate::Worker;
+use crate::generation::{Generation, Route};
+use crate::guard::Client;
+use crate::journal::Journal;
+use crate::outbound::Calls;
+use crate::permit::Permit;
+use crate::refusal::{Reason, Refusal};
+use crate::router::{NotFound, Wanted};
+use crate::tunnel;
+
+/// Answers one request. Never fails: a refusal is a response too.
+pub async fn serve(worker: Arc<Worker>, client: Arc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
+    let fault = client.begin();
+    let generation = worker.gate.lease();
+    let peer = Peer { ip: client.peer.ip(), trusted_proxies: &generation.trusted_proxies };
+    let request_id = worker.request_id(forwarded::request_id(request.headers()).filter(|_| peer.is_trusted()));
+    let archive = worker.gate.archive.clone();
+    let mut journal = Box::new(Journal::open(
+        archive,
+        peer.ip,
+        request.method().clone(),
+        if fault.is_some() { "" } else { request.uri().path() },
+        request_id.clone(),
+    ));
+    let answer = match fault {
+        Some(fault) => Err(Refusal::new(fault.reason).detail(fault.detail).closing()),
+        None => Box::pin(pass(&worker, &client, &generation, request, &mut journal)).await,
+    };
+    let answer = answer.map_err(|refusal| blame_the_wire(&client, refusal));
+    let (parts, content) = match answer {
+        Ok(response) => response.into_parts(),
+        Err(refusal) => {
+            journal.refuse(&refusal);
+            let mut response = refusal.to_response(&request_id).map(Content::full);
+            if refusal.close {
+                response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+            }
+            response.into_parts()
+        }
+    };
+    journal.status = parts.status;
+    Response::from_parts(parts, ResponseBody::new(content, journal, client, generation))
+}
+
+/// The way itself. Each line yields what the next one needs; the first refusal ends it.
+async fn pass(
+    worker: &Arc<Worker>,
+    client: &Arc<Client>,
+    generation: &Arc<Generation>,
+    mut request: Request<Incoming>,
+    journal: &mut Journal,
+) -> Result<Response<Content>, Refusal> {
+    let version = request.version();
+    let upgrade = tunnel::prepare(&mut request);
+    let (parts, incoming) = request.into_parts();
+    let peer = Peer { ip: client.peer.ip(), trusted_proxies: &generation.trusted_proxies };
+    let admitted = admit(parts, peer, journal.request_id.clone())?;
+    let Admitted { exchange: mut x, provenance, upgrade: wants_upgrade } = admitted;
+    journal.admitted(&x);
+
+    let route = find(generation, &mut x)?;
+    journal.routed(&route);
+    x.outbound = Some(Calls::port(worker, generation));
+
+    let permit = Permit::obtain(&route, &mut x).await;
+    journal.caller = x.caller.as_ref().map(|caller| caller.id.clone());
+    let permit = permit?;
+
+    let watch = Arc::new(Watch::default());
+    journal.request_body = Some(watch.clone());
+    let body = bounded(incoming, &route, &watch)?;
+
+    let mut filters = Filters::of(&route);
+    let (body, early) = filters.request(&mut x, body).await?;
+
+    let head = x.method == Method::HEAD;
+    let mut response = match (early, route.chain.handler()) {
+        (Some(reply), _) => plain(reply),
+        (None, Some(handler)) => {
+            let reply = handler.handle(&mut x).await;
+            plain(reply.map_err(|error| Refusal::from_call(handler.name(), error))?)
+        }
+        (None, None) => {
+            let keep_request = filters.see_responses();
+            let forwarding = Forwarding { worker, client, watch: &watch, provenance, keep_request, journal };
+            match upgrade.filter(|_| wants_upgrade) {
+                Some(upgrade) => tunnel::open(permit, &mut x, forwarding, upgrade, generation.clone()).await?,
+                None => forward(permit, &mut x, body, forwarding).await?,
+            }
+        }
+    };
+    response = filters.response(&mut x, response, head).await?;
+    finish(&mut response, version, &watch);
+    Ok(response)
+}
+
+/// Finds the route and names it in the exchange.
+fn find(generation: &Generation, x: &mut Exchange) -> Result<Arc<Route>, Refusal> {
+    let wanted = Wanted { host: &x.host, target: &x.target, method: &x.method, headers: &x.request };
+    let found = generation.router.find(wanted).map_err(|problem| match problem {
+        NotFound::Path => Refusal::new(Reason::RouteNotFound),
+        NotFound::Method(allowed) => Refusal::method_not_allowed(&allowed),
+    })?;
+    let route = generation.routes[found.route].clone();
+    x.params = found.params;
+    x.route = route.name.clone();
+    Ok(route)
+}
+
+/// The request body with its limit; one that says beforehand that it is too large is not begun.
+fn bounded(incoming: Incoming, route: &Route, watch: &Arc<Watch>) -> Result<RequestBody, Refusal> {
+    if incoming.size_hint().lower() > route.max_body {
+        return Err(Refusal::new(Reason::BodyTooLarge)
+            .detail(format!("the body may have at most {} bytes", route.max_body))
+            .closing());
+    }
+    Ok(RequestBody::client(incoming, route.max_body, watch.clone()))
+}
+
+fn plain(reply: Reply) -> Response<Content> {
+    let mut response = Response::new(Content::full(reply.body));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    response
+}
+
+/// The last touch on a response head.
+fn finish(response: &mut Response<Content>, version: Version, watch: &Watch) {
+    let switching = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
+    if version < Version::HTTP_2 && !switching && !watch.has_ended() {
+        // The rest of the request body will not be read: the connection cannot be used again (RFC 9112 section 9.6).
+        response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    }
+}
+
+/// A body that was malformed or too slow shows up as a failure further on; the client is told the cause.
+fn blame_the_wire(client: &Client, refusal: Refusal) -> Refusal {
+    match client.fault.get() {
+        Some(fault) => Refusal::new(fault.reason).detail(fault.detail).closing(),
+        None => refusal,
+    }
+}
+
+/// What a request body's failure means for the exchange.
+pub(crate) fn body_refusal(problem: Problem, limit: u64) -> Refusal {
+    match problem {
+        Problem::TooLarge => {
+            Refusal::new(Reason::BodyTooLarge).detail(format!("the body may have at most {limit} bytes")).closing()
+        }
+        Problem::Broken => {
+            Refusal::new(Reason::MalformedRequest).detail("the request body broke off or is not valid").closing()
+        }
+    }
+}
+
+/// Takes the head of an upstream's response into the exchange, without what belongs to the connection.
+pub(crate) fn response_head<B>(response: Response<B>) -> (ResponseHead, B) {
+    let (mut parts, body) = response.into_parts();
+    let length = parts.headers.remove(http::header::CONTENT_LENGTH);
+    strip_hop_by_hop(&mut parts.headers);
+    if let Some(length) = length {
+        parts.headers.insert(http::header::CONTENT_LENGTH, length);
+    }
+    let protocol = if parts.version == Version::HTTP_10 { "1.0" } else { "1.1" };
+    forwarded::write_via(&mut parts.headers, protocol);
+    (ResponseHead { status: parts.status, headers: parts.headers }, body)
+}
+
+/// Whether a filter went on or answered itself.
+pub(crate) fn reply_of(outcome: Outcome) -> Option<Reply> {
+    match outcome {
+        Outcome::Next => None,
+        Outcome::Respond(reply) => Some(reply),
+    }
+}

@@ -1,0 +1,250 @@
+//! Forwarding: from a permit to a response, over as many servers as it takes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::{HOST, HeaderValue};
+use http::{HeaderMap, Method, Request, Response};
+use hyper::body::{Body as _, Incoming};
+use portcullis_config::plan::Timeouts;
+use portcullis_runtime::Exchange;
+
+use crate::body::{Content, RequestBody, Watch};
+use crate::connection::{Connection, SendError, UpstreamBody};
+use crate::exchange::{body_refusal, response_head};
+use crate::forwarded::{Provenance, X_REQUEST_ID};
+use crate::gate::Worker;
+use crate::guard::Client;
+use crate::journal::Journal;
+use crate::permit::Permit;
+use crate::refusal::{Reason, Refusal};
+use crate::upstream::{Server, Ticket, Upstream};
+
+/// What forwarding needs beside the exchange.
+pub(crate) struct Forwarding<'a> {
+    pub(crate) worker: &'a Arc<Worker>,
+    pub(crate) client: &'a Arc<Client>,
+    pub(crate) watch: &'a Arc<Watch>,
+    pub(crate) provenance: Provenance,
+    /// Response filters may look at the request again.
+    pub(crate) keep_request: bool,
+    pub(crate) journal: &'a mut Journal,
+}
+
+/// What came of one try.
+enum Tried {
+    Response(Response<Incoming>, Connection, Ticket),
+    /// Another server may be asked.
+    Again(Box<Request<RequestBody>>, Refusal),
+}
+
+/// A request without its body, for a second try where that is safe.
+struct Spare {
+    method: Method,
+    uri: http::Uri,
+    headers: HeaderMap,
+}
+
+/// Sends the request of a permit to its upstream.
+pub(crate) async fn forward(
+    permit: Permit,
+    x: &mut Exchange,
+    body: RequestBody,
+    f: Forwarding<'_>,
+) -> Result<Response<Content>, Refusal> {
+    let route = permit.route().clone();
+    let upstream = route.upstream.as_ref().ok_or_else(|| Refusal::new(Reason::Internal).because("no upstream"))?;
+    let times = upstream.timeouts;
+    f.journal.rewritten(permit.rewritten_from(x));
+    let deadline = f.journal.began() + times.total;
+    let mut request = upstream_request(x, body, &f);
+    let mut tried: Vec<Arc<Server>> = Vec::new();
+    let mut last = Refusal::new(Reason::UpstreamUnreachable).because("no server is left to try");
+    while let Some(ticket) = upstream.pick(x, &tried, f.worker.index) {
+        tried.push(ticket.server().clone());
+        f.journal.server = Some(ticket.server().address.clone());
+        write_host(&mut request, x, upstream, &ticket, &f.provenance);
+        match attempt(request, ticket, upstream, f.watch, deadline, f.worker).await? {
+            Tried::Again(unsent, refusal) => {
+                request = *unsent;
+                last = refusal;
+            }
+            Tried::Response(response, connection, ticket) => {
+                return Ok(stream(response, connection, ticket, times, deadline));
+            }
+        }
+    }
+    Err(match f.watch.problem() {
+        Some(problem) => body_refusal(problem, route.max_body),
+        None => last,
+    })
+}
+
+/// The request as it leaves: the exchange's own headers, and what the gateway adds.
+pub(crate) fn upstream_request(x: &mut Exchange, body: RequestBody, f: &Forwarding<'_>) -> Request<RequestBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = x.method.clone();
+    *request.uri_mut() = x.target.to_path_and_query().into();
+    *request.headers_mut() = if f.keep_request { x.request.clone() } else { std::mem::take(&mut x.request) };
+    let headers = request.headers_mut();
+    f.provenance.write(headers);
+    if let Ok(id) = HeaderValue::from_str(&x.request_id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    request
+}
+
+pub(crate) fn write_host(
+    request: &mut Request<RequestBody>,
+    x: &Exchange,
+    upstream: &Upstream,
+    ticket: &Ticket,
+    provenance: &Provenance,
+) {
+    let host = if upstream.preserve_host && !x.host.is_empty() { provenance.sent_host() } else { &ticket.server().address };
+    if let Ok(value) = HeaderValue::from_str(host) {
+        request.headers_mut().insert(HOST, value);
+    }
+}
+
+/// One server: an idle connection while there is one, else a new one. A failure that left the request unsent, or
+/// one that may safely be sent twice, gives it back.
+async fn attempt(
+    mut request: Request<RequestBody>,
+    ticket: Ticket,
+    upstream: &Upstream,
+    watch: &Watch,
+    deadline: Instant,
+    worker: &Worker,
+) -> Result<Tried, Refusal> {
+    let metrics = &worker.gate.archive.metrics;
+    loop {
+        let reused = ticket.reuse();
+        let fresh = reused.is_none();
+        let mut connection = match reused {
+            Some(connection) => connection,
+            None => match connect(&ticket, upstream, deadline).await {
+                Ok(connection) => connection,
+                Err(text) => {
+                    upstream.eject(ticket.server());
+                    metrics.tried(&upstream.name, "connect");
+                    let refusal = Refusal::new(Reason::UpstreamUnreachable)
+                        .because(format!("{} of {}: {text}", ticket.server().address, upstream.name));
+                    return Ok(Tried::Again(Box::new(request), refusal));
+                }
+            },
+        };
+        let spare = Spare::of(&request);
+        let sent = send(&mut connection, request, upstream.timeouts, watch, deadline).await;
+        let Some(sent) = sent else {
+            metrics.tried(&upstream.name, "timeout");
+            return Err(Refusal::new(Reason::UpstreamTimeout)
+                .because(format!("{} of {} did not answer in time", ticket.server().address, upstream.name)));
+        };
+        let error = match sent {
+            Ok(response) => {
+                metrics.tried(&upstream.name, "ok");
+                return Ok(Tried::Response(response, connection, ticket));
+            }
+            Err(SendError::Unsent(unsent)) => {
+                request = *unsent;
+                continue;
+            }
+            Err(error) => error,
+        };
+        if let Some(problem) = watch.problem() {
+            return Err(body_refusal(problem, u64::MAX).because("the request body failed"));
+        }
+        let (outcome, reason, text) = match &error {
+            SendError::Broken(e) => ("broken", Reason::UpstreamBroken, e.to_string()),
+            SendError::Closed(e) => ("closed", Reason::UpstreamUnreachable, e.to_string()),
+            SendError::Unsent(_) => ("closed", Reason::UpstreamUnreachable, String::new()),
+        };
+        metrics.tried(&upstream.name, outcome);
+        let refusal = Refusal::new(reason)
+            .because(format!("{} of {}: {text}", ticket.server().address, upstream.name));
+        match (error, spare) {
+            (SendError::Closed(_), Some(spare)) => {
+                request = spare.into_request();
+                if fresh {
+                    return Ok(Tried::Again(Box::new(request), refusal));
+                }
+                // An idle connection that the server closed just now says nothing about the server.
+            }
+            _ => return Err(refusal),
+        }
+    }
+}
+
+async fn connect(ticket: &Ticket, upstream: &Upstream, deadline: Instant) -> Result<Connection, String> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let limit = upstream.timeouts.connect.min(left);
+    match tokio::time::timeout(limit, Connection::open(&ticket.server().address)).await {
+        Err(_) => Err(format!("no connection within {limit:?}")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(connection)) => Ok(connection),
+    }
+}
+
+/// Sends and waits for the head of the response. None: out of time, which is counted from the last progress of the
+/// request body.
+async fn send(
+    connection: &mut Connection,
+    request: Request<RequestBody>,
+    times: Timeouts,
+    watch: &Watch,
+    deadline: Instant,
+) -> Option<Result<Response<Incoming>, SendError>> {
+    let mut sending = std::pin::pin!(connection.send(request));
+    let mut seen = watch.bytes();
+    let mut since = Instant::now();
+    loop {
+        let limit = if watch.has_ended() { times.first_byte } else { times.idle.max(times.first_byte) };
+        let until = deadline.min(since + limit);
+        match tokio::time::timeout_at(until.into(), sending.as_mut()).await {
+            Ok(done) => return Some(done),
+            Err(_) if watch.bytes() != seen && Instant::now() < deadline => {
+                seen = watch.bytes();
+                since = Instant::now();
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+fn stream(
+    response: Response<Incoming>,
+    connection: Connection,
+    ticket: Ticket,
+    times: Timeouts,
+    deadline: Instant,
+) -> Response<Content> {
+    let (head, incoming) = response_head(response);
+    let timer = Box::pin(tokio::time::sleep(times.idle.min(deadline.saturating_duration_since(Instant::now()))));
+    let body = UpstreamBody::new(incoming, connection, ticket, timer, times.idle, deadline);
+    let content = if body.is_end_stream() { Content::Full(None) } else { Content::Upstream(Box::new(body)) };
+    let mut response = Response::new(content);
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    response
+}
+
+impl Spare {
+    /// RFC 9110 section 9.2.2: idempotent methods may be repeated; a streamed body cannot.
+    fn of(request: &Request<RequestBody>) -> Option<Spare> {
+        (request.method().is_idempotent() && request.body().is_end_stream()).then(|| Spare {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
+        })
+    }
+
+    fn into_request(self) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::empty());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}
+

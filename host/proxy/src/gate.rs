@@ -1,0 +1,56 @@
+//! The gate: the one pointer to the serving generation, and what each worker has of its own.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::generation::Generation;
+use crate::journal::Archive;
+
+#[derive(Debug)]
+pub struct Gate {
+    generation: ArcSwap<Generation>,
+    pub archive: Arc<Archive>,
+}
+
+/// One serving thread's view.
+#[derive(Debug)]
+pub struct Worker {
+    pub index: usize,
+    pub gate: Arc<Gate>,
+    /// First half of the request ids made here: random, so that ids of two workers or processes never meet.
+    origin: u64,
+    made: AtomicU64,
+}
+
+impl Gate {
+    pub fn new(first: Generation, archive: Archive) -> Arc<Gate> {
+        Arc::new(Gate { generation: ArcSwap::from_pointee(first), archive: Arc::new(archive) })
+    }
+
+    /// A request holds this from its head to its last byte.
+    pub fn lease(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    /// Requests that begin from now on use `next`; the old generation is freed with its last lease.
+    pub fn swap(&self, next: Generation) {
+        self.generation.store(Arc::new(next));
+    }
+}
+
+impl Worker {
+    pub fn new(index: usize, gate: Arc<Gate>) -> Worker {
+        Worker { index, gate, origin: RandomState::new().hash_one(index), made: AtomicU64::new(0) }
+    }
+
+    /// The id that a trusted peer gave, or a new one: 32 hexadecimal digits.
+    pub fn request_id(&self, given: Option<&str>) -> Arc<str> {
+        match given {
+            Some(id) => id.into(),
+            None => format!("{:016x}{:016x}", self.origin, self.made.fetch_add(1, Ordering::Relaxed)).into(),
+        }
+    }
+}

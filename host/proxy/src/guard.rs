@@ -1,0 +1,343 @@
+//! The socket of an HTTP/1 client, as hyper sees it: strictly framed bytes, bounded in time.
+//!
+//! A message with a fault is replaced by a request that cannot be confused with a real one; the service finds the
+//! fault in [`Client`] and refuses it as any other, with a problem document and a log line.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use portcullis_config::plan::Timeouts;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use crate::refusal::Reason;
+use crate::wire::{Fault, Framing, Progress};
+
+/// One client connection, shared by its socket and its exchanges.
+#[derive(Debug)]
+pub struct Client {
+    pub peer: SocketAddr,
+    pub fault: OnceLock<Fault>,
+    /// Exchanges begun.
+    begun: AtomicU64,
+    /// An exchange is being answered: silence of the client is fine.
+    in_flight: AtomicBool,
+    /// The connection is a tunnel now; its bytes are not HTTP.
+    raw: AtomicBool,
+}
+
+impl Client {
+    pub fn new(peer: SocketAddr) -> Client {
+        Client {
+            peer,
+            fault: OnceLock::new(),
+            begun: AtomicU64::new(0),
+            in_flight: AtomicBool::new(false),
+            raw: AtomicBool::new(false),
+        }
+    }
+
+    /// Begins the next exchange; gives the fault of its message if it has one already.
+    pub fn begin(&self) -> Option<Fault> {
+        self.in_flight.store(true, Ordering::Relaxed);
+        let message = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        self.fault.get().copied().filter(|fault| fault.message == message)
+    }
+
+    pub fn end(&self) {
+        self.in_flight.store(false, Ordering::Relaxed);
+    }
+
+    pub fn become_raw(&self) {
+        self.raw.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_idle(&self) -> bool {
+        !self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// What stands in for a message that was refused on the wire.
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
+/// How long, and how many bytes, a refused client is listened to so that it can read the refusal.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+const SCRATCH: usize = 64 * 1024;
+thread_local! {
+    // One read buffer per worker: an idle connection holds no memory for reading.
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// A client's TCP connection under hyper.
+#[derive(Debug)]
+pub struct Guarded {
+    tcp: TcpStream,
+    client: Arc<Client>,
+    framing: Framing,
+    timeouts: Timeouts,
+    /// A head that is not complete.
+    held: Vec<u8>,
+    /// Checked bytes that did not fit hyper's buffer.
+    ready: Vec<u8>,
+    end: End,
+    timer: Pin<Box<Sleep>>,
+    head_began: Option<Instant>,
+    last_read: Instant,
+    last_write: Instant,
+    linger: Option<(Instant, usize)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    No,
+    /// After `ready`, silence: the exchange in flight answers and closes.
+    Silent,
+    /// After `ready`, an error: the body in flight is bad.
+    Error,
+}
+
+impl Guarded {
+    pub fn new(tcp: TcpStream, client: Arc<Client>, timeouts: Timeouts, max_head: usize) -> Guarded {
+        let now = Instant::now();
+        Guarded {
+            tcp,
+            client,
+            framing: Framing::new(max_head),
+            timeouts,
+            held: Vec::new(),
+            ready: Vec::new(),
+            end: End::No,
+            timer: Box::pin(tokio::time::sleep(timeouts.head)),
+            head_began: Some(now),
+            last_read: now,
+            last_write: now,
+            linger: None,
+        }
+    }
+
+    /// Checks `bytes`, puts what may go on into hyper's buffer, keeps the rest.
+    fn take(&mut self, bytes: &[u8], out: &mut ReadBufCursor<'_>) {
+        let bytes = if self.held.is_empty() {
+            bytes
+        } else {
+            self.held.extend_from_slice(bytes);
+            &std::mem::take(&mut self.held)
+        };
+        let passed = match self.framing.read(bytes) {
+            Progress::Pass => bytes.len(),
+            Progress::Partial(from) => {
+                self.held = bytes[from..].to_vec();
+                if from > 0 || self.head_began.is_none() {
+                    self.head_began = Some(Instant::now());
+                }
+                self.give(&bytes[..from], out);
+                return;
+            }
+            Progress::Bad { from, in_head, fault } => {
+                self.give(&bytes[..from], out);
+                self.refuse(fault, in_head, out);
+                return;
+            }
+        };
+        self.head_began = None;
+        self.give(&bytes[..passed], out);
+    }
+
+    fn give(&mut self, bytes: &[u8], out: &mut ReadBufCursor<'_>) {
+        let now = if self.ready.is_empty() { bytes.len().min(out.remaining()) } else { 0 };
+        out.put_slice(&bytes[..now]);
+        self.ready.extend_from_slice(&bytes[now..]);
+    }
+
+    fn refuse(&mut self, fault: Fault, in_head: bool, out: &mut ReadBufCursor<'_>) {
+        // Only the first fault counts; after it nothing more is read.
+        let _ = self.client.fault.set(fault);
+        self.held = Vec::new();
+        if in_head {
+            self.give(STAND_IN, out);
+            self.end = End::Silent;
+        } else {
+            self.end = End::Error;
+        }
+    }
+
+    fn read_scratch(&mut self, cx: &mut Context<'_>, out: &mut ReadBufCursor<'_>) -> Poll<io::Result<usize>> {
+        let raw = self.client.raw.load(Ordering::Relaxed);
+        READ.with_borrow_mut(|scratch| {
+            let room = out.remaining().clamp(1, SCRATCH);
+            let mut buffer = ReadBuf::new(&mut scratch[..room]);
+            ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut buffer))?;
+            let bytes = buffer.filled();
+            if raw {
+                self.give(bytes, out);
+            } else if !bytes.is_empty() {
+                self.take(bytes, out);
+            }
+            Poll::Ready(Ok(bytes.len()))
+        })
+    }
+
+    /// Ready when this connection has been silent for too long. Re-arms itself lazily: activity only moves a
+    /// timestamp.
+    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<Overdue> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let (overdue, deadline) = self.deadline();
+            if deadline <= Instant::now() {
+                return Poll::Ready(overdue);
+            }
+            self.timer.as_mut().reset(deadline.into());
+        }
+    }
+
+    fn deadline(&self) -> (Overdue, Instant) {
+        if self.client.raw.load(Ordering::Relaxed) {
+            // A tunnel has its own clock.
+            return (Overdue::Idle, Instant::now() + self.timeouts.idle);
+        }
+        if let Some(began) = self.head_began {
+            return (Overdue::Head, began + self.timeouts.head);
+        }
+        if !self.framing.is_idle() {
+            return (Overdue::Body, self.last_read.max(self.last_write) + self.timeouts.idle);
+        }
+        if self.client.is_idle() {
+            return (Overdue::Idle, self.last_read.max(self.last_write) + self.timeouts.keep_alive);
+        }
+        (Overdue::Idle, Instant::now() + self.timeouts.idle.min(self.timeouts.keep_alive))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overdue {
+    Head,
+    Body,
+    Idle,
+}
+
+impl Read for Guarded {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut out: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let room = out.remaining();
+        loop {
+            if !this.ready.is_empty() {
+                let n = this.ready.len().min(out.remaining());
+                out.put_slice(&this.ready[..n]);
+                this.ready.drain(..n);
+            }
+            if out.remaining() < room {
+                return Poll::Ready(Ok(()));
+            }
+            match this.end {
+                End::Silent => return Poll::Pending,
+                End::Error => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                End::No => {}
+            }
+            match this.read_scratch(cx, &mut out)? {
+                Poll::Ready(0) => return Poll::Ready(Ok(())),
+                Poll::Ready(_) => this.last_read = Instant::now(),
+                Poll::Pending => match ready!(this.poll_overdue(cx)) {
+                    Overdue::Head if this.held.is_empty() => return Poll::Ready(Ok(())),
+                    Overdue::Head => {
+                        let message = this.client.begun.load(Ordering::Relaxed) + 1;
+                        let detail = "the request head took too long to arrive";
+                        this.refuse(Fault { message, reason: Reason::RequestTimeout, detail }, true, &mut out);
+                    }
+                    Overdue::Body => {
+                        let message = this.client.begun.load(Ordering::Relaxed);
+                        let detail = "the request body took too long to arrive";
+                        this.refuse(Fault { message, reason: Reason::RequestTimeout, detail }, false, &mut out);
+                    }
+                    Overdue::Idle => return Poll::Ready(Ok(())),
+                },
+            }
+        }
+    }
+}
+
+impl Write for Guarded {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        self.wrote(cx, done)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.tcp).poll_write_vectored(cx, parts);
+        self.wrote(cx, done)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.tcp).poll_shutdown(cx))?;
+            let unread = this.client.fault.get().is_some() || !this.framing.is_idle();
+            if !unread || this.client.raw.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+            // Closing now, with bytes unread, would reset the connection and destroy the answer on its way.
+            this.timer.as_mut().reset((Instant::now() + LINGER).into());
+            this.linger = Some((Instant::now() + LINGER, 0));
+        }
+        this.poll_linger(cx)
+    }
+}
+
+impl Guarded {
+    fn wrote(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if done.is_ready() {
+            self.last_write = Instant::now();
+            return done;
+        }
+        // A client that does not read: only the write itself is looked at, whatever the request does.
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let deadline = self.last_write + self.timeouts.idle;
+            if deadline <= Instant::now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.timer.as_mut().reset(deadline.into());
+        }
+    }
+
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (until, mut seen) = self.linger.unwrap_or((Instant::now(), 0));
+        READ.with_borrow_mut(|scratch| {
+            loop {
+                let mut buffer = ReadBuf::new(scratch);
+                let read = Pin::new(&mut self.tcp).poll_read(cx, &mut buffer);
+                match read {
+                    Poll::Ready(Ok(())) if !buffer.filled().is_empty() && seen < LINGER_BYTES => {
+                        seen += buffer.filled().len();
+                        self.linger = Some((until, seen));
+                    }
+                    Poll::Ready(_) => return Poll::Ready(Ok(())),
+                    Poll::Pending if Instant::now() >= until => return Poll::Ready(Ok(())),
+                    Poll::Pending => return self.timer.as_mut().poll(cx).map(Ok),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,292 @@
+//! Strict reading of HTTP/2 from the wire, under the h2 crate: a second look at every header block, for what is lost
+//! by the time a service sees the request (a fragment in `:path`, white space around a value, pseudo-headers in
+//! trailers), and a budget for frames that cost us more than the client. A connection with a fault is closed, which
+//! RFC 9113 section 5.4.2 allows for any stream error.
+
+use std::time::{Duration, Instant};
+
+use loona_hpack::Decoder;
+
+use crate::wire::is_token_byte;
+
+/// Follows the frames that a client sends.
+pub struct Frames {
+    state: State,
+    /// Header block being collected, with the stream it is for.
+    block: Vec<u8>,
+    block_stream: u32,
+    last_stream: u32,
+    max_block: usize,
+    decoder: Decoder<'static>,
+    budget: Budget,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Preface(usize),
+    Header([u8; 9], usize),
+    Payload { left: usize, block: Option<Block> },
+}
+
+/// Where in a HEADERS payload we are.
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    /// Pad length still to be read, then priority bytes still to be skipped.
+    wants_padding: bool,
+    skip: usize,
+    padding: usize,
+    ends: bool,
+}
+
+/// Cheap frames per window of time.
+struct Budget {
+    left: u32,
+    until: Instant,
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 0x4;
+const PADDED: u8 = 0x8;
+const HAS_PRIORITY: u8 = 0x20;
+
+/// RFC 9113 leaves it to us how many; a browser needs a handful.
+const CHEAP_FRAMES: u32 = 500;
+const CHEAP_WINDOW: Duration = Duration::from_secs(1);
+
+type Checked<T> = Result<T, &'static str>;
+
+// === impl Frames ===
+
+impl Frames {
+    /// `max_block` bounds a decoded header list, in bytes.
+    pub fn new(max_block: usize) -> Frames {
+        Frames {
+            state: State::Preface(0),
+            block: Vec::new(),
+            block_stream: 0,
+            last_stream: 0,
+            max_block,
+            decoder: Decoder::new(),
+            budget: Budget { left: CHEAP_FRAMES, until: Instant::now() + CHEAP_WINDOW },
+        }
+    }
+
+    /// Walks the next bytes; the fault, if they hold one.
+    pub fn read(&mut self, mut bytes: &[u8]) -> Checked<()> {
+        while !bytes.is_empty() {
+            bytes = match self.state {
+                State::Preface(seen) => self.preface(seen, bytes)?,
+                State::Header(header, seen) => self.header(header, seen, bytes)?,
+                State::Payload { left, block } => self.payload(left, block, bytes)?,
+            };
+        }
+        Ok(())
+    }
+
+    fn preface<'a>(&mut self, seen: usize, bytes: &'a [u8]) -> Checked<&'a [u8]> {
+        let n = bytes.len().min(PREFACE.len() - seen);
+        if bytes[..n] != PREFACE[seen..seen + n] {
+            return Err("not the HTTP/2 preface");
+        }
+        self.state =
+            if seen + n == PREFACE.len() { State::Header([0; 9], 0) } else { State::Preface(seen + n) };
+        Ok(&bytes[n..])
+    }
+
+    fn header<'a>(&mut self, mut header: [u8; 9], seen: usize, bytes: &'a [u8]) -> Checked<&'a [u8]> {
+        let n = bytes.len().min(9 - seen);
+        header[seen..seen + n].copy_from_slice(&bytes[..n]);
+        self.state = State::Header(header, seen + n);
+        if seen + n == 9 {
+            self.begin(header)?;
+        }
+        Ok(&bytes[n..])
+    }
+
+    /// A frame header is complete.
+    fn begin(&mut self, header: [u8; 9]) -> Checked<()> {
+        let length = usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2]);
+        let (kind, flags) = (header[3], header[4]);
+        let stream = u32::from_be_bytes([header[5] & 0x7f, header[6], header[7], header[8]]);
+        if matches!(kind, PRIORITY | RST_STREAM | SETTINGS | PING) || (kind == DATA && length == 0) {
+            self.budget.spend()?;
+        }
+        let block = match kind {
+            HEADERS => {
+                self.block.clear();
+                self.block_stream = stream;
+                let skip = if flags & HAS_PRIORITY == 0 { 0 } else { 5 };
+                Some(Block { wants_padding: flags & PADDED != 0, skip, padding: 0, ends: flags & END_HEADERS != 0 })
+            }
+            CONTINUATION => {
+                Some(Block { wants_padding: false, skip: 0, padding: 0, ends: flags & END_HEADERS != 0 })
+            }
+            _ => None,
+        };
+        self.state = State::Payload { left: length, block };
+        if length == 0 { self.end(block) } else { Ok(()) }
+    }
+
+    fn payload<'a>(&mut self, left: usize, mut block: Option<Block>, bytes: &'a [u8]) -> Checked<&'a [u8]> {
+        let n = bytes.len().min(left);
+        let mut part = &bytes[..n];
+        if let Some(block) = &mut block {
+            if block.wants_padding
+                && let Some((&padding, rest)) = part.split_first()
+            {
+                block.wants_padding = false;
+                block.padding = usize::from(padding);
+                part = rest;
+            }
+            let skipped = block.skip.min(part.len());
+            block.skip -= skipped;
+            self.block.extend_from_slice(&part[skipped..]);
+            if self.block.len() > self.max_block {
+                return Err("the header block is larger than allowed");
+            }
+        }
+        if n == left {
+            self.end(block)?;
+        } else {
+            self.state = State::Payload { left: left - n, block };
+        }
+        Ok(&bytes[n..])
+    }
+
+    /// A frame's payload is complete.
+    fn end(&mut self, block: Option<Block>) -> Checked<()> {
+        self.state = State::Header([0; 9], 0);
+        let Some(block) = block else { return Ok(()) };
+        let unpadded = self.block.len().checked_sub(block.padding).ok_or("more padding than payload")?;
+        self.block.truncate(unpadded);
+        if !block.ends {
+            return Ok(());
+        }
+        let trailers = self.block_stream <= self.last_stream;
+        self.last_stream = self.last_stream.max(self.block_stream);
+        self.check_block(trailers)
+    }
+
+    fn check_block(&mut self, trailers: bool) -> Checked<()> {
+        let mut fault = None;
+        let (mut size, max, mut hosts) = (0, self.max_block, 0);
+        let decoded = self.decoder.decode_with_cb(&self.block, |name, value| {
+            size += name.len() + value.len() + 32;
+            hosts += usize::from(*name == *b"host");
+            let checked = if size > max { Err("the header list is larger than allowed") } else { Ok(()) };
+            if let Err(text) = checked.and_then(|()| check_field(&name, &value, trailers)) {
+                fault.get_or_insert(text);
+            }
+        });
+        if decoded.is_err() {
+            return Err("the header block is not valid HPACK");
+        }
+        if hosts > 1 {
+            return Err("the request has more than one Host");
+        }
+        fault.map_or(Ok(()), Err)
+    }
+}
+
+/// RFC 9113 sections 8.2 and 8.3.
+fn check_field(name: &[u8], value: &[u8], trailers: bool) -> Checked<()> {
+    let pseudo = name.first() == Some(&b':');
+    if pseudo && trailers {
+        return Err("a pseudo-header in trailers");
+    }
+    let bare = if pseudo { &name[1..] } else { name };
+    if bare.is_empty() || !bare.iter().all(|b| is_token_byte(*b) && !b.is_ascii_uppercase()) {
+        return Err("a header name is not valid");
+    }
+    if value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) || value.trim_ascii().len() != value.len() {
+        return Err("a header value is not valid");
+    }
+    let visible = value.iter().all(u8::is_ascii_graphic) && !value.contains(&b'#');
+    match name {
+        b":path" if !visible => Err("the path has a character that must be percent-encoded"),
+        b":scheme" if !matches!(value, b"http" | b"https") => Err("the scheme is not http or https"),
+        b":authority" if !visible => Err("the authority is not valid"),
+        _ => Ok(()),
+    }
+}
+
+impl Budget {
+    fn spend(&mut self) -> Checked<()> {
+        let now = Instant::now();
+        if now >= self.until {
+            *self = Budget { left: CHEAP_FRAMES, until: now + CHEAP_WINDOW };
+        }
+        self.left = self.left.checked_sub(1).ok_or("too many control frames")?;
+        Ok(())
+    }
+}
+
+// === the socket ===
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// An HTTP/2 client's TCP connection under hyper.
+pub struct GuardedH2 {
+    tcp: TcpStream,
+    frames: Frames,
+}
+
+impl GuardedH2 {
+    pub fn new(tcp: TcpStream, max_block: usize) -> GuardedH2 {
+        GuardedH2 { tcp, frames: Frames::new(max_block) }
+    }
+}
+
+impl Read for GuardedH2 {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut out: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let mut scratch = [0; 16 * 1024];
+        let room = out.remaining().clamp(1, scratch.len());
+        let mut buffer = ReadBuf::new(&mut scratch[..room]);
+        ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut buffer))?;
+        if let Err(fault) = this.frames.read(buffer.filled()) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
+        }
+        out.put_slice(buffer.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for GuardedH2 {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,234 @@
+//! The journal: one wide event per exchange. The access-log line and the metrics are views of it. It closes with
+//! the last body byte, however that came about.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use http::{Method, StatusCode};
+use portcullis_config::plan::LogFormat;
+use portcullis_runtime::Exchange;
+use serde::Serialize;
+
+use crate::access_log::AccessLog;
+use crate::body::Watch;
+use crate::generation::Route;
+use crate::metrics::{Metrics, RouteMetrics};
+use crate::refusal::{Reason, Refusal};
+
+/// Where journals go when they close.
+#[derive(Debug)]
+pub struct Archive {
+    pub metrics: Arc<Metrics>,
+    /// None: no access log.
+    pub log: Option<AccessLog>,
+    pub format: LogFormat,
+}
+
+/// Everything worth knowing about one exchange.
+pub struct Journal {
+    archive: Arc<Archive>,
+    began: Instant,
+    time: SystemTime,
+    pub client_ip: IpAddr,
+    pub method: Method,
+    /// Without the query: it may hold a credential.
+    pub path: String,
+    pub host: String,
+    pub request_id: Arc<str>,
+    pub route: Option<Arc<str>>,
+    pub route_metrics: Option<RouteMetrics>,
+    pub caller: Option<Arc<str>>,
+    pub upstream: Option<Arc<str>>,
+    pub server: Option<Arc<str>>,
+    pub status: StatusCode,
+    pub request_body: Option<Arc<Watch>>,
+    pub bytes_out: u64,
+    refusal: Option<Reason>,
+    because: Option<String>,
+    aborted: bool,
+    closed: bool,
+}
+
+/// The access-log line in JSON: its keys in this order.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    client_ip: IpAddr,
+    method: &'a str,
+    host: &'a str,
+    path: &'a str,
+    status: u16,
+    bytes_in: u64,
+    bytes_out: u64,
+    duration_ms: f64,
+    route: Option<&'a str>,
+    caller: Option<&'a str>,
+    upstream: Option<&'a str>,
+    server: Option<&'a str>,
+    request_id: &'a str,
+    refusal: Option<&'a str>,
+    because: Option<&'a str>,
+    aborted: bool,
+}
+
+impl Journal {
+    pub fn open(archive: Arc<Archive>, client_ip: IpAddr, method: Method, path: &str, request_id: Arc<str>) -> Journal {
+        archive.metrics.in_flight.inc();
+        Journal {
+            archive,
+            began: Instant::now(),
+            time: SystemTime::now(),
+            client_ip,
+            method,
+            path: path.to_owned(),
+            host: String::new(),
+            request_id,
+            route: None,
+            route_metrics: None,
+            caller: None,
+            upstream: None,
+            server: None,
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            request_body: None,
+            bytes_out: 0,
+            refusal: None,
+            because: None,
+            aborted: false,
+            closed: false,
+        }
+    }
+
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// What admission established.
+    pub fn admitted(&mut self, x: &Exchange) {
+        self.client_ip = x.client_ip.unwrap_or(self.client_ip);
+        self.path = x.target.path().to_owned();
+        self.host.clone_from(&x.host);
+    }
+
+    pub fn routed(&mut self, route: &Route) {
+        self.route = Some(route.name.clone());
+        self.route_metrics = Some(route.metrics.clone());
+        self.upstream = route.upstream.as_ref().map(|upstream| upstream.name.clone());
+    }
+
+    /// Notes that what is forwarded is not what was authorized, because a filter changed it.
+    pub fn rewritten(&mut self, note: Option<String>) {
+        self.because = note.or(self.because.take());
+    }
+
+    pub fn refuse(&mut self, refusal: &Refusal) {
+        self.refusal = Some(refusal.reason);
+        self.because = refusal.because.clone().or_else(|| refusal.detail.clone());
+        self.status = refusal.reason.status();
+    }
+
+    /// The response could not be sent to its end.
+    pub fn broke_off(&mut self, error: &(dyn std::error::Error + 'static)) {
+        self.aborted = true;
+        self.because.get_or_insert_with(|| error.to_string());
+    }
+
+    pub fn close(mut self: Box<Self>, finished: bool) {
+        self.aborted |= !finished;
+        self.file();
+    }
+
+    fn file(&mut self) {
+        self.closed = true;
+        let took = self.began.elapsed();
+        let metrics = &self.archive.metrics;
+        metrics.in_flight.dec();
+        self.route_metrics.as_ref().unwrap_or(&metrics.unrouted).observe(self.status, took);
+        if let Some(reason) = self.refusal {
+            metrics.refused(reason);
+        }
+        if self.aborted {
+            metrics.aborted.inc();
+        }
+        metrics.bytes_out.inc_by(self.bytes_out);
+        metrics.bytes_in.inc_by(self.bytes_in());
+        if let Some(log) = &self.archive.log {
+            let line = match self.archive.format {
+                LogFormat::Json => self.json(took),
+                LogFormat::Text => self.text(took),
+            };
+            log.write(line);
+        }
+    }
+
+    fn bytes_in(&self) -> u64 {
+        self.request_body.as_ref().map_or(0, |watch| watch.bytes())
+    }
+
+    fn json(&self, took: std::time::Duration) -> Vec<u8> {
+        let line = Line {
+            time: humantime::format_rfc3339_millis(self.time).to_string(),
+            client_ip: self.client_ip,
+            method: self.method.as_str(),
+            host: &self.host,
+            path: &self.path,
+            status: self.status.as_u16(),
+            bytes_in: self.bytes_in(),
+            bytes_out: self.bytes_out,
+            duration_ms: millis(took),
+            route: self.route.as_deref(),
+            caller: self.caller.as_deref(),
+            upstream: self.upstream.as_deref(),
+            server: self.server.as_deref(),
+            request_id: &self.request_id,
+            refusal: self.refusal.map(Reason::as_str),
+            because: self.because.as_deref(),
+            aborted: self.aborted,
+        };
+        let mut line = serde_json::to_vec(&line).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+
+    fn text(&self, took: std::time::Duration) -> Vec<u8> {
+        let dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        let mut line = format!(
+            "{} {} {} {} {} {} {:.1}ms route={} caller={} server={} id={}",
+            humantime::format_rfc3339_millis(self.time),
+            self.client_ip,
+            self.method,
+            self.path.escape_default(),
+            self.status.as_u16(),
+            self.bytes_out,
+            millis(took),
+            dash(self.route.as_deref()),
+            dash(self.caller.as_deref()),
+            dash(self.server.as_deref()),
+            self.request_id,
+        );
+        if let Some(reason) = self.refusal {
+            line.push_str(&format!(" refusal={} because={:?}", reason.as_str(), dash(self.because.as_deref())));
+        }
+        if self.aborted {
+            line.push_str(" aborted");
+        }
+        line.push('\n');
+        line.into_bytes()
+    }
+}
+
+impl Drop for Journal {
+    // A client that left before there was a response: the exchange's future was dropped, the journal with it.
+    fn drop(&mut self) {
+        if !self.closed {
+            self.aborted = true;
+            self.status = StatusCode::from_u16(499).expect("a valid code");
+            self.because.get_or_insert_with(|| "the client left before the response".into());
+            self.file();
+        }
+    }
+}
+
+fn millis(took: std::time::Duration) -> f64 {
+    (took.as_secs_f64() * 1e6).round() / 1e3
+}

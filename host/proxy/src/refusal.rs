@@ -1,0 +1,201 @@
+//! Refusals: the closed list of reasons why an exchange does not go on, and what the client is told.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode};
+use portcullis_runtime::{CallError, RefusalReason};
+use serde_json::{Map, Value, json};
+
+macro_rules! reasons {
+    ($($variant:ident $name:literal $status:literal $title:literal),+ $(,)?) => {
+        /// Why. The name is the metric label, the log field and the `type` of the problem document.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Reason { $($variant),+ }
+
+        impl Reason {
+            pub const ALL: &[Reason] = &[$(Reason::$variant),+];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Reason::$variant => $name),+ }
+            }
+
+            /// The one table from reasons to statuses.
+            pub fn status(self) -> StatusCode {
+                let code = match self { $(Reason::$variant => $status),+ };
+                StatusCode::from_u16(code).expect("the table has valid codes")
+            }
+
+            pub fn title(self) -> &'static str {
+                match self { $(Reason::$variant => $title),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    MalformedRequest    "malformed_request"    400 "The request is not valid HTTP",
+    InvalidRequest      "invalid_request"      400 "The request is not valid",
+    Unauthenticated     "unauthenticated"      401 "Who you are could not be established",
+    Forbidden           "forbidden"            403 "You may not do this",
+    RouteNotFound       "route_not_found"      404 "There is nothing at this address",
+    NotFound            "not_found"            404 "There is no such thing",
+    MethodNotAllowed    "method_not_allowed"   405 "This method is not allowed here",
+    RequestTimeout      "request_timeout"      408 "The request took too long to arrive",
+    Conflict            "conflict"             409 "The request conflicts with the state of the resource",
+    BodyTooLarge        "body_too_large"       413 "The request body is too large",
+    UnsupportedMedia    "unsupported_media"    415 "This media type is not supported",
+    Unprocessable       "unprocessable"        422 "The content could not be processed",
+    RateLimited         "rate_limited"         429 "Too many requests",
+    HeadTooLarge        "head_too_large"       431 "The request head is too large",
+    PluginFailed        "plugin_failed"        500 "The gateway could not process the request",
+    PluginTimedOut      "plugin_timed_out"     500 "The gateway could not process the request in time",
+    Internal            "internal"             500 "The gateway made a mistake",
+    MethodNotSupported  "method_not_supported" 501 "The gateway does not support this method",
+    EncodingNotSupported "encoding_not_supported" 501 "The gateway does not support this transfer encoding",
+    UpstreamUnreachable "upstream_unreachable" 502 "The service could not be reached",
+    UpstreamBroken      "upstream_broken"      502 "The service gave an invalid answer",
+    Unavailable         "unavailable"          503 "The service is not available",
+    PluginsBusy         "plugins_busy"         503 "The gateway is at its limit",
+    UpstreamTimeout     "upstream_timeout"     504 "The service did not answer in time",
+}
+
+/// Who decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Gateway,
+    Plugin,
+    Upstream,
+}
+
+/// A refusal on its way to the client. `because` never leaves the gateway.
+#[derive(Debug)]
+pub struct Refusal {
+    pub reason: Reason,
+    pub origin: Origin,
+    pub detail: Option<String>,
+    pub because: Option<String>,
+    pub headers: HeaderMap,
+    pub members: Vec<(String, String)>,
+    /// The connection cannot be used for another request.
+    pub close: bool,
+}
+
+/// Seconds that a client is asked to wait where nothing more exact is known.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+impl Refusal {
+    pub fn new(reason: Reason) -> Refusal {
+        let origin = match reason {
+            Reason::UpstreamUnreachable | Reason::UpstreamBroken | Reason::UpstreamTimeout => Origin::Upstream,
+            _ => Origin::Gateway,
+        };
+        Refusal {
+            reason,
+            origin,
+            detail: None,
+            because: None,
+            headers: HeaderMap::new(),
+            members: Vec::new(),
+            close: false,
+        }
+    }
+
+    /// For the client.
+    #[must_use]
+    pub fn detail(mut self, text: impl Into<String>) -> Refusal {
+        self.detail = Some(text.into());
+        self
+    }
+
+    /// For the log.
+    #[must_use]
+    pub fn because(mut self, text: impl Into<String>) -> Refusal {
+        self.because = Some(text.into());
+        self
+    }
+
+    #[must_use]
+    pub fn closing(mut self) -> Refusal {
+        self.close = true;
+        self
+    }
+
+    /// RFC 9110 section 15.5.6: a 405 lists what is allowed.
+    pub fn method_not_allowed(allowed: &[String]) -> Refusal {
+        let mut refusal = Refusal::new(Reason::MethodNotAllowed);
+        if let Ok(value) = HeaderValue::from_str(&allowed.join(", ")) {
+            refusal.headers.insert(ALLOW, value);
+        }
+        refusal
+    }
+
+    /// What a plugin's call came to when it did not go on.
+    pub fn from_call(plugin: &str, error: CallError) -> Refusal {
+        let (reason, refusal) = match error {
+            CallError::Refused(refusal) => (plugin_reason(refusal.reason), Some(refusal)),
+            CallError::Overloaded => (Reason::PluginsBusy, None),
+            CallError::TimedOut(time) => {
+                let text = format!("plugin {plugin} ran longer than its {time:?}");
+                return Refusal { origin: Origin::Plugin, ..Refusal::new(Reason::PluginTimedOut) }.because(text);
+            }
+            other => {
+                let text = format!("plugin {plugin}: {other}");
+                return Refusal { origin: Origin::Plugin, ..Refusal::new(Reason::PluginFailed) }.because(text);
+            }
+        };
+        let base = Refusal { origin: Origin::Plugin, ..Refusal::new(reason) };
+        match refusal {
+            None => base.because(format!("plugin {plugin}: no free instance")),
+            Some(said) => Refusal {
+                detail: said.detail,
+                because: said.because.map(|text| format!("plugin {plugin}: {text}")),
+                headers: said.headers,
+                members: said.members,
+                ..base
+            },
+        }
+    }
+
+    /// The response (RFC 9457 problem document).
+    pub fn to_response(&self, request_id: &str) -> Response<Bytes> {
+        let status = self.reason.status();
+        let mut problem = Map::new();
+        for (name, text) in &self.members {
+            // A member that is not JSON is the plugin's slip, not a reason to answer nothing.
+            let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
+            problem.insert(name.clone(), value);
+        }
+        problem.insert("type".into(), json!(self.reason.as_str()));
+        problem.insert("title".into(), json!(self.reason.title()));
+        problem.insert("status".into(), json!(status.as_u16()));
+        problem.insert("request_id".into(), json!(request_id));
+        if let Some(detail) = &self.detail {
+            problem.insert("detail".into(), json!(detail));
+        }
+        let mut response = Response::new(Bytes::from(Value::Object(problem).to_string()));
+        *response.status_mut() = status;
+        *response.headers_mut() = self.headers.clone();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let waits = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+        if waits && !headers.contains_key(RETRY_AFTER) {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+}
+
+fn plugin_reason(reason: RefusalReason) -> Reason {
+    match reason {
+        RefusalReason::Unauthenticated => Reason::Unauthenticated,
+        RefusalReason::Forbidden => Reason::Forbidden,
+        RefusalReason::InvalidRequest => Reason::InvalidRequest,
+        RefusalReason::NotFound => Reason::NotFound,
+        RefusalReason::Conflict => Reason::Conflict,
+        RefusalReason::TooLarge => Reason::BodyTooLarge,
+        RefusalReason::UnsupportedMediaType => Reason::UnsupportedMedia,
+        RefusalReason::Unprocessable => Reason::Unprocessable,
+        RefusalReason::RateLimited => Reason::RateLimited,
+        RefusalReason::Unavailable => Reason::Unavailable,
+    }
+}

@@ -1,0 +1,225 @@
+//! Listening and serving: one task accepts, each worker thread serves its connections on a reactor of its own.
+//!
+//! Whole connections are handed to the worker with the fewest, so an exchange never crosses threads, needs no lock,
+//! and reuses its worker's upstream connections.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use portcullis_config::plan::{Listen, Timeouts};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+use crate::exchange::serve;
+use crate::gate::{Gate, Worker};
+use crate::guard::{Client, Guarded};
+use crate::h2wire::GuardedH2;
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    /// HTTP/2 in clear text with prior knowledge.
+    H2c,
+}
+
+/// The serving threads. Each ends when its inbox is closed and its connections are done.
+#[derive(Debug)]
+pub struct Workers {
+    workers: Vec<Handle>,
+    drain: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    inbox: mpsc::UnboundedSender<Arrival>,
+    connections: Arc<AtomicUsize>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Arrival {
+    tcp: std::net::TcpStream,
+    peer: SocketAddr,
+    protocol: Protocol,
+    slot: OwnedSemaphorePermit,
+}
+
+/// What a connection needs to know of gateway.toml; taken at the start, so a change needs a restart.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    timeouts: Timeouts,
+    max_head: usize,
+}
+
+/// HTTP/2: streams open at once, and how much of each is read ahead.
+const STREAMS: u32 = 128;
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// How long accepting pauses when the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl Workers {
+    pub fn start(gate: &Arc<Gate>, listen: &Listen, timeouts: Timeouts) -> std::io::Result<Workers> {
+        let (drain, draining) = watch::channel(false);
+        let terms = Terms { timeouts, max_head: listen.max_head };
+        let start = |index| {
+            let (inbox, arrivals) = mpsc::unbounded_channel();
+            let connections = Arc::new(AtomicUsize::new(0));
+            let worker = Arc::new(Worker::new(index, gate.clone()));
+            let (counted, draining) = (connections.clone(), draining.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || run(worker, arrivals, counted, draining, terms))?;
+            Ok(Handle { inbox, connections, thread })
+        };
+        let workers = (0..listen.workers.max(1)).map(start).collect::<std::io::Result<Vec<Handle>>>()?;
+        Ok(Workers { workers, drain })
+    }
+
+    /// Accepts until the future is dropped. Beyond `slots` new connections wait in the kernel's queue.
+    pub async fn accept(&self, listener: &TcpListener, protocol: Protocol, slots: Arc<Semaphore>) {
+        loop {
+            let Ok(slot) = slots.clone().acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((tcp, peer)) => self.hand_over(tcp, peer, protocol, slot),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn hand_over(&self, tcp: TcpStream, peer: SocketAddr, protocol: Protocol, slot: OwnedSemaphorePermit) {
+        let least = self.workers.iter().min_by_key(|w| w.connections.load(Ordering::Relaxed));
+        if let (Some(worker), Ok(tcp)) = (least, tcp.into_std()) {
+            worker.connections.fetch_add(1, Ordering::Relaxed);
+            // A worker that is gone is one that is shutting down: the connection is closed.
+            drop(worker.inbox.send(Arrival { tcp, peer, protocol, slot }));
+        }
+    }
+
+    /// Lets exchanges in flight finish. True when all ended within `grace`; what is left is cut.
+    pub async fn drain(self, grace: Duration) -> bool {
+        // Nobody listens any more only where nothing is left to drain.
+        let _ = self.drain.send(true);
+        let threads: Vec<_> = self.workers.into_iter().map(|w| w.thread).collect();
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| drop(t.join())));
+        tokio::time::timeout(grace, joined).await.is_ok()
+    }
+}
+
+fn run(
+    worker: Arc<Worker>,
+    mut arrivals: mpsc::UnboundedReceiver<Arrival>,
+    connections: Arc<AtomicUsize>,
+    draining: watch::Receiver<bool>,
+    terms: Terms,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "a worker could not start");
+            return;
+        }
+    };
+    runtime.block_on(async move {
+        let mut open = tokio::task::JoinSet::new();
+        loop {
+            tokio::select! {
+                arrival = arrivals.recv() => match arrival {
+                    None => break,
+                    Some(arrival) => {
+                        let (worker, draining, counted) = (worker.clone(), draining.clone(), connections.clone());
+                        open.spawn(async move {
+                            connection(arrival, worker, draining, terms).await;
+                            counted.fetch_sub(1, Ordering::Relaxed);
+                        });
+                    }
+                },
+                // Ended connections are collected as they end.
+                Some(_) = open.join_next() => {}
+            }
+        }
+        while open.join_next().await.is_some() {}
+    });
+}
+
+async fn connection(arrival: Arrival, worker: Arc<Worker>, draining: watch::Receiver<bool>, terms: Terms) {
+    let Arrival { tcp, peer, protocol, slot } = arrival;
+    let metrics = worker.gate.archive.metrics.clone();
+    metrics.connections.inc();
+    metrics.connections_total.inc();
+    let tcp = TcpStream::from_std(tcp).and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
+    let ended = match (tcp, protocol) {
+        (Err(error), _) => Err(error.to_string()),
+        (Ok(tcp), Protocol::Http1) => serve_http1(tcp, peer, worker, draining, terms).await,
+        (Ok(tcp), Protocol::H2c) => serve_h2(tcp, peer, worker, draining, terms).await,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, error, "a connection ended early");
+    }
+    metrics.connections.dec();
+    drop(slot);
+}
+
+async fn serve_http1(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    worker: Arc<Worker>,
+    mut draining: watch::Receiver<bool>,
+    terms: Terms,
+) -> Result<(), String> {
+    let client = Arc::new(Client::new(peer));
+    let io = Guarded::new(tcp, client.clone(), terms.timeouts, terms.max_head);
+    let service = service_fn(move |request| {
+        let answer = serve(worker.clone(), client.clone(), request);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let served = http1::Builder::new().header_read_timeout(None).serve_connection(io, service).with_upgrades();
+    let mut served = std::pin::pin!(served);
+    tokio::select! {
+        ended = served.as_mut() => return ended.map_err(|e| e.to_string()),
+        _ = draining.wait_for(|draining| *draining) => served.as_mut().graceful_shutdown(),
+    }
+    served.await.map_err(|e| e.to_string())
+}
+
+async fn serve_h2(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    worker: Arc<Worker>,
+    mut draining: watch::Receiver<bool>,
+    terms: Terms,
+) -> Result<(), String> {
+    let client = Arc::new(Client::new(peer));
+    let service = service_fn(move |request| {
+        let answer = serve(worker.clone(), client.clone(), request);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let served = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(u32::try_from(terms.max_head).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(128)
+        .keep_alive_interval(PING_EVERY)
+        .serve_connection(GuardedH2::new(tcp, terms.max_head), service);
+    let mut served = std::pin::pin!(served);
+    tokio::select! {
+        ended = served.as_mut() => return ended.map_err(|e| e.to_string()),
+        _ = draining.wait_for(|draining| *draining) => served.as_mut().graceful_shutdown(),
+    }
+    served.await.map_err(|e| e.to_string())
+}

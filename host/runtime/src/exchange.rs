@@ -1,0 +1,175 @@
+//! What a plugin is handed and what it answers, in the host's own types.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::outbound::Outbound;
+use crate::target::Target;
+
+/// The message pair in flight: made by the floor above, lent to plugins one after the other.
+#[derive(Default)]
+pub struct Exchange {
+    pub method: Method,
+    pub target: Target,
+    pub request: HeaderMap,
+    /// There once a response is.
+    pub response: Option<ResponseHead>,
+    /// Buffered, only while a body callback runs or afterwards when it was replaced.
+    pub request_body: Option<Bytes>,
+    pub response_body: Option<Bytes>,
+    pub caller: Option<Caller>,
+    pub request_id: Arc<str>,
+    pub route: Arc<str>,
+    /// Host of the request, lower case, as routed.
+    pub host: String,
+    pub scheme: &'static str,
+    pub client_ip: Option<IpAddr>,
+    /// From the route's path pattern: name and percent-decoded value.
+    pub params: Vec<(Arc<str>, String)>,
+    /// Milliseconds since 1970 when the exchange began.
+    pub now_ms: u64,
+    /// How granted plugins reach upstreams.
+    pub outbound: Option<Arc<dyn Outbound>>,
+    pub(crate) vars: Vec<(String, Vec<u8>)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ResponseHead {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+}
+
+/// Whose message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Request,
+    Response,
+}
+
+/// Who is asking, as an authenticator said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub id: Arc<str>,
+    pub roles: Vec<String>,
+    pub claims: Vec<(String, String)>,
+}
+
+/// A whole response made by a plugin.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// What a filter decided.
+#[derive(Debug)]
+pub enum Outcome {
+    Next,
+    Respond(Reply),
+}
+
+/// A plugin's decision not to let the exchange go on.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub reason: RefusalReason,
+    /// For the client.
+    pub detail: Option<String>,
+    /// For the log line only.
+    pub because: Option<String>,
+    pub headers: HeaderMap,
+    /// Extension members of the problem document: name and JSON text.
+    pub members: Vec<(String, String)>,
+}
+
+macro_rules! refusal_reasons {
+    ($($variant:ident $name:literal),+ $(,)?) => {
+        /// The refusals that a plugin may name (`outcome.refusal.reason` of the contract).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum RefusalReason { $($variant),+ }
+
+        impl RefusalReason {
+            pub const ALL: &[(&str, RefusalReason)] = &[$(($name, RefusalReason::$variant)),+];
+        }
+    };
+}
+
+refusal_reasons! {
+    Unauthenticated "unauthenticated",
+    Forbidden "forbidden",
+    InvalidRequest "invalid-request",
+    NotFound "not-found",
+    Conflict "conflict",
+    TooLarge "too-large",
+    UnsupportedMediaType "unsupported-media-type",
+    Unprocessable "unprocessable",
+    RateLimited "rate-limited",
+    Unavailable "unavailable",
+}
+
+impl RefusalReason {
+    pub fn named(name: &str) -> Option<RefusalReason> {
+        Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, reason)| *reason)
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    // Headers and bodies stay out: they hold credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange")
+            .field("method", &self.method)
+            .field("path", &self.target.path())
+            .field("route", &self.route)
+            .field("request_id", &self.request_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Exchange {
+    /// The open set of attributes that the contract names.
+    pub(crate) fn attr(&self, name: &str) -> Option<String> {
+        let claims = || self.caller.as_ref().map(|c| c.claims.as_slice()).unwrap_or_default();
+        Some(match name {
+            "request.id" => self.request_id.to_string(),
+            "route" => self.route.to_string(),
+            "client.ip" => self.client_ip?.to_string(),
+            "scheme" => self.scheme.to_owned(),
+            "host" => self.host.clone(),
+            "path" => self.target.path().to_owned(),
+            "caller.id" => self.caller.as_ref()?.id.to_string(),
+            "caller.roles" => self.caller.as_ref()?.roles.join(","),
+            _ => {
+                if let Some(claim) = name.strip_prefix("claim.") {
+                    claims().iter().find(|(n, _)| n == claim)?.1.clone()
+                } else {
+                    let param = name.strip_prefix("param.")?;
+                    self.params.iter().find(|(n, _)| &**n == param)?.1.clone()
+                }
+            }
+        })
+    }
+
+    pub(crate) fn headers(&self, side: Side) -> Option<&HeaderMap> {
+        match side {
+            Side::Request => Some(&self.request),
+            Side::Response => self.response.as_ref().map(|r| &r.headers),
+        }
+    }
+
+    pub(crate) fn headers_mut(&mut self, side: Side) -> Option<&mut HeaderMap> {
+        match side {
+            Side::Request => Some(&mut self.request),
+            Side::Response => self.response.as_mut().map(|r| &mut r.headers),
+        }
+    }
+
+    pub(crate) fn body_mut(&mut self, side: Side) -> &mut Option<Bytes> {
+        match side {
+            Side::Request => &mut self.request_body,
+            Side::Response => &mut self.response_body,
+        }
+    }
+}

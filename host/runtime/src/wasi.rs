@@ -1,0 +1,170 @@
+//! Deny-all WASI: the interfaces that a std guest links against, each answering "nothing here".
+//!
+//! They are defined one by one, so that anything else a component imports fails at load with its WIT name. Not
+//! wasmtime-wasi's own context: it would bring files, sockets and clocks to take away again, and building one
+//! costs a system call per fresh instance.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime_wasi_io::IoView;
+use wasmtime_wasi_io::bytes::Bytes;
+use wasmtime_wasi_io::poll::Pollable;
+use wasmtime_wasi_io::streams::{
+    DynInputStream, DynOutputStream, InputStream, OutputStream, StreamError, StreamResult,
+};
+
+use crate::host::Session;
+
+/// The interfaces linked below, without version; all of WASI 0.2.
+pub(crate) const GRANTED: &[&str] = &[
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/stderr",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:cli/terminal-stderr",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure-seed",
+];
+
+/// The version that the definitions carry; the linker matches any 0.2.
+const VERSION: &str = "0.2.0";
+
+struct TerminalInput;
+struct TerminalOutput;
+
+impl IoView for Session {
+    fn table(&mut self) -> &mut wasmtime::component::ResourceTable {
+        &mut self.table
+    }
+}
+
+pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
+    wasmtime_wasi_io::add_to_linker_async(linker)?;
+
+    let mut environment = linker.instance(&format!("wasi:cli/environment@{VERSION}"))?;
+    environment.func_wrap("get-environment", |_, ()| Ok((Vec::<(String, String)>::new(),)))?;
+    environment.func_wrap("get-arguments", |_, ()| Ok((Vec::<String>::new(),)))?;
+    environment.func_wrap("initial-cwd", |_, ()| Ok((None::<String>,)))?;
+
+    linker.instance(&format!("wasi:cli/exit@{VERSION}"))?.func_wrap(
+        "exit",
+        |_, (_status,): (Result<(), ()>,)| -> wasmtime::Result<()> { wasmtime::bail!("it called exit") },
+    )?;
+
+    linker.instance(&format!("wasi:cli/stdin@{VERSION}"))?.func_wrap("get-stdin", |mut store, ()| {
+        let stream: DynInputStream = Box::new(Empty);
+        Ok((store.data_mut().table.push(stream)?,))
+    })?;
+    linker.instance(&format!("wasi:cli/stdout@{VERSION}"))?.func_wrap("get-stdout", |mut store, ()| {
+        let stream: DynOutputStream = Box::new(Lines::default());
+        Ok((store.data_mut().table.push(stream)?,))
+    })?;
+    linker.instance(&format!("wasi:cli/stderr@{VERSION}"))?.func_wrap("get-stderr", |mut store, ()| {
+        let session = store.data_mut();
+        let stream: DynOutputStream = Box::new(Lines::of(session));
+        Ok((session.table.push(stream)?,))
+    })?;
+
+    linker.instance(&format!("wasi:cli/terminal-input@{VERSION}"))?.resource(
+        "terminal-input",
+        ResourceType::host::<TerminalInput>(),
+        |_, _| Ok(()),
+    )?;
+    linker.instance(&format!("wasi:cli/terminal-output@{VERSION}"))?.resource(
+        "terminal-output",
+        ResourceType::host::<TerminalOutput>(),
+        |_, _| Ok(()),
+    )?;
+    linker
+        .instance(&format!("wasi:cli/terminal-stdin@{VERSION}"))?
+        .func_wrap("get-terminal-stdin", |_, ()| Ok((None::<Resource<TerminalInput>>,)))?;
+    for name in ["stdout", "stderr"] {
+        linker
+            .instance(&format!("wasi:cli/terminal-{name}@{VERSION}"))?
+            .func_wrap(&format!("get-terminal-{name}"), |_, ()| Ok((None::<Resource<TerminalOutput>>,)))?;
+    }
+
+    linker
+        .instance(&format!("wasi:random/insecure-seed@{VERSION}"))?
+        .func_wrap("insecure-seed", |_, ()| Ok(((next_seed(), next_seed()),)))?;
+    Ok(())
+}
+
+/// Seeds for a guest's hash maps: unpredictable to a client, different for every instance.
+fn next_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    use std::sync::LazyLock;
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    KEY.hash_one(COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An input that has ended.
+struct Empty;
+
+#[wasmtime_wasi_io::async_trait]
+impl Pollable for Empty {
+    async fn ready(&mut self) {}
+}
+
+#[wasmtime_wasi_io::async_trait]
+impl InputStream for Empty {
+    fn read(&mut self, _: usize) -> StreamResult<Bytes> {
+        Err(StreamError::Closed)
+    }
+}
+
+/// What a guest prints: a panic's message, mostly. Bounded, and shown as the plugin's log.
+#[derive(Default)]
+struct Lines {
+    text: Vec<u8>,
+    plugin: String,
+}
+
+const MAX_PRINTED: usize = 4096;
+
+impl Lines {
+    fn of(session: &Session) -> Lines {
+        Lines { text: Vec::new(), plugin: session.spec.name.to_string() }
+    }
+}
+
+#[wasmtime_wasi_io::async_trait]
+impl Pollable for Lines {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Lines {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let room = MAX_PRINTED.saturating_sub(self.text.len());
+        self.text.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX_PRINTED)
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        // Stdout has no plugin name and goes nowhere.
+        if !self.text.is_empty() && !self.plugin.is_empty() {
+            let text = crate::host::printable(String::from_utf8_lossy(&self.text).trim_end(), MAX_PRINTED);
+            tracing::event!(tracing::Level::WARN, plugin = %self.plugin, "printed: {text}");
+        }
+    }
+}
+
