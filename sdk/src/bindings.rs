@@ -1,9 +1,9 @@
 //! The contract in Rust, generated from `wit/`. Nothing here is for plugin authors: the rest of the crate
 //! turns it into plain types.
 //!
-//! One module per world. `host` owns the imported types; the four others point at them, so that one SDK
-//! serves every kind. The section that names a world's exports is emitted by its `export!`, hence only in
-//! the plugin that calls it.
+//! One module per world. `host` owns the imported types and the four others point at them, so that one SDK
+//! serves every kind. The section that names a world's exports is emitted by its `export!`, hence only in the
+//! plugin that calls it; natively nothing is exported and those four are left out.
 
 #![expect(missing_docs, reason = "generated: the documentation is in wit/")]
 
@@ -17,6 +17,7 @@ pub(crate) mod host {
     });
 }
 
+#[cfg(target_family = "wasm")]
 macro_rules! world {
     ($module:ident, $world:literal) => {
         pub mod $module {
@@ -38,7 +39,11 @@ macro_rules! world {
     };
 }
 
+#[cfg(target_family = "wasm")]
 world!(authenticator, "authenticator-plugin");
+#[cfg(target_family = "wasm")]
 world!(authorizer, "authorizer-plugin");
+#[cfg(target_family = "wasm")]
 world!(filter, "filter-plugin");
+#[cfg(target_family = "wasm")]
 world!(handler, "handler-plugin");

@@ -37,16 +37,25 @@ impl<'a> Exchange<'a> {
 
     /// The request.
     pub fn request(&self) -> Message<'a> {
-        Message { wire: self.wire, side: Side::Request }
+        Message {
+            wire: self.wire,
+            side: Side::Request,
+        }
     }
 
     /// The response; empty until there is one.
     pub fn response(&self) -> Message<'a> {
-        Message { wire: self.wire, side: Side::Response }
+        Message {
+            wire: self.wire,
+            side: Side::Response,
+        }
     }
 
     fn message(&self) -> Message<'a> {
-        Message { wire: self.wire, side: self.side }
+        Message {
+            wire: self.wire,
+            side: self.side,
+        }
     }
 
     /// The method, in the client's case: `GET`.
@@ -68,7 +77,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    /// Changes what is forwarded. Authenticators and authorizers may change the query only.
+    /// Changes what is forwarded. An authenticator may change the query only, an authorizer nothing.
     pub fn set_target(&mut self, path_and_query: &str) -> Result<(), Denied> {
         self.wire.set_target(path_and_query)
     }
@@ -150,7 +159,8 @@ impl<'a> Exchange<'a> {
 
     /// Replaces the body by a value as JSON; the content type is left alone.
     pub fn replace_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
-        let body = serde_json::to_vec(value).map_err(|e| Fault::failed(format!("the new body is not JSON: {e}")))?;
+        let body = serde_json::to_vec(value)
+            .map_err(|e| Fault::failed(format!("the new body is not JSON: {e}")))?;
         Ok(self.replace_body(body)?)
     }
 
@@ -202,7 +212,11 @@ impl Message<'_> {
 
     /// All headers: name and value. Prefer the ones that are needed; every byte is copied.
     pub fn headers(&self) -> Vec<(String, Vec<u8>)> {
-        self.wire.headers(self.side).into_iter().map(|field| (field.name, field.value)).collect()
+        self.wire
+            .headers(self.side)
+            .into_iter()
+            .map(|field| (field.name, field.value))
+            .collect()
     }
 
     /// Replaces every header of this name by one.
@@ -243,7 +257,9 @@ impl Message<'_> {
     /// response that is not is a failure.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         serde_json::from_slice(&self.body()?).map_err(|error| match self.side {
-            Side::Request => Refusal::invalid_request().detail(format!("the body does not fit: {error}")).into(),
+            Side::Request => Refusal::invalid_request()
+                .detail(format!("the body does not fit: {error}"))
+                .into(),
             Side::Response => Fault::failed(format!("the response does not fit: {error}")),
         })
     }

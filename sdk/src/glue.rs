@@ -8,8 +8,8 @@ use std::thread::LocalKey;
 use crate::bindings::host::portcullis::plugin as wit;
 use crate::wire::fields;
 use crate::{
-    Authenticator, Authorizer, Caller, Exchange, Fault, Filter, Handler, Phases, Refusal, Reply, Side, Verdict,
-    settings,
+    Authenticator, Authorizer, Caller, Exchange, Fault, Filter, Handler, Phases, Refusal, Reply,
+    Side, Verdict, settings,
 };
 use wit::exchange::Exchange as Raw;
 
@@ -39,7 +39,11 @@ fn configure<T: Slot, S: serde::de::DeserializeOwned>(
     T::slot()
         .with(|slot| slot.set(plugin))
         .map_err(|_| "configure was called twice".to_owned())
-        .map(|()| wit::types::Registration { phases: phases.into(), body_limit, notes: Vec::new() })
+        .map(|()| wit::types::Registration {
+            phases: phases.into(),
+            body_limit,
+            notes: Vec::new(),
+        })
 }
 
 fn with<T: Slot, R>(run: impl FnOnce(&T) -> Result<R, Fault>) -> Result<R, Fault> {
@@ -57,7 +61,9 @@ macro_rules! configures {
     };
 }
 
-impl<T: Authenticator + Slot> authenticator::exports::portcullis::plugin::authenticator::Guest for Export<T> {
+impl<T: Authenticator + Slot> authenticator::exports::portcullis::plugin::authenticator::Guest
+    for Export<T>
+{
     configures!(Authenticator, |_| (Phases::NONE, 0));
 
     fn authenticate(x: &Raw) -> Result<wit::identity::Caller, wit::outcome::Fault> {
@@ -66,12 +72,16 @@ impl<T: Authenticator + Slot> authenticator::exports::portcullis::plugin::authen
     }
 }
 
-impl<T: Authorizer + Slot> authorizer::exports::portcullis::plugin::authorizer::Guest for Export<T> {
+impl<T: Authorizer + Slot> authorizer::exports::portcullis::plugin::authorizer::Guest
+    for Export<T>
+{
     configures!(Authorizer, |_| (Phases::NONE, 0));
 
     fn authorize(x: &Raw, caller: wit::identity::Caller) -> Result<(), wit::outcome::Fault> {
         let caller = Caller::from(caller);
-        Ok(with(|plugin: &T| plugin.authorize(&mut Exchange::new(x, Side::Request), &caller))?)
+        Ok(with(|plugin: &T| {
+            plugin.authorize(&mut Exchange::new(x, Side::Request), &caller)
+        })?)
     }
 }
 
@@ -79,19 +89,39 @@ impl<T: Filter + Slot> filter::exports::portcullis::plugin::filter::Guest for Ex
     configures!(Filter, registration_of_filter);
 
     fn on_request(x: &Raw) -> Result<wit::outcome::Verdict, wit::outcome::Fault> {
-        run(x, Side::Request, T::PRESENT.contains(Phases::REQUEST), T::on_request)
+        run(
+            x,
+            Side::Request,
+            T::PRESENT.contains(Phases::REQUEST),
+            T::on_request,
+        )
     }
 
     fn on_request_body(x: &Raw) -> Result<wit::outcome::Verdict, wit::outcome::Fault> {
-        run(x, Side::Request, T::PRESENT.contains(Phases::REQUEST_BODY), T::on_request_body)
+        run(
+            x,
+            Side::Request,
+            T::PRESENT.contains(Phases::REQUEST_BODY),
+            T::on_request_body,
+        )
     }
 
     fn on_response(x: &Raw) -> Result<wit::outcome::Verdict, wit::outcome::Fault> {
-        run(x, Side::Response, T::PRESENT.contains(Phases::RESPONSE), T::on_response)
+        run(
+            x,
+            Side::Response,
+            T::PRESENT.contains(Phases::RESPONSE),
+            T::on_response,
+        )
     }
 
     fn on_response_body(x: &Raw) -> Result<wit::outcome::Verdict, wit::outcome::Fault> {
-        run(x, Side::Response, T::PRESENT.contains(Phases::RESPONSE_BODY), T::on_response_body)
+        run(
+            x,
+            Side::Response,
+            T::PRESENT.contains(Phases::RESPONSE_BODY),
+            T::on_response_body,
+        )
     }
 }
 
@@ -105,10 +135,12 @@ fn run<T: Slot>(
     if !present {
         return Ok(wit::outcome::Verdict::Next);
     }
-    Ok(match with(|plugin: &T| callback(plugin, &mut Exchange::new(x, side)))? {
-        Verdict::Next => wit::outcome::Verdict::Next,
-        Verdict::Respond(reply) => wit::outcome::Verdict::Respond(reply.into()),
-    })
+    Ok(
+        match with(|plugin: &T| callback(plugin, &mut Exchange::new(x, side)))? {
+            Verdict::Next => wit::outcome::Verdict::Next,
+            Verdict::Respond(reply) => wit::outcome::Verdict::Respond(reply.into()),
+        },
+    )
 }
 
 impl<T: Handler + Slot> handler::exports::portcullis::plugin::handler::Guest for Export<T> {
@@ -127,7 +159,11 @@ fn registration_of_filter<T: Filter>(plugin: &T) -> (Phases, u32) {
 
 fn registration_of_handler<T: Handler>(plugin: &T) -> (Phases, u32) {
     let limit = plugin.body_limit();
-    let body = if limit > 0 { Phases::REQUEST_BODY } else { Phases::NONE };
+    let body = if limit > 0 {
+        Phases::REQUEST_BODY
+    } else {
+        Phases::NONE
+    };
     (Phases::REQUEST.and(body), limit)
 }
 
@@ -152,13 +188,21 @@ impl From<Caller> for wit::identity::Caller {
 
 impl From<wit::identity::Caller> for Caller {
     fn from(caller: wit::identity::Caller) -> Self {
-        Self { id: caller.id, roles: caller.roles, claims: caller.claims }
+        Self {
+            id: caller.id,
+            roles: caller.roles,
+            claims: caller.claims,
+        }
     }
 }
 
 impl From<Reply> for wit::outcome::Reply {
     fn from(reply: Reply) -> Self {
-        Self { status: reply.status, fields: fields(reply.headers), body: reply.body }
+        Self {
+            status: reply.status,
+            fields: fields(reply.headers),
+            body: reply.body,
+        }
     }
 }
 

@@ -115,7 +115,10 @@ pub trait Handler: Sized + 'static {
 impl Caller {
     /// A caller without roles and claims.
     pub fn new(id: impl Into<String>) -> Self {
-        Caller { id: id.into(), ..Caller::default() }
+        Caller {
+            id: id.into(),
+            ..Caller::default()
+        }
     }
 
     /// Adds a role, once.

@@ -72,8 +72,8 @@ pub use {serde, serde_json};
 /// Everything a plugin usually needs: `use portcullis_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Authenticator, Authorizer, Caller, Exchange, Fault, Filter, Handler, NoSettings, Phases, Refusal, Reply,
-        Verdict, clock, log, settings, upstream,
+        Authenticator, Authorizer, Caller, Exchange, Fault, Filter, Handler, NoSettings, Phases,
+        Refusal, Reply, Verdict, clock, log, settings, upstream,
     };
     pub use serde::Deserialize;
 }

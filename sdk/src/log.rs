@@ -18,7 +18,10 @@ pub fn enabled(level: Level) -> bool {
 /// log::event(Level::Info, "rules loaded", &[("roles", "3")]);
 /// ```
 pub fn event(level: Level, message: &str, fields: &[(&str, &str)]) {
-    let fields: Vec<(String, String)> = fields.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+    let fields: Vec<(String, String)> = fields
+        .iter()
+        .map(|&(k, v)| (k.to_owned(), v.to_owned()))
+        .collect();
     wire::log(level, message, &fields);
 }
 

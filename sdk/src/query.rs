@@ -19,7 +19,9 @@ pub enum QueryError {
 
 /// The value of the only parameter with this name.
 pub(crate) fn get(target: &str, name: &str) -> Result<Option<String>, QueryError> {
-    let Some((_, query)) = target.split_once('?') else { return Ok(None) };
+    let Some((_, query)) = target.split_once('?') else {
+        return Ok(None);
+    };
     let mut found = None;
     for pair in query.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -30,17 +32,26 @@ pub(crate) fn get(target: &str, name: &str) -> Result<Option<String>, QueryError
             return Err(QueryError::Repeated);
         }
     }
-    found.map(|value| decode(value).ok_or(QueryError::Encoding)).transpose()
+    found
+        .map(|value| decode(value).ok_or(QueryError::Encoding))
+        .transpose()
 }
 
 /// The target without any parameter of this name; `None` when there is none.
 pub(crate) fn without(target: &str, name: &str) -> Option<String> {
     let (path, query) = target.split_once('?')?;
-    let kept: Vec<&str> = query.split('&').filter(|pair| !is(pair.split('=').next().unwrap_or(""), name)).collect();
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !is(pair.split('=').next().unwrap_or(""), name))
+        .collect();
     if kept.len() == query.split('&').count() {
         return None;
     }
-    Some(if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) })
+    Some(if kept.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", kept.join("&"))
+    })
 }
 
 /// A key that cannot be decoded is nobody's name: it does not hide the parameters beside it.
@@ -62,7 +73,9 @@ fn decode(text: &str) -> Option<String> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok())
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|n| u8::try_from(n).ok())
 }
 
 // === impl QueryError ===
@@ -115,7 +128,10 @@ mod tests {
     #[test]
     fn cutting_leaves_the_rest_as_it_was() {
         assert_eq!(without("/x?tma=1", "tma"), Some("/x".to_owned()));
-        assert_eq!(without("/x?a=%2f&tma&b=+&tma=2", "tma"), Some("/x?a=%2f&b=+".to_owned()));
+        assert_eq!(
+            without("/x?a=%2f&tma&b=+&tma=2", "tma"),
+            Some("/x?a=%2f&b=+".to_owned())
+        );
         assert_eq!(without("/x?atma=1", "tma"), None);
         assert_eq!(without("/x", "tma"), None);
     }

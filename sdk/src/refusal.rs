@@ -65,7 +65,13 @@ impl Refusal {
     /// By a name that a later gateway knows; today's names have a function each.
     #[must_use]
     pub fn named(reason: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal { reason: reason.into(), detail: None, because: None, headers: Vec::new(), members: Vec::new() }
+        Refusal {
+            reason: reason.into(),
+            detail: None,
+            because: None,
+            headers: Vec::new(),
+            members: Vec::new(),
+        }
     }
 
     /// A sentence for the client.
@@ -104,6 +110,14 @@ impl Refusal {
     /// What the client is told, if anything beyond the name.
     pub fn told(&self) -> Option<&str> {
         self.detail.as_deref()
+    }
+
+    /// The first header of this name.
+    pub fn header_value(&self, name: &str) -> Option<&[u8]> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_slice())
     }
 
     /// What the log is told.
@@ -146,7 +160,9 @@ impl From<Denied> for Fault {
 impl From<CallError> for Fault {
     fn from(error: CallError) -> Fault {
         match error {
-            CallError::NotGranted | CallError::Budget | CallError::Invalid(_) => Fault::failed(error.to_string()),
+            CallError::NotGranted | CallError::Budget | CallError::Invalid(_) => {
+                Fault::failed(error.to_string())
+            }
             CallError::Timeout
             | CallError::Connect(_)
             | CallError::TooLarge
@@ -162,21 +178,36 @@ mod tests {
 
     #[test]
     fn a_refusal_keeps_what_it_was_told() {
-        let refusal = Refusal::rate_limited().detail("slower").because("7/s").header("retry-after", "3").member("n", 7);
+        let refusal = Refusal::rate_limited()
+            .detail("slower")
+            .because("7/s")
+            .header("retry-after", "3")
+            .member("n", 7);
         assert_eq!(refusal.reason(), "rate-limited");
-        assert_eq!((refusal.told(), refusal.logged()), (Some("slower"), Some("7/s")));
+        assert_eq!(
+            (refusal.told(), refusal.logged()),
+            (Some("slower"), Some("7/s"))
+        );
         assert_eq!(refusal.headers, [("retry-after".to_owned(), b"3".to_vec())]);
         assert_eq!(refusal.members, [("n".to_owned(), "7".to_owned())]);
     }
 
     #[test]
     fn a_denied_change_is_the_plugins_fault() {
-        assert_eq!(Fault::from(Denied::Forbidden), Fault::failed("the gateway denied a change: forbidden"));
+        assert_eq!(
+            Fault::from(Denied::Forbidden),
+            Fault::failed("the gateway denied a change: forbidden")
+        );
     }
 
     #[test]
     fn an_upstream_that_cannot_be_had_is_unavailable() {
-        assert_eq!(Fault::from(CallError::Timeout).refusal().map(Refusal::reason), Some("unavailable"));
+        assert_eq!(
+            Fault::from(CallError::Timeout)
+                .refusal()
+                .map(Refusal::reason),
+            Some("unavailable")
+        );
         assert_eq!(Fault::from(CallError::NotGranted).refusal(), None);
     }
 }

@@ -27,19 +27,28 @@ impl Reply {
     /// Without headers and body.
     #[must_use]
     pub fn new(status: u16) -> Reply {
-        Reply { status, headers: Vec::new(), body: Vec::new() }
+        Reply {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     /// A plain text.
     #[must_use]
     pub fn text(status: u16, text: impl Into<String>) -> Reply {
-        Reply::new(status).header("content-type", "text/plain; charset=utf-8").body(text.into())
+        Reply::new(status)
+            .header("content-type", "text/plain; charset=utf-8")
+            .body(text.into())
     }
 
     /// A value as JSON. Fails only for values that JSON cannot hold, such as maps with keys that are no text.
     pub fn json<T: Serialize + ?Sized>(status: u16, value: &T) -> Result<Reply, Fault> {
-        let body = serde_json::to_vec(value).map_err(|e| Fault::failed(format!("the reply is not JSON: {e}")))?;
-        Ok(Reply::new(status).header("content-type", "application/json").body(body))
+        let body = serde_json::to_vec(value)
+            .map_err(|e| Fault::failed(format!("the reply is not JSON: {e}")))?;
+        Ok(Reply::new(status)
+            .header("content-type", "application/json")
+            .body(body))
     }
 
     /// Adds a header.

@@ -10,8 +10,9 @@ use serde::{Deserialize, Deserializer};
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}
 
-/// Parses settings; the error names the field. No settings at all read as an empty table.
-pub(crate) fn parse<T: DeserializeOwned>(json: &str) -> Result<T, String> {
+/// Parses settings as the plugin's `configure` gets them: the error names the field, and no settings at all read
+/// as an empty table. For tests of a settings type.
+pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     let json = match json.trim() {
         "" | "null" => "{}",
         text => text,
@@ -21,8 +22,14 @@ pub(crate) fn parse<T: DeserializeOwned>(json: &str) -> Result<T, String> {
         let path = error.path().to_string();
         // The gateway's file is TOML: a position in its JSON would send the reader to the wrong place.
         let inner = error.into_inner().to_string();
-        let inner = inner.rfind(" at line ").map_or(inner.as_str(), |end| &inner[..end]);
-        if path == "." { inner.to_owned() } else { format!("{path}: {inner}") }
+        let inner = inner
+            .rfind(" at line ")
+            .map_or(inner.as_str(), |end| &inner[..end]);
+        if path == "." {
+            inner.to_owned()
+        } else {
+            format!("{path}: {inner}")
+        }
     })?;
     source.end().map_err(|error| error.to_string())?;
     Ok(value)
@@ -33,7 +40,9 @@ pub(crate) fn parse<T: DeserializeOwned>(json: &str) -> Result<T, String> {
 /// For a field: `#[serde(deserialize_with = "settings::duration")]`.
 pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_duration(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no duration; write \"90s\" or \"24h\"")))
+    parse_duration(&text).ok_or_else(|| {
+        D::Error::custom(format!("{text:?} is no duration; write \"90s\" or \"24h\""))
+    })
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {
@@ -47,7 +56,11 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "d" => 86_400_000,
         _ => return None,
     };
-    number.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
+    number
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(millis)
+        .map(Duration::from_millis)
 }
 
 #[cfg(test)]
@@ -91,7 +104,17 @@ mod tests {
     fn durations_have_a_unit() {
         assert_eq!(parse_duration("24h"), Some(Duration::from_secs(86_400)));
         assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
-        for bad in ["", "h", "24", "1.5h", "-1s", "1 s", "1w", "99999999999999999999s", "18446744073709551615d"] {
+        for bad in [
+            "",
+            "h",
+            "24",
+            "1.5h",
+            "-1s",
+            "1 s",
+            "1w",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
             assert_eq!(parse_duration(bad), None, "{bad}");
         }
     }

@@ -65,14 +65,21 @@ impl Fake {
     /// Adds a header to the request.
     #[must_use]
     pub fn with_header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.state.borrow_mut().request.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self.state
+            .borrow_mut()
+            .request
+            .headers
+            .push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
     /// Sets an attribute: `caller.id`, `claim.username`, `param.id`.
     #[must_use]
     pub fn with_attr(self, name: &str, value: &str) -> Self {
-        self.state.borrow_mut().attrs.insert(name.to_owned(), value.to_owned());
+        self.state
+            .borrow_mut()
+            .attrs
+            .insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -85,12 +92,19 @@ impl Fake {
 
     /// Adds a response with a buffered body.
     #[must_use]
-    pub fn with_response(self, status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
+    pub fn with_response(
+        self,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
         {
             let mut state = self.state.borrow_mut();
             state.status = Some(status);
-            state.response.headers =
-                headers.iter().map(|&(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
+            state.response.headers = headers
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+                .collect();
             state.response.body = Some(body.into());
         }
         self
@@ -162,7 +176,11 @@ impl Fake {
 
     pub(crate) fn header_all(&self, side: Side, name: &str) -> Vec<Vec<u8>> {
         self.read(side, |half| {
-            half.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone()).collect()
+            half.headers
+                .iter()
+                .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+                .map(|(_, v)| v.clone())
+                .collect()
         })
     }
 
@@ -171,7 +189,15 @@ impl Fake {
     }
 
     pub(crate) fn headers(&self, side: Side) -> Vec<Field> {
-        self.read(side, |half| half.headers.iter().map(|(name, value)| Field { name: name.clone(), value: value.clone() }).collect())
+        self.read(side, |half| {
+            half.headers
+                .iter()
+                .map(|(name, value)| Field {
+                    name: name.clone(),
+                    value: value.clone(),
+                })
+                .collect()
+        })
     }
 
     pub(crate) fn set_header(&self, side: Side, name: &str, value: &[u8]) -> Result<(), Denied> {
@@ -182,12 +208,17 @@ impl Fake {
 
     pub(crate) fn add_header(&self, side: Side, name: &str, value: &[u8]) -> Result<(), Denied> {
         valid(name, value)?;
-        self.change(side, |half| half.headers.push((name.to_ascii_lowercase(), value.to_vec())));
+        self.change(side, |half| {
+            half.headers
+                .push((name.to_ascii_lowercase(), value.to_vec()));
+        });
         Ok(())
     }
 
     pub(crate) fn remove_header(&self, side: Side, name: &str) -> Result<(), Denied> {
-        self.change(side, |half| half.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name)));
+        self.change(side, |half| {
+            half.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        });
         Ok(())
     }
 
@@ -205,13 +236,17 @@ impl Fake {
     }
 
     pub(crate) fn body_length(&self, side: Side) -> Option<u64> {
-        self.read(side, |half| half.body.as_ref().map(|body| body.len() as u64))
+        self.read(side, |half| {
+            half.body.as_ref().map(|body| body.len() as u64)
+        })
     }
 
     pub(crate) fn read_body(&self, side: Side, offset: u64, max: u32) -> Result<Vec<u8>, Denied> {
         self.read(side, |half| {
             let body = half.body.as_ref().ok_or(Denied::NotReady)?;
-            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(body.len());
+            let start = usize::try_from(offset)
+                .unwrap_or(usize::MAX)
+                .min(body.len());
             let end = start.saturating_add(max as usize).min(body.len());
             Ok(body[start..end].to_vec())
         })
@@ -232,7 +267,10 @@ impl Fake {
     }
 
     pub(crate) fn set_var(&self, key: &str, value: &[u8]) -> Result<(), Denied> {
-        self.state.borrow_mut().vars.insert(key.to_owned(), value.to_vec());
+        self.state
+            .borrow_mut()
+            .vars
+            .insert(key.to_owned(), value.to_vec());
         Ok(())
     }
 }

@@ -74,7 +74,11 @@ pub fn send_all(calls: impl IntoIterator<Item = Call>) -> Vec<Result<Answer, Cal
 
 impl Call {
     /// Any method; `target` is the path and query, percent-encoded.
-    pub fn new(upstream: impl Into<String>, method: impl Into<String>, target: impl Into<String>) -> Call {
+    pub fn new(
+        upstream: impl Into<String>,
+        method: impl Into<String>,
+        target: impl Into<String>,
+    ) -> Call {
         Call {
             upstream: upstream.into(),
             method: method.into(),
@@ -112,7 +116,8 @@ impl Call {
 
     /// Sets the body to a value as JSON, with its content type.
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Result<Self, Fault> {
-        let body = serde_json::to_vec(value).map_err(|e| Fault::failed(format!("the call's body is not JSON: {e}")))?;
+        let body = serde_json::to_vec(value)
+            .map_err(|e| Fault::failed(format!("the call's body is not JSON: {e}")))?;
         Ok(self.header("content-type", "application/json").body(body))
     }
 
@@ -147,12 +152,16 @@ impl Answer {
 
     /// The first header of this name; names are case-insensitive.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_slice())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_slice())
     }
 
     /// The body as JSON; a body that is not is the upstream's mistake, hence a failure and not a refusal.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        serde_json::from_slice(&self.body).map_err(|e| Fault::failed(format!("the upstream's answer is not JSON: {e}")))
+        serde_json::from_slice(&self.body)
+            .map_err(|e| Fault::failed(format!("the upstream's answer is not JSON: {e}")))
     }
 }
 

@@ -3,7 +3,8 @@
 
 /// Header and body bytes as text, see [`Message::header`](crate::Message::header).
 pub(crate) fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(target_family = "wasm")]
@@ -21,17 +22,25 @@ mod guest {
     pub(crate) use wit::telemetry::{enabled as log_enabled, log};
 
     pub(crate) fn send(call: Call) -> Result<Answer, CallError> {
-        wit::upstream::send(&lower(call)).map(lift).map_err(CallError::from)
+        wit::upstream::send(&lower(call))
+            .map(lift)
+            .map_err(CallError::from)
     }
 
     pub(crate) fn send_all(calls: Vec<Call>) -> Vec<Result<Answer, CallError>> {
         let calls: Vec<_> = calls.into_iter().map(lower).collect();
-        wit::upstream::send_all(&calls).into_iter().map(|slot| slot.map(lift).map_err(CallError::from)).collect()
+        wit::upstream::send_all(&calls)
+            .into_iter()
+            .map(|slot| slot.map(lift).map_err(CallError::from))
+            .collect()
     }
 
     /// Plain pairs to fields of the contract.
     pub(crate) fn fields(pairs: Vec<(String, Vec<u8>)>) -> Vec<wit::types::Field> {
-        pairs.into_iter().map(|(name, value)| wit::types::Field { name, value }).collect()
+        pairs
+            .into_iter()
+            .map(|(name, value)| wit::types::Field { name, value })
+            .collect()
     }
 
     fn lower(call: Call) -> wit::upstream::Call {
@@ -47,7 +56,15 @@ mod guest {
     }
 
     fn lift(answer: wit::upstream::Answer) -> Answer {
-        Answer { status: answer.status, headers: answer.fields.into_iter().map(|field| (field.name, field.value)).collect(), body: answer.body }
+        Answer {
+            status: answer.status,
+            headers: answer
+                .fields
+                .into_iter()
+                .map(|field| (field.name, field.value))
+                .collect(),
+            body: answer.body,
+        }
     }
 
     impl From<wit::upstream::CallError> for CallError {
@@ -70,5 +87,7 @@ mod guest {
 #[cfg(not(target_family = "wasm"))]
 mod native {
     pub(crate) use crate::testing::Fake as Wire;
-    pub(crate) use crate::testing::host::{log, log_enabled, monotonic_ns, now_ms, remaining_ms, send, send_all};
+    pub(crate) use crate::testing::host::{
+        log, log_enabled, monotonic_ns, now_ms, remaining_ms, send, send_all,
+    };
 }

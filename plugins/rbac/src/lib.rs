@@ -8,6 +8,10 @@ impl Authorizer for Stub {
         Ok(Stub)
     }
     fn authorize(&self, _: &mut Exchange, caller: &Caller) -> Result<(), Fault> {
-        if caller.has_role("user") { Ok(()) } else { Err(Refusal::forbidden().into()) }
+        if caller.has_role("user") {
+            Ok(())
+        } else {
+            Err(Refusal::forbidden().into())
+        }
     }
 }

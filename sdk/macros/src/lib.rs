@@ -21,16 +21,24 @@ const CALLBACKS: [(&str, &str); 4] = [
 #[proc_macro_attribute]
 pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let block = parse_macro_input!(item as ItemImpl);
-    expand(arguments.into(), block).unwrap_or_else(Error::into_compile_error).into()
+    expand(arguments.into(), block)
+        .unwrap_or_else(Error::into_compile_error)
+        .into()
 }
 
 fn expand(arguments: Tokens, mut block: ItemImpl) -> Result<Tokens> {
     if !arguments.is_empty() {
-        return Err(Error::new_spanned(arguments, "this attribute takes no arguments"));
+        return Err(Error::new_spanned(
+            arguments,
+            "this attribute takes no arguments",
+        ));
     }
     let world = world(&block)?;
     if !block.generics.params.is_empty() {
-        return Err(Error::new_spanned(&block.generics, "a plugin is one type: it cannot be generic"));
+        return Err(Error::new_spanned(
+            &block.generics,
+            "a plugin is one type: it cannot be generic",
+        ));
     }
     if world == "filter" {
         let phases = present(&block).map(|phase| format_ident!("{phase}"));
@@ -49,9 +57,15 @@ fn world(block: &ItemImpl) -> Result<syn::Ident> {
     let Some((_, path, _)) = &block.trait_ else {
         return Err(Error::new_spanned(&block.self_ty, wanted));
     };
-    let name = path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+    let name = path
+        .segments
+        .last()
+        .map(|segment| segment.ident.to_string())
+        .unwrap_or_default();
     match name.as_str() {
-        "Authenticator" | "Authorizer" | "Filter" | "Handler" => Ok(format_ident!("{}", name.to_lowercase())),
+        "Authenticator" | "Authorizer" | "Filter" | "Handler" => {
+            Ok(format_ident!("{}", name.to_lowercase()))
+        }
         _ => Err(Error::new_spanned(path, wanted)),
     }
 }
@@ -65,7 +79,10 @@ fn present(block: &ItemImpl) -> impl Iterator<Item = &'static str> {
             _ => None,
         })
         .collect();
-    CALLBACKS.into_iter().filter(move |(name, _)| here.iter().any(|h| h == name)).map(|(_, phase)| phase)
+    CALLBACKS
+        .into_iter()
+        .filter(move |(name, _)| here.iter().any(|h| h == name))
+        .map(|(_, phase)| phase)
 }
 
 fn exports(block: &ItemImpl, world: &syn::Ident) -> Tokens {
@@ -102,9 +119,17 @@ mod tests {
 
     #[test]
     fn a_filter_says_which_callbacks_it_has() {
-        let out = text(parse_quote! { impl Filter for F { fn on_request() {} fn on_response_body() {} fn help() {} } });
-        assert!(out.contains("NONE . and (:: portcullis_sdk :: Phases :: REQUEST) . and"), "{out}");
-        assert!(out.contains("RESPONSE_BODY") && !out.contains("REQUEST_BODY"), "{out}");
+        let out = text(
+            parse_quote! { impl Filter for F { fn on_request() {} fn on_response_body() {} fn help() {} } },
+        );
+        assert!(
+            out.contains("NONE . and (:: portcullis_sdk :: Phases :: REQUEST) . and"),
+            "{out}"
+        );
+        assert!(
+            out.contains("RESPONSE_BODY") && !out.contains("REQUEST_BODY"),
+            "{out}"
+        );
     }
 
     #[test]

@@ -24,7 +24,11 @@ pub fn answer_upstreams_with(answer: impl FnMut(&Call) -> Result<Answer, CallErr
 }
 
 pub(crate) fn now_ms() -> u64 {
-    let now = NOW.get().unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    let now = NOW.get().unwrap_or_else(|| {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+    });
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -45,7 +49,11 @@ pub(crate) fn log(level: Level, message: &str, fields: &[(String, String)]) {
 }
 
 pub(crate) fn send(call: Call) -> Result<Answer, CallError> {
-    UPSTREAMS.with_borrow_mut(|answer| answer.as_mut().map_or(Err(CallError::NotGranted), |answer| answer(&call)))
+    UPSTREAMS.with_borrow_mut(|answer| {
+        answer
+            .as_mut()
+            .map_or(Err(CallError::NotGranted), |answer| answer(&call))
+    })
 }
 
 pub(crate) fn send_all(calls: Vec<Call>) -> Vec<Result<Answer, CallError>> {

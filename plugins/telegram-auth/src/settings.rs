@@ -1,0 +1,418 @@
+//! Settings: as written in gateway.toml, and as the plugin uses them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ed25519_dalek::VerifyingKey;
+use portcullis_sdk::settings::duration;
+use serde::Deserialize;
+
+use crate::verify::{Key, Window};
+
+/// Telegram's own keys, from the page on third-party validation in the Mini Apps documentation.
+const PRODUCTION_KEY: &str = "e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d";
+const TEST_KEY: &str = "40055058a4ee38156a06562e52eece92a771bcd8346a8c4615cb7376eddf72ec";
+
+/// What gateway.toml says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    bots: Vec<BotSettings>,
+    header: Option<String>,
+    query: Option<String>,
+    #[serde(default = "a_day", deserialize_with = "duration")]
+    max_age: Duration,
+    #[serde(default = "five_minutes", deserialize_with = "duration")]
+    clock_skew: Duration,
+    #[serde(default)]
+    roles: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    admin_ids: Ids,
+    #[serde(default = "user_role")]
+    default_roles: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BotSettings {
+    token: Option<String>,
+    secret: Option<String>,
+    bot_id: Option<Id>,
+    public_key: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+/// A number, or text where it comes from the environment.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected an id: a number, or text with a number"
+)]
+enum Id {
+    Number(u64),
+    Text(String),
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected ids: a list, or text with commas between"
+)]
+enum Ids {
+    One(u64),
+    Text(String),
+    List(Vec<Id>),
+}
+
+/// What the plugin uses; nothing here is text that could still be wrong.
+#[derive(Debug)]
+pub struct Plan {
+    /// The keys, in the order of `bots`.
+    pub keys: Vec<Key>,
+    /// The same bots: their ids where known, and the roles they give.
+    pub bots: Vec<Bot>,
+    /// An extra header that may carry initData.
+    pub header: Option<String>,
+    /// A query parameter that may carry it.
+    pub query: Option<String>,
+    /// Which `auth_date`s pass.
+    pub window: Window,
+    default_roles: Vec<String>,
+    roles: BTreeMap<u64, Vec<String>>,
+}
+
+/// What is known of a bot beside its key.
+#[derive(Debug)]
+pub struct Bot {
+    /// The number in front of its token.
+    pub id: Option<u64>,
+    roles: Vec<String>,
+}
+
+fn a_day() -> Duration {
+    Duration::from_secs(24 * 60 * 60)
+}
+
+fn five_minutes() -> Duration {
+    Duration::from_secs(5 * 60)
+}
+
+fn user_role() -> Vec<String> {
+    vec!["user".to_owned()]
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// Checks the settings; the error has a line for every mistake and never shows a token or secret.
+    pub fn new(settings: Settings) -> Result<Plan, String> {
+        let mut mistakes = Vec::new();
+        if settings.bots.is_empty() {
+            mistakes.push(
+                "bots: name at least one, such as { token = { env = \"BOT_TOKEN\" } }".to_owned(),
+            );
+        }
+        if settings.max_age.is_zero() {
+            mistakes.push("max_age: nothing is that young".to_owned());
+        }
+        if settings.query.as_deref() == Some("") {
+            mistakes.push("query: the parameter has no name".to_owned());
+        }
+        if settings
+            .header
+            .as_deref()
+            .is_some_and(|name| !is_header_name(name))
+        {
+            mistakes.push("header: this is no header name".to_owned());
+        }
+        let window = Window {
+            max_age: settings.max_age.as_secs(),
+            clock_skew: settings.clock_skew.as_secs(),
+        };
+        check_roles("default_roles", &settings.default_roles, &mut mistakes);
+        let roles = roles(&settings.roles, &settings.admin_ids, &mut mistakes);
+        let mut keys = Vec::new();
+        let mut bots = Vec::new();
+        for (i, bot) in settings.bots.into_iter().enumerate() {
+            check_roles(&format!("bots[{i}].roles"), &bot.roles, &mut mistakes);
+            match bot.key() {
+                Ok((key, id)) => {
+                    keys.push(key);
+                    bots.push(Bot {
+                        id,
+                        roles: bot.roles,
+                    });
+                }
+                Err(why) => mistakes.push(format!("bots[{i}]: {why}")),
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes.join("\n"));
+        }
+        let Settings {
+            header,
+            query,
+            default_roles,
+            ..
+        } = settings;
+        Ok(Plan {
+            keys,
+            bots,
+            header,
+            query,
+            window,
+            default_roles,
+            roles,
+        })
+    }
+
+    /// Everyone's roles, the bot's, and the user's own.
+    pub fn roles_of<'a>(&'a self, user: u64, bot: &'a Bot) -> impl Iterator<Item = &'a str> {
+        let own = self.roles.get(&user).into_iter().flatten();
+        self.default_roles
+            .iter()
+            .chain(&bot.roles)
+            .chain(own)
+            .map(String::as_str)
+    }
+}
+
+/// The roles by user, with the admins among them.
+fn roles(
+    table: &BTreeMap<String, Vec<String>>,
+    admins: &Ids,
+    mistakes: &mut Vec<String>,
+) -> BTreeMap<u64, Vec<String>> {
+    let mut out: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (id, roles) in table {
+        check_roles(&format!("roles.{id}"), roles, mistakes);
+        match id.parse() {
+            Ok(id) => out.entry(id).or_default().extend(roles.iter().cloned()),
+            Err(_) => mistakes.push(format!("roles: {id:?} is no Telegram user id (a number)")),
+        }
+    }
+    for id in admins.all() {
+        match id {
+            Ok(id) => out.entry(id).or_default().push("admin".to_owned()),
+            Err(text) => mistakes.push(format!(
+                "admin_ids: {text:?} is no Telegram user id (a number)"
+            )),
+        }
+    }
+    out
+}
+
+/// Roles travel joined by commas; what would tear there is refused here.
+fn check_roles(place: &str, roles: &[String], mistakes: &mut Vec<String>) {
+    let fits =
+        |role: &String| !role.is_empty() && role.bytes().all(|b| b.is_ascii_graphic() && b != b',');
+    mistakes.extend(roles.iter().filter(|role| !fits(role)).map(|role| {
+        format!(
+            "{place}: {role:?} is no role name (letters, digits and signs, but no comma or space)"
+        )
+    }));
+}
+
+/// RFC 9110 section 5.6.2, token.
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+// === impl BotSettings ===
+
+impl BotSettings {
+    fn key(&self) -> Result<(Key, Option<u64>), String> {
+        let id = self
+            .bot_id
+            .as_ref()
+            .map(Id::number)
+            .transpose()
+            .map_err(|_| "bot_id is no number".to_owned())?;
+        match (&self.token, &self.secret, id, &self.public_key) {
+            (Some(token), None, None, None) => {
+                let id = token_id(token)
+                    .ok_or("the token does not look like 123456:ABC-def from @BotFather")?;
+                Ok((Key::from_token(token), Some(id)))
+            }
+            (None, Some(secret), id, None) => {
+                let secret = bytes(secret)
+                    .ok_or("secret is not 64 hex digits: HMAC-SHA256(\"WebAppData\", token)")?;
+                Ok((Key::from_secret(&secret), id))
+            }
+            (None, None, Some(bot_id), key) => {
+                Ok((public_key(bot_id, key.as_deref())?, Some(bot_id)))
+            }
+            (None, None, None, _) => Err("give it a token, a secret or a bot_id".to_owned()),
+            _ => Err(
+                "give it one of: token; secret (and bot_id); bot_id (and public_key)".to_owned(),
+            ),
+        }
+    }
+}
+
+/// A stray line break from a secret file would make a valid but wrong key, and every login would fail.
+fn token_id(token: &str) -> Option<u64> {
+    let (id, rest) = token.split_once(':')?;
+    let fits = !rest.is_empty()
+        && rest
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    id.parse().ok().filter(|_| fits)
+}
+
+fn public_key(bot_id: u64, key: Option<&str>) -> Result<Key, String> {
+    let key = match key {
+        None => PRODUCTION_KEY,
+        Some("test") => TEST_KEY,
+        Some(hex) => hex,
+    };
+    let key = bytes(key).and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
+    let key = key.ok_or("public_key is neither \"test\" nor an Ed25519 key in 64 hex digits")?;
+    Ok(Key::Public { bot_id, key })
+}
+
+fn bytes(hex: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(hex, &mut bytes).ok().map(|()| bytes)
+}
+
+// === impl Id, Ids ===
+
+impl Id {
+    fn number(&self) -> Result<u64, String> {
+        match self {
+            Id::Number(id) => Ok(*id),
+            Id::Text(text) => text.trim().parse().map_err(|_| text.clone()),
+        }
+    }
+}
+
+impl Ids {
+    /// Every id, or the text that is none.
+    fn all(&self) -> Vec<Result<u64, String>> {
+        match self {
+            Ids::One(id) => vec![Ok(*id)],
+            Ids::List(ids) => ids.iter().map(Id::number).collect(),
+            Ids::Text(text) => {
+                let parts = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty());
+                parts
+                    .map(|part| part.parse().map_err(|_| part.to_owned()))
+                    .collect()
+            }
+        }
+    }
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Ids::List(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "7000000001:DEMO-token-for-local-use-only-000000";
+
+    fn plan(json: &str) -> Result<Plan, String> {
+        portcullis_sdk::settings::parse(json).and_then(Plan::new)
+    }
+
+    fn roles_of(plan: &Plan, user: u64) -> Vec<&str> {
+        plan.roles_of(user, &plan.bots[0]).collect()
+    }
+
+    #[test]
+    fn a_token_is_enough() {
+        let plan = plan(&format!(r#"{{"bots":[{{"token":"{TOKEN}"}}]}}"#)).expect("valid");
+        assert_eq!(plan.bots[0].id, Some(7_000_000_001));
+        assert_eq!((plan.window.max_age, plan.window.clock_skew), (86_400, 300));
+        assert_eq!(roles_of(&plan, 1), ["user"]);
+    }
+
+    #[test]
+    fn admins_are_text_or_a_list() {
+        for ids in [r#""1, 2,""#, r#"[1, "2"]"#] {
+            let plan = plan(&format!(
+                r#"{{"bots":[{{"token":"{TOKEN}"}}],"admin_ids":{ids}}}"#
+            ))
+            .expect("valid");
+            assert_eq!(roles_of(&plan, 2), ["user", "admin"], "{ids}");
+            assert_eq!(roles_of(&plan, 3), ["user"], "{ids}");
+        }
+        let plan = plan(&format!(
+            r#"{{"bots":[{{"token":"{TOKEN}"}}],"admin_ids":7}}"#
+        ))
+        .expect("valid");
+        assert_eq!(roles_of(&plan, 7), ["user", "admin"]);
+    }
+
+    #[test]
+    fn roles_come_from_default_bot_and_user() {
+        let plan = plan(&format!(
+            r#"{{"bots":[{{"token":"{TOKEN}","roles":["beta"]}}],"default_roles":[],"roles":{{"5":["mod"]}}}}"#
+        ))
+        .expect("valid");
+        assert_eq!(roles_of(&plan, 5), ["beta", "mod"]);
+    }
+
+    #[test]
+    fn a_bot_without_a_secret_is_checked_by_telegrams_key() {
+        let json = r#"{"bots":[{"bot_id":"42"},{"bot_id":42,"public_key":"test"}]}"#;
+        let plan = plan(json).expect("valid");
+        assert!(matches!(
+            plan.keys[..],
+            [
+                Key::Public { bot_id: 42, .. },
+                Key::Public { bot_id: 42, .. }
+            ]
+        ));
+    }
+
+    #[test]
+    fn every_mistake_is_told_and_no_secret_is() {
+        let json = r#"{"bots":[{"token":"1:s3cret\n"},{},{"secret":"5ec"},{"bot_id":1,"token":"1:a"},{"bot_id":"x"},
+            {"bot_id":1,"public_key":"00"}],"max_age":"0s","roles":{"ann":["a b"]},"admin_ids":"me","header":"a b",
+            "query":"","default_roles":["a,b"]}"#;
+        let told = plan(json).err().unwrap_or_default();
+        let places = [
+            "bots[0]: the token",
+            "bots[1]: give",
+            "bots[2]: secret",
+            "bots[3]: give it one",
+            "bots[4]: bot_id",
+            "bots[5]: public_key",
+            "max_age:",
+            "roles: \"ann\"",
+            "roles.ann: \"a b\"",
+            "admin_ids: \"me\"",
+            "header:",
+            "query:",
+            "default_roles: \"a,b\"",
+        ];
+        for place in places {
+            assert!(told.contains(place), "{place} is missing in:\n{told}");
+        }
+        assert!(!told.contains("s3cret") && !told.contains("5ec"), "{told}");
+        assert!(plan(r#"{"bots":[]}"#).is_err());
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        let told = plan(r#"{"bots":[{"tokn":"1:a"}]}"#)
+            .err()
+            .unwrap_or_default();
+        assert!(
+            told.starts_with("bots[0].tokn: unknown field `tokn`"),
+            "{told}"
+        );
+    }
+}
