@@ -1,1 +1,56 @@
-fn main() {}
+//! The gateway's binary: arguments in, exit code out.
+
+mod admin;
+mod args;
+mod check;
+mod folder;
+mod load;
+mod reload;
+mod run;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code for a mistake of the operator's; 1 is for what goes wrong on its own.
+const MISTAKE: u8 = 2;
+
+/// Why a command ended badly. Display is all that is shown.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something in gateway.toml, the plugin folder or the arguments is to be mended.
+    Mistake(String),
+    /// The machine or the network said no.
+    Trouble(String),
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match args.command {
+        Command::Run(options) => run::run(&options),
+        Command::Check(options) => check::check(&options),
+        Command::Routes(options) => check::routes(&options),
+        Command::Reload(options) => reload::ask(&options),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "portcullis", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Mistake(text)) => {
+            eprintln!("{text}");
+            ExitCode::from(MISTAKE)
+        }
+        Err(Failure::Trouble(text)) => {
+            eprintln!("error: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}

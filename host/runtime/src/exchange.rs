@@ -33,7 +33,8 @@ pub struct Exchange {
     pub now_ms: u64,
     /// How granted plugins reach upstreams.
     pub outbound: Option<Arc<dyn Outbound>>,
-    pub(crate) vars: Vec<(String, Vec<u8>)>,
+    /// Scratch that plugins leave for each other.
+    pub vars: Vec<(String, Vec<u8>)>,
 }
 
 #[derive(Debug, Clone)]

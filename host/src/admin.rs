@@ -1,0 +1,175 @@
+//! The admin listener: health, metrics, plugins, reload. Meant for loopback; it never shows settings or secrets.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_proxy::Gate;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::load::abilities;
+use crate::reload::{Request as ReloadRequest, Status};
+
+/// What the pages are made of.
+pub(crate) struct Admin {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) supervisor: mpsc::Sender<ReloadRequest>,
+}
+
+#[derive(Serialize)]
+struct PluginPage {
+    name: String,
+    kind: &'static str,
+    digest: String,
+    instance: &'static str,
+    can: String,
+    imports: Vec<String>,
+    calls: u64,
+    failures: u64,
+    last_error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RoutePage {
+    name: String,
+    methods: Vec<String>,
+    hosts: Vec<String>,
+    path: String,
+    public: bool,
+    plugins: Vec<String>,
+    upstream: Option<String>,
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+impl Admin {
+    /// Serves until dropped.
+    pub(crate) async fn serve(self, listener: TcpListener) {
+        let admin = Arc::new(self);
+        loop {
+            let Ok((tcp, _)) = listener.accept().await else {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            };
+            let admin = admin.clone();
+            let service = service_fn(move |request| {
+                let admin = admin.clone();
+                async move { Ok::<_, Infallible>(admin.answer(request).await) }
+            });
+            let served = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(tcp), service);
+            // Ends with its client, or with the process.
+            tokio::spawn(served);
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        // A page in a browser may send a simple POST to loopback; it always names its origin.
+        let foreign = request.headers().contains_key(http::header::ORIGIN);
+        match (request.method(), request.uri().path()) {
+            (&Method::GET | &Method::HEAD, "/livez") => page(StatusCode::OK, TEXT, "live\n"),
+            (&Method::GET | &Method::HEAD, "/readyz") => page(StatusCode::OK, TEXT, "ready\n"),
+            (&Method::GET, "/metrics") => {
+                let log = self.gate.archive.log.as_ref();
+                let text = self.gate.archive.metrics.render(&self.gate.lease(), log.map_or(0, |l| l.dropped()));
+                page(StatusCode::OK, PROMETHEUS, text)
+            }
+            (&Method::GET, "/plugins") => json(&self.plugins()),
+            (&Method::GET, "/routes") => json(&self.routes()),
+            (&Method::POST, "/reload") if foreign => page(StatusCode::FORBIDDEN, TEXT, "not from a browser\n"),
+            (&Method::POST, "/reload") => self.reload().await,
+            (_, "/livez" | "/readyz" | "/metrics" | "/plugins" | "/routes" | "/reload") => {
+                page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "pages are for GET, /reload is for POST\n")
+            }
+            _ => page(StatusCode::NOT_FOUND, TEXT, "here are /livez /readyz /metrics /plugins /routes, and POST /reload\n"),
+        }
+    }
+
+    fn plugins(&self) -> Vec<PluginPage> {
+        let generation = self.gate.lease();
+        let refused = self.status.refused.lock().map(|r| r.clone()).unwrap_or_default();
+        let page = |(name, plugin): (&Arc<str>, &Arc<portcullis_runtime::Plugin>)| {
+            let (calls, failures) = plugin.counts();
+            PluginPage {
+                name: name.to_string(),
+                kind: plugin.kind().as_str(),
+                digest: plugin.digest().to_string(),
+                instance: if plugin.spec().kept { "kept" } else { "fresh" },
+                can: abilities(plugin),
+                imports: plugin.imports().to_vec(),
+                calls,
+                failures,
+                last_error: refused.get(name).cloned(),
+            }
+        };
+        generation.plugins.iter().map(page).collect()
+    }
+
+    fn routes(&self) -> Vec<RoutePage> {
+        let generation = self.gate.lease();
+        let page = |route: &portcullis_config::plan::RoutePlan| RoutePage {
+            name: route.name.to_string(),
+            methods: route.methods.clone(),
+            hosts: route.hosts.clone(),
+            path: route.path.text.clone(),
+            public: route.public,
+            plugins: route.plugins.iter().map(|p| p.name.to_string()).collect(),
+            upstream: route.upstream.as_deref().map(str::to_owned),
+        };
+        generation.plan.routes.iter().map(page).collect()
+    }
+
+    async fn reload(&self) -> Response<Full<Bytes>> {
+        let (answer, done) = oneshot::channel();
+        let asked = self.supervisor.send(ReloadRequest { cause: "admin", answer: Some(answer) }).await;
+        match (asked, done.await) {
+            (Ok(()), Ok(Ok(text))) => page(StatusCode::OK, TEXT, text + "\n"),
+            (Ok(()), Ok(Err(text))) => page(StatusCode::UNPROCESSABLE_ENTITY, TEXT, text + "\n"),
+            _ => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "the gateway is shutting down\n"),
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => page(StatusCode::OK, JSON, text + "\n"),
+        Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+    }
+}
+
+fn page(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text.into())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    response
+}
+
+/// Until configuration and plugins are in: alive, not ready.
+pub(crate) async fn serve_not_ready(listener: &TcpListener) {
+    loop {
+        let Ok((tcp, _)) = listener.accept().await else { continue };
+        let service = service_fn(|request: Request<Incoming>| async move {
+            let answer = match request.uri().path() {
+                "/livez" => page(StatusCode::OK, TEXT, "live\n"),
+                _ => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "loading\n"),
+            };
+            Ok::<_, Infallible>(answer)
+        });
+        let served = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(tcp), service);
+        tokio::spawn(served);
+    }
+}

@@ -1,0 +1,69 @@
+//! The command line. Data goes to stdout, everything else to stderr; exit 0 done, 1 trouble, 2 mistake.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args as Group, Parser, Subcommand};
+
+use crate::Failure;
+
+/// An API gateway whose policies are WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve.
+    Run(RunOptions),
+    /// Say whether `run` would start: every mistake of gateway.toml and of the plugins, and what each plugin may do.
+    Check(ConfigFile),
+    /// List the routes in the order of gateway.toml.
+    Routes(ConfigFile),
+    /// Ask the running gateway to read gateway.toml and its plugins again.
+    Reload(ConfigFile),
+    /// Write a completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Serve without a file: everything is forwarded to this one address, such as http://127.0.0.1:3000.
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    pub(crate) to: Option<String>,
+    /// With --to: where to listen.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", requires = "to")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Where a file is looked for when none is named.
+const PLACES: [&str; 2] = ["gateway.toml", "/etc/portcullis/gateway.toml"];
+
+impl ConfigFile {
+    /// The file to read; the mistake says where was looked and how to begin.
+    pub(crate) fn find(&self) -> Result<PathBuf, Failure> {
+        if let Some(path) = &self.config {
+            return Ok(path.clone());
+        }
+        let found = PLACES.iter().map(Path::new).find(|path| path.is_file());
+        found.map(Path::to_path_buf).ok_or_else(|| {
+            Failure::Mistake(format!(
+                "error: there is no configuration: looked for {}\n hint: name one with --config FILE, \
+                 or try without: portcullis run --to http://127.0.0.1:3000",
+                PLACES.join(" and ")
+            ))
+        })
+    }
+}

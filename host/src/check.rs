@@ -1,0 +1,79 @@
+//! `check` and `routes`: what `run` would do, without doing it.
+
+use std::sync::Arc;
+
+use portcullis_config::plan::{Plan, RoutePlan};
+use portcullis_proxy::Metrics;
+use portcullis_runtime::{EngineOptions, Runtime};
+
+use crate::Failure;
+use crate::args::ConfigFile;
+use crate::load::{Loader, abilities};
+
+/// Instances that a check needs: one plugin at a time.
+const CHECK_INSTANCES: u32 = 4;
+
+/// Reads everything that `run` reads and loads every plugin; prints what each may do.
+pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
+    let path = options.find()?;
+    let plan = read(&path)?;
+    let runtime = runtime(&plan, CHECK_INSTANCES)?;
+    let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
+    let metrics = Metrics::new();
+    let mut loader = Loader::new(runtime);
+    let loaded = tokio.block_on(loader.load(plan.clone(), &metrics, None));
+    let generation = loaded.map_err(|report| Failure::Mistake(report.to_string()))?.generation;
+    for (name, plugin) in &generation.plugins {
+        println!("plugin {name}: {}, {:?}", plugin.kind(), plugin.digest());
+        println!("  can {}", abilities(plugin));
+        println!(
+            "  within {} KiB of memory, {:?} and {} host calls per call",
+            plugin.spec().memory / 1024,
+            plugin.spec().time,
+            plugin.spec().host_calls
+        );
+    }
+    println!(
+        "{}: {} routes, {} plugins, {} upstreams: good",
+        path.display(),
+        plan.routes.len(),
+        plan.plugin.len(),
+        plan.upstream.len()
+    );
+    Ok(())
+}
+
+/// Lists the routes.
+pub(crate) fn routes(options: &ConfigFile) -> Result<(), Failure> {
+    let plan = read(&options.find()?)?;
+    for route in &plan.routes {
+        println!("{}", describe(route));
+    }
+    Ok(())
+}
+
+fn describe(route: &RoutePlan) -> String {
+    let list = |items: &[String], none: &str| if items.is_empty() { none.to_owned() } else { items.join(",") };
+    let plugins: Vec<&str> = route.plugins.iter().map(|p| &*p.name).collect();
+    let guard = if route.public { "public".to_owned() } else { plugins.join(" > ") };
+    format!(
+        "{:<16} {:<12} {:<24} {:<28} {} -> {}",
+        route.name,
+        list(&route.methods, "*"),
+        list(&route.hosts, "*"),
+        route.path.text,
+        guard,
+        route.upstream.as_deref().unwrap_or("handler")
+    )
+}
+
+pub(crate) fn read(path: &std::path::Path) -> Result<Arc<Plan>, Failure> {
+    portcullis_config::read(path).map(Arc::new).map_err(|report| Failure::Mistake(report.to_string()))
+}
+
+pub(crate) fn runtime(plan: &Plan, instances: u32) -> Result<Runtime, Failure> {
+    /// What a reload may raise a plugin's memory to without a restart; the config crate's own upper bound.
+    const MAX_MEMORY: usize = 256 * 1024 * 1024;
+    let largest = plan.plugin.values().map(|p| p.limits.memory).max().unwrap_or(0);
+    Runtime::new(EngineOptions { instances, max_memory: largest.max(MAX_MEMORY) }).map_err(Failure::Trouble)
+}

@@ -1,0 +1,135 @@
+//! From a plan to the next generation: what `run`, `reload` and `check` have in common, so that check never lies.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use portcullis_config::diagnostic::{Diagnostic, Report};
+use portcullis_config::plan::{InstanceMode, Plan, PluginPlan};
+use portcullis_proxy::{Generation, Metrics};
+use portcullis_runtime::{Kind, LoadError, Plugin, Runtime, SecretText, Spec};
+
+use crate::folder::Folder;
+
+/// Plugins as they serve and what became of the newest attempt to load each.
+pub(crate) type Errors = BTreeMap<Arc<str>, String>;
+
+/// Loads plugins; keeps machine code between loads.
+pub(crate) struct Loader {
+    pub(crate) runtime: Runtime,
+    folder: Folder,
+}
+
+/// What a load came to.
+pub(crate) struct Loaded {
+    pub(crate) generation: Generation,
+    /// Plugins whose new version was refused while the last good one serves on.
+    pub(crate) refused: Errors,
+}
+
+impl Loader {
+    pub(crate) fn new(runtime: Runtime) -> Loader {
+        Loader { runtime, folder: Folder::default() }
+    }
+
+    /// Builds the generation of `plan`. A plugin whose new version fails keeps its old one from `before`; one that
+    /// has no old one is a mistake in the plan. Unchanged plugins are taken over as they are.
+    pub(crate) async fn load(
+        &mut self,
+        plan: Arc<Plan>,
+        metrics: &Metrics,
+        before: Option<&Generation>,
+    ) -> Result<Loaded, Report> {
+        let mut plugins = BTreeMap::new();
+        let mut refused = Errors::new();
+        let mut mistakes = Vec::new();
+        for (name, wanted) in &plan.plugin {
+            let old = before.and_then(|b| b.plugins.get(name));
+            match self.plugin(&plan, wanted, old).await {
+                Ok(plugin) => drop(plugins.insert(name.clone(), plugin)),
+                Err(error) => match old.filter(|old| old.spec() == &spec(wanted)) {
+                    Some(old) => {
+                        refused.insert(name.clone(), error.to_string());
+                        plugins.insert(name.clone(), old.clone());
+                    }
+                    None => mistakes.push(mistake(wanted, &error)),
+                },
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(Report::new(plan.source.clone(), mistakes));
+        }
+        let used: Vec<PathBuf> = plan.plugin.values().map(|p| path(&plan, p)).collect();
+        self.folder.keep(|file| used.iter().any(|u| u == file));
+        let generation = Generation::build(plan, plugins, metrics, before)?;
+        Ok(Loaded { generation, refused })
+    }
+
+    async fn plugin(
+        &mut self,
+        plan: &Plan,
+        wanted: &PluginPlan,
+        old: Option<&Arc<Plugin>>,
+    ) -> Result<Arc<Plugin>, LoadError> {
+        let compiled = tokio::task::block_in_place(|| self.folder.compiled(&path(plan, wanted), &self.runtime))?;
+        let spec = spec(wanted);
+        if let Some(old) = old
+            && old.digest() == compiled.digest()
+            && old.spec() == &spec
+        {
+            return Ok(old.clone());
+        }
+        let verified = compiled.verify(&self.runtime, spec)?;
+        if let Some(was) = old.map(|old| old.kind()).filter(|was| *was != verified.kind()) {
+            return Err(LoadError::KindChanged { was, is: verified.kind() });
+        }
+        Ok(verified.configure().await?.serve())
+    }
+}
+
+/// Where a plugin's component is.
+pub(crate) fn path(plan: &Plan, plugin: &PluginPlan) -> PathBuf {
+    plan.plugins.folder.join(&plugin.component)
+}
+
+fn spec(plan: &PluginPlan) -> Spec {
+    Spec {
+        name: plan.name.clone(),
+        settings: SecretText(plan.settings.expose().to_owned()),
+        upstreams: plan.upstreams.clone(),
+        memory: plan.limits.memory,
+        time: plan.limits.time,
+        host_calls: plan.limits.host_calls,
+        kept: plan.instance == InstanceMode::Kept,
+    }
+}
+
+/// A load error as a mistake of the file, at the key that it is about.
+fn mistake(plugin: &PluginPlan, error: &LoadError) -> Diagnostic {
+    let span = match error {
+        LoadError::Settings(_) => plugin.settings_span,
+        _ => plugin.component_span,
+    };
+    Diagnostic::new(span, format!("plugin `{}` cannot be used: {error}", plugin.name))
+}
+
+/// What a plugin can do, in words, from its imports and grants.
+pub(crate) fn abilities(plugin: &Plugin) -> String {
+    let spec = plugin.spec();
+    let mut can = vec![match plugin.kind() {
+        Kind::Authenticator => "say who the caller is; change request headers and the query",
+        Kind::Authorizer => "say whether the caller may; change nothing",
+        Kind::Filter => "change the request and the response",
+        Kind::Handler => "answer",
+    }
+    .to_owned()];
+    if plugin.imports().iter().any(|name| name.starts_with("portcullis:plugin/upstream@")) && !spec.upstreams.is_empty()
+    {
+        let names: Vec<&str> = spec.upstreams.iter().map(|name| &**name).collect();
+        can.push(format!("call upstreams: {}", names.join(", ")));
+    }
+    if plugin.imports().iter().any(|name| name.starts_with("portcullis:plugin/telemetry@")) {
+        can.push("log".into());
+    }
+    can.join("; ")
+}

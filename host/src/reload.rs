@@ -1,0 +1,178 @@
+//! Reload: one supervisor task that builds the next generation beside the old, whoever asked for it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use portcullis_config::plan::Plan;
+use portcullis_proxy::Gate;
+use portcullis_runtime::Plugin;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Failure;
+use crate::args::ConfigFile;
+use crate::load::{Errors, Loader};
+
+/// Who wants a reload, and why.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) cause: &'static str,
+    /// Told how it went.
+    pub(crate) answer: Option<oneshot::Sender<Result<String, String>>>,
+}
+
+/// What the admin listener shows of reloads. Never locked on the request's way.
+#[derive(Debug, Default)]
+pub(crate) struct Status {
+    pub(crate) refused: Mutex<Errors>,
+    pub(crate) config_error: Mutex<Option<String>>,
+}
+
+/// Owns the loader; the only one who swaps generations.
+pub(crate) struct Supervisor {
+    pub(crate) loader: Loader,
+    pub(crate) gate: Arc<Gate>,
+    /// None: the plan came from the command line and never changes.
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) status: Arc<Status>,
+}
+
+impl Supervisor {
+    /// Serves requests until every sender is gone. Several that wait are answered by one reload.
+    pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(first) = requests.recv().await {
+            let mut waiting = vec![first];
+            while let Ok(more) = requests.try_recv() {
+                waiting.push(more);
+            }
+            let cause = waiting[0].cause;
+            let done = self.reload(cause).await;
+            for request in waiting {
+                if let Some(answer) = request.answer {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(done.clone());
+                }
+            }
+        }
+    }
+
+    async fn reload(&mut self, cause: &str) -> Result<String, String> {
+        let before = self.gate.lease();
+        let metrics = self.gate.archive.metrics.clone();
+        let outcome = |name: &str| metrics.reloads.with_label_values(&[name]).inc();
+        let plan = self.plan(&before.plan).inspect_err(|text| {
+            outcome("refused");
+            tracing::error!(cause, "reload refused, nothing was changed:\n{text}");
+        });
+        let loaded = match plan {
+            Err(text) => Err(text),
+            Ok(plan) => self.loader.load(plan, &metrics, Some(&before)).await.map_err(|report| {
+                outcome("refused");
+                tracing::error!(cause, "reload refused, nothing was changed:\n{report}");
+                report.to_string()
+            }),
+        };
+        set(&self.status.config_error, loaded.as_ref().err().cloned());
+        let loaded = loaded?;
+        self.tell_refused(&loaded.refused);
+        let next = loaded.generation;
+        let same_plugins = swapped(&before.plugins, &next.plugins).is_empty();
+        if same_plugins && Arc::ptr_eq(&before.plan, &next.plan) {
+            return Ok(format!("nothing changed; generation {} serves", before.number));
+        }
+        let text = format!("generation {} serves", next.number);
+        for change in swapped(&before.plugins, &next.plugins) {
+            tracing::info!(cause, "{change}");
+        }
+        restart_needed(&before.plan, &next.plan);
+        tracing::info!(cause, "{text}");
+        self.gate.swap(next);
+        outcome("done");
+        Ok(text)
+    }
+
+    fn plan(&self, before: &Arc<Plan>) -> Result<Arc<Plan>, String> {
+        let Some(path) = &self.config else { return Ok(before.clone()) };
+        let plan = portcullis_config::read(path).map_err(|report| report.to_string())?;
+        // The same text with the same secrets is the same plan: nothing to swap but plugins.
+        let same = plan.source.text == before.source.text && same_settings(&plan, before);
+        Ok(if same { before.clone() } else { Arc::new(plan) })
+    }
+
+    fn tell_refused(&self, refused: &Errors) {
+        let known = self.status.refused.lock().map(|known| known.clone()).unwrap_or_default();
+        for (name, text) in refused {
+            if known.get(name) != Some(text) {
+                tracing::error!(plugin = %name, "swap refused, the last good version serves on: {text}");
+            }
+        }
+        set(&self.status.refused, refused.clone());
+    }
+}
+
+fn same_settings(a: &Plan, b: &Plan) -> bool {
+    a.plugin.iter().all(|(name, plugin)| b.plugin.get(name).is_some_and(|other| other.settings == plugin.settings))
+}
+
+fn set<T>(slot: &Mutex<T>, value: T) {
+    if let Ok(mut slot) = slot.lock() {
+        *slot = value;
+    }
+}
+
+/// What changed among the plugins, a line each.
+fn swapped(before: &BTreeMap<Arc<str>, Arc<Plugin>>, next: &BTreeMap<Arc<str>, Arc<Plugin>>) -> Vec<String> {
+    let mut changes = Vec::new();
+    for (name, plugin) in next {
+        match before.get(name) {
+            None => changes.push(format!("plugin {name} serves: {:?}", plugin.digest())),
+            Some(old) if Arc::ptr_eq(old, plugin) => {}
+            Some(old) if old.digest() == plugin.digest() => changes.push(format!("plugin {name} has new settings")),
+            Some(old) => changes.push(format!("plugin {name} swapped: {:?} -> {:?}", old.digest(), plugin.digest())),
+        }
+    }
+    let gone = before.keys().filter(|name| !next.contains_key(*name));
+    changes.extend(gone.map(|name| format!("plugin {name} retired")));
+    changes
+}
+
+/// Says what of the new file takes effect only after a restart.
+fn restart_needed(before: &Plan, next: &Plan) {
+    let (old, new) = (&before.listen, &next.listen);
+    let sockets = (old.http, old.h2c, old.admin) != (new.http, new.h2c, new.admin);
+    let sizes = (old.workers, old.max_connections, old.max_head) != (new.workers, new.max_connections, new.max_head);
+    if sockets || sizes || before.log != next.log || before.plugins != next.plugins {
+        tracing::warn!("changes of [listen] (but trusted_proxies), [log] and [plugins] take effect after a restart");
+    }
+}
+
+/// `portcullis reload`: asks the admin listener of the running gateway.
+pub(crate) fn ask(options: &ConfigFile) -> Result<(), Failure> {
+    let plan = crate::check::read(&options.find()?)?;
+    let trouble = |text: String| Failure::Trouble(text);
+    let tokio = tokio::runtime::Runtime::new().map_err(|e| trouble(e.to_string()))?;
+    let admin = plan.listen.admin;
+    let (status, text) = tokio.block_on(post_reload(admin)).map_err(|error| {
+        trouble(format!("no gateway answers on {admin} (listen.admin): {error}"))
+    })?;
+    if status.is_success() {
+        println!("{}", text.trim_end());
+        Ok(())
+    } else {
+        Err(Failure::Mistake(text.trim_end().to_owned()))
+    }
+}
+
+async fn post_reload(admin: std::net::SocketAddr) -> Result<(http::StatusCode, String), Box<dyn std::error::Error>> {
+    let tcp = tokio::net::TcpStream::connect(admin).await?;
+    let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(tcp)).await?;
+    let driving = tokio::spawn(driver);
+    let request = http::Request::post("/reload").header(http::header::HOST, admin.to_string());
+    let response = sender.send_request(request.body(Empty::<bytes::Bytes>::new())?).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    driving.abort();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}

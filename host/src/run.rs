@@ -1,0 +1,157 @@
+//! `run`: from arguments to a serving gateway, and to its end.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use portcullis_config::plan::Plan;
+use portcullis_proxy::{AccessLog, Archive, Gate, Metrics, Protocol, Workers, Writer};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::Failure;
+use crate::admin::{Admin, serve_not_ready};
+use crate::args::RunOptions;
+use crate::load::Loader;
+use crate::reload::{Request, Status, Supervisor};
+use crate::watch::watch;
+use crate::{check, load};
+
+/// Reloads that may wait; more are the same reload.
+const RELOADS: usize = 16;
+
+pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
+    start_log();
+    let (plan, config) = plan(options)?;
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    tokio.map_err(|error| trouble(&error))?.block_on(serve(plan, config))
+}
+
+async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> {
+    let admin = bind(plan.listen.admin, "listen.admin").await?;
+    let metrics = Metrics::new();
+    let mut loader = Loader::new(check::runtime(&plan, plan.plugins.instances)?);
+    let loaded = tokio::select! {
+        loaded = loader.load(plan.clone(), &metrics, None) => loaded,
+        () = serve_not_ready(&admin) => unreachable!("it serves until dropped"),
+    };
+    let first = loaded.map_err(|report| Failure::Mistake(report.to_string()))?.generation;
+    let http = bind(plan.listen.http, "listen.http").await?;
+    let h2c = match plan.listen.h2c {
+        Some(address) => Some(bind(address, "listen.h2c").await?),
+        None => None,
+    };
+    for (name, plugin) in &first.plugins {
+        tracing::info!(plugin = %name, kind = %plugin.kind(), digest = %plugin.digest(), "can {}", load::abilities(plugin));
+    }
+    let (log, writer) = access_log(&plan)?;
+    let gate = Gate::new(first, Archive { metrics, log, format: plan.log.format });
+    let workers = Workers::start(&gate, &plan.listen, plan.timeouts).map_err(|error| trouble(&error))?;
+
+    let status = Arc::new(Status::default());
+    let (reloads, requests) = mpsc::channel(RELOADS);
+    let supervisor = Supervisor { loader, gate: gate.clone(), config: config.clone(), status: status.clone() };
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(supervisor.run(requests));
+    tasks.spawn(watch(gate.clone(), config, reloads.clone()));
+    tasks.spawn(reload_on_hangup(reloads.clone()));
+    tasks.spawn(Admin { gate: gate.clone(), status, supervisor: reloads }.serve(admin));
+
+    tracing::info!(http = %plan.listen.http, admin = %plan.listen.admin, "the gate is up");
+    let slots = Arc::new(Semaphore::new(plan.listen.max_connections));
+    tokio::select! {
+        () = workers.accept(&http, Protocol::Http1, slots.clone()) => {}
+        () = accept_h2c(&workers, h2c.as_ref(), slots.clone()) => {}
+        () = terminated() => {}
+    }
+    // New connections are refused from here on; what is in flight may finish.
+    drop((http, h2c));
+    let grace = plan.listen.drain;
+    tracing::info!("draining, for {grace:?} at the most");
+    if !workers.drain(grace).await {
+        tracing::warn!("some exchanges did not end within {grace:?} and were cut");
+    }
+    tasks.shutdown().await;
+    drop(gate);
+    finish_log(writer).await;
+    Ok(())
+}
+
+async fn accept_h2c(workers: &Workers, listener: Option<&TcpListener>, slots: Arc<Semaphore>) {
+    match listener {
+        Some(listener) => workers.accept(listener, Protocol::H2c, slots).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn plan(options: &RunOptions) -> Result<(Arc<Plan>, Option<PathBuf>), Failure> {
+    if let Some(upstream) = &options.to {
+        let plan = portcullis_config::to_single(upstream, options.listen);
+        return Ok((Arc::new(plan.map_err(|report| Failure::Mistake(report.to_string()))?), None));
+    }
+    let path = options.file.find()?;
+    Ok((check::read(&path)?, Some(path)))
+}
+
+async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::Trouble(format!("cannot listen on {address} ({key}): {error}. Is another process using it?"))
+    })
+}
+
+fn access_log(plan: &Plan) -> Result<(Option<AccessLog>, Option<Writer>), Failure> {
+    if !plan.log.access {
+        return Ok((None, None));
+    }
+    let (log, writer) = AccessLog::start(std::io::stdout()).map_err(|error| trouble(&error))?;
+    Ok((Some(log), Some(writer)))
+}
+
+/// Waits for the last lines; a worker that was cut may still hold the log, so not for ever.
+async fn finish_log(writer: Option<Writer>) {
+    if let Some(writer) = writer {
+        let joined = tokio::task::spawn_blocking(|| writer.join());
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(500), joined).await;
+    }
+}
+
+async fn reload_on_hangup(reloads: mpsc::Sender<Request>) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    while hangups.recv().await.is_some() {
+        if reloads.send(Request { cause: "SIGHUP", answer: None }).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn terminated() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// The gateway's own log goes to stderr; stdout belongs to the access log.
+fn start_log() {
+    let level = match std::env::var("PORTCULLIS_LOG").as_deref() {
+        Ok("error") => tracing::Level::ERROR,
+        Ok("warn") => tracing::Level::WARN,
+        Ok("debug") => tracing::Level::DEBUG,
+        Ok("trace") => tracing::Level::TRACE,
+        _ => tracing::Level::INFO,
+    };
+    let terminal = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
+    // Fails only if there is a log already.
+    let _ = log.with_ansi(terminal).try_init();
+}
+
+fn trouble(error: &std::io::Error) -> Failure {
+    Failure::Trouble(error.to_string())
+}
