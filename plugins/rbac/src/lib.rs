@@ -1,17 +1,35 @@
-//! Authorizer: roles to permissions
+//! Authorizer: roles to permissions. Denies by default.
+
+#![warn(missing_docs)]
+
+pub mod pattern;
+mod roles;
+
 use portcullis_sdk::prelude::*;
-struct Stub;
+
+pub use roles::{Roles, Settings};
+
+/// The plugin.
+#[derive(Debug)]
+pub struct Rbac {
+    roles: Roles,
+}
+
 #[portcullis_sdk::plugin]
-impl Authorizer for Stub {
-    type Settings = portcullis_sdk::serde_json::Value;
-    fn configure(_: Self::Settings) -> Result<Self, String> {
-        Ok(Stub)
+impl Authorizer for Rbac {
+    type Settings = Settings;
+
+    fn configure(settings: Settings) -> Result<Self, String> {
+        Ok(Rbac {
+            roles: Roles::new(&settings)?,
+        })
     }
-    fn authorize(&self, _: &mut Exchange, caller: &Caller) -> Result<(), Fault> {
-        if caller.has_role("user") {
-            Ok(())
-        } else {
-            Err(Refusal::forbidden().into())
-        }
+
+    fn authorize(&self, x: &mut Exchange, caller: &Caller) -> Result<(), Fault> {
+        let checked = self
+            .roles
+            .check(&caller.id, &caller.roles, &x.method(), &x.path());
+        // Nothing for the client: which role would have been enough is not its business.
+        checked.map_err(|because| Refusal::forbidden().because(because).into())
     }
 }
