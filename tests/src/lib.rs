@@ -7,4 +7,5 @@ pub mod demo;
 pub mod gateway;
 pub mod reply;
 pub mod server;
+pub mod telegram;
 pub mod upstream;

@@ -1,1 +1,85 @@
-fn main() {}
+//! The project's own commands: `cargo xtask run | test | bench | guests`.
+
+mod cargo;
+mod children;
+mod guests;
+mod place;
+mod probe;
+mod run;
+mod sizes;
+mod test;
+mod tries;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A step that did not work out: the text says which one and what to do.
+#[derive(Debug)]
+struct Failure(String);
+
+type Done<T = ()> = Result<T, Failure>;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build everything and run the gateway with its demo services, until Ctrl-C
+    Run,
+    /// Run every test: formatting, clippy, unit, plugin, integration
+    Test {
+        /// The slow ones too: bodies of 1 GiB
+        #[arg(long)]
+        full: bool,
+    },
+    /// Build the plugins and put them into plugins.d
+    Guests,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Run => run::run(),
+        Command::Test { full } => test::test(full),
+        Command::Guests => {
+            guests::build().and_then(|()| guests::install(&place::root().join("plugins.d")))
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says what begins now.
+fn step(what: &str) {
+    eprintln!("=== {what}");
+}
+
+// === impl Failure ===
+
+impl Failure {
+    fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// For `map_err`: what was tried, then the system's word.
+    fn of<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> Self {
+        move |error| Self(format!("{what}: {error}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

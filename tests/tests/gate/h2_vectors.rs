@@ -1,0 +1,177 @@
+//! Malformed and borderline HTTP/2, in raw frames (vectors/h2_malformed.json).
+
+use std::time::Duration;
+
+use portcullis_tests::client::h2::{Outcome, Request};
+use portcullis_tests::gateway::Gateway;
+use portcullis_tests::upstream::recorder::{Record, Recorder};
+use serde_json::Value;
+
+const VECTORS: &str = include_str!("../../vectors/h2_malformed.json");
+const PATIENCE: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_malformed_http2_request_ends_as_the_rfcs_say() {
+    let upstream = Recorder::start().await;
+    let gateway = Gateway::start(&toml(&upstream)).await;
+    let cases: Vec<Value> = serde_json::from_str(VECTORS).expect("the vectors are JSON");
+    let mut failures = Vec::new();
+    for case in &cases {
+        let outcome = request(case).send(gateway.listen.h2c, PATIENCE).await;
+        let record = upstream.take().await;
+        for problem in problems(case, &outcome, &record) {
+            failures.push(format!(
+                "{} ({}): {outcome:?}: {problem}",
+                case["id"], case["why"]
+            ));
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} failures\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http2_request_arrives_upstream_as_one_strict_http1_request() {
+    let upstream = Recorder::start().await;
+    let gateway = Gateway::start(&toml(&upstream)).await;
+    let lines = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/crumbs?a=1"),
+        (":authority", "a.test"),
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+    ];
+    let headers = lines
+        .iter()
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .collect();
+    let request = Request {
+        headers,
+        body: Some(b"abc".to_vec()),
+        trailers: None,
+    };
+    assert_eq!(
+        request.send(gateway.listen.h2c, PATIENCE).await,
+        Outcome::Status(200)
+    );
+    let record = upstream.take().await;
+    let [request] = record.requests.as_slice() else {
+        panic!("{}", record.text())
+    };
+    assert_eq!(request.method, "POST");
+    assert_eq!(request.target, "/crumbs?a=1");
+    assert_eq!(request.header("host"), Some("a.test"));
+    // RFC 9113 section 8.2.3: crumbs become one line for HTTP/1.1.
+    assert_eq!(request.header("cookie"), Some("a=1; b=2"));
+    assert_eq!(request.body, b"abc");
+    assert!(
+        request
+            .header("via")
+            .is_some_and(|via| via.starts_with("2")),
+        "{:?}",
+        request.headers
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authority_and_host_that_differ_are_never_both_believed() {
+    let upstream = Recorder::start().await;
+    let gateway = Gateway::start(&toml(&upstream)).await;
+    let lines = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":path", "/differ"),
+        (":authority", "a.test"),
+        ("host", "b.test"),
+    ];
+    let headers = lines
+        .iter()
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .collect();
+    let outcome = Request {
+        headers,
+        ..Request::default()
+    }
+    .send(gateway.listen.h2c, PATIENCE)
+    .await;
+    let record = upstream.take().await;
+    let hosts: Vec<_> = record
+        .requests
+        .iter()
+        .map(|request| request.header("host"))
+        .collect();
+    let refused = !matches!(outcome, Outcome::Status(..400) | Outcome::Silence) && hosts.is_empty();
+    assert!(
+        refused || hosts == [Some("a.test")],
+        "{outcome:?}, forwarded {hosts:?}"
+    );
+}
+
+fn toml(upstream: &Recorder) -> String {
+    format!(
+        "[upstream.recorder]\nservers = [\"{}\"]\n\n\
+         [[route]]\nname = \"all\"\npath = \"/**\"\npublic = true\nupstream = \"recorder\"\n",
+        upstream.address()
+    )
+}
+
+fn request(case: &Value) -> Request {
+    Request {
+        headers: fields(&case["headers"]).expect("every case has headers"),
+        body: case["body"].as_str().map(latin1),
+        trailers: fields(&case["trailers"]),
+    }
+}
+
+fn fields(list: &Value) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let text = |value: &Value| latin1(value.as_str().expect("names and values are texts"));
+    Some(
+        list.as_array()?
+            .iter()
+            .map(|line| (text(&line[0]), text(&line[1])))
+            .collect(),
+    )
+}
+
+fn latin1(text: &str) -> Vec<u8> {
+    text.chars()
+        .map(|c| u8::try_from(c).expect("the vectors hold latin-1"))
+        .collect()
+}
+
+fn problems(case: &Value, outcome: &Outcome, record: &Record) -> Vec<String> {
+    let mut problems: Vec<_> = record
+        .faults
+        .iter()
+        .map(|fault| format!("upstream saw {fault}"))
+        .collect();
+    let served = *outcome == Outcome::Status(200);
+    let refused = !matches!(outcome, Outcome::Status(..400) | Outcome::Silence);
+    let right = match case["expect"].as_str() {
+        Some("reject") => refused,
+        Some("accept") => served,
+        Some("either") => served || refused,
+        other => panic!("unknown verdict {other:?}"),
+    };
+    if !right {
+        problems.push(format!("expected {}", case["expect"]));
+    }
+    if record.requests.len() != usize::from(served) {
+        problems.push(format!("forwarded: {:?}", record.text()));
+    }
+    for request in &record.requests {
+        let evil = request
+            .headers
+            .iter()
+            .any(|(_, value)| value.contains("evil"));
+        if evil || request.target.contains("SMUGGLED") {
+            problems.push(format!("smuggled: {:?}", record.text()));
+        }
+    }
+    problems
+}

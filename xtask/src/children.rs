@@ -1,0 +1,121 @@
+//! Processes that this one started and ends.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{Done, Failure};
+
+/// The gateway drains for 10 s at most (gateway.toml), then ends.
+const PATIENCE: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(100);
+
+/// Started in this order, ended in the reverse one, also when dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Children(Vec<Named>);
+
+/// Ctrl-C, SIGTERM or SIGHUP.
+#[derive(Debug)]
+pub(crate) struct Interrupt(Receiver<()>);
+
+#[derive(Debug)]
+struct Named {
+    name: &'static str,
+    child: Child,
+}
+
+// === impl Interrupt ===
+
+impl Interrupt {
+    /// From here on the signals end nothing by themselves.
+    pub(crate) fn catch() -> Done<Self> {
+        let (send, receive) = mpsc::channel();
+        // The receiver is gone only when this process is on its way out already.
+        ctrlc::set_handler(move || {
+            let _leaving = send.send(());
+        })
+        .map_err(Failure::of("signals"))?;
+        Ok(Self(receive))
+    }
+
+    /// True when one came within `patience`.
+    pub(crate) fn came(&self, patience: Duration) -> bool {
+        !matches!(
+            self.0.recv_timeout(patience),
+            Err(RecvTimeoutError::Timeout)
+        )
+    }
+}
+
+// === impl Children ===
+
+impl Children {
+    /// Starts one in a process group of its own: Ctrl-C reaches only this process, which ends them in order.
+    pub(crate) fn start(&mut self, name: &'static str, command: &mut Command) -> Done<u32> {
+        let child = command
+            .process_group(0)
+            .spawn()
+            .map_err(Failure::of(name))?;
+        let id = child.id();
+        self.0.push(Named { name, child });
+        Ok(id)
+    }
+
+    /// A failure when one of them has ended.
+    pub(crate) fn all_run(&mut self) -> Done {
+        for Named { name, child } in &mut self.0 {
+            if let Some(status) = child.try_wait().map_err(Failure::of(*name))? {
+                return Err(Failure::new(format!("{name} ended by itself ({status})")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for an interrupt; a child that ends first is a failure.
+    pub(crate) fn until(&mut self, interrupt: &Interrupt) -> Done {
+        while !interrupt.came(POLL) {
+            self.all_run()?;
+        }
+        Ok(())
+    }
+
+    /// Ends all of them: SIGTERM, and SIGKILL for who ignores it.
+    pub(crate) fn end(&mut self) -> Done {
+        let mut done = Ok(());
+        while let Some(Named { name, mut child }) = self.0.pop() {
+            // It may be gone already; the wait below finds out.
+            let _gone = kill_process(Pid::from_child(&child), Signal::TERM);
+            if wait(&mut child).is_none() {
+                let _gone = child.kill();
+                let _reaped = child.wait();
+                done = Err(Failure::new(format!(
+                    "{name} ignored SIGTERM for {PATIENCE:?} and was killed"
+                )));
+            }
+        }
+        done
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        if let Err(failure) = self.end() {
+            eprintln!("xtask: {failure}");
+        }
+    }
+}
+
+fn wait(child: &mut Child) -> Option<ExitStatus> {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status);
+        }
+        thread::sleep(POLL / 5);
+    }
+    None
+}

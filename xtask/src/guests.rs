@@ -1,0 +1,72 @@
+//! The plugins: wasm32-wasip2 components, built apart from the workspace and dropped like any other.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cargo::{cargo, must, says};
+use crate::{Done, Failure, place, step};
+
+pub(crate) const TARGET: &str = "wasm32-wasip2";
+pub(crate) const PACKAGES: [&str; 3] = ["telegram-auth", "rbac", "headers"];
+
+/// Builds the components, adding the target when it is missing.
+pub(crate) fn build() -> Done {
+    ensure_target()?;
+    step("plugins");
+    must(cargo(&["build", "--target", TARGET, "--profile", "guest"]).args(packages()))
+}
+
+/// `-p telegram-auth -p rbac …`
+pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
+    PACKAGES.into_iter().flat_map(|package| ["-p", package])
+}
+
+/// Puts the built components into a plugin folder.
+pub(crate) fn install(folder: &Path) -> Done {
+    fs::create_dir_all(folder).map_err(Failure::of(folder.display()))?;
+    for package in PACKAGES {
+        let file = format!("{}.wasm", package.replace('-', "_"));
+        let built = built().join(&file);
+        drop_file(&built, &folder.join(&file)).map_err(Failure::of(built.display()))?;
+    }
+    Ok(())
+}
+
+/// Where cargo leaves the components.
+fn built() -> PathBuf {
+    place::target().join(TARGET).join("guest")
+}
+
+/// A temporary name, fsync, rename: a gateway that watches never sees half a file.
+fn drop_file(from: &Path, to: &Path) -> io::Result<()> {
+    let temporary = to.with_extension("tmp");
+    fs::copy(from, &temporary)?;
+    File::open(&temporary)?.sync_all()?;
+    fs::rename(&temporary, to)
+}
+
+fn ensure_target() -> Done {
+    let mut rustc = Command::new("rustc");
+    let libraries = says(
+        rustc
+            .args(["--print", "target-libdir", "--target", TARGET])
+            .current_dir(place::root()),
+    );
+    if libraries.is_some_and(|libraries| Path::new(&libraries).is_dir()) {
+        return Ok(());
+    }
+    step(&format!("rustup target add {TARGET}"));
+    let mut rustup = Command::new("rustup");
+    must(
+        rustup
+            .args(["target", "add", TARGET])
+            .current_dir(place::root()),
+    )
+    .map_err(|failure| {
+        Failure::new(format!(
+            "{failure}\nThe plugins need the Rust target {TARGET}; with rustup it is one command."
+        ))
+    })
+}

@@ -1,0 +1,156 @@
+//! `cargo xtask test`: every test there is, in the order in which failing is cheapest.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::cargo::{cargo, must, says, shown};
+use crate::{Done, Failure, guests, sizes, step};
+
+/// What the runners counted.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+pub(crate) fn test(full: bool) -> Done {
+    step("formatting");
+    must(&mut cargo(&["fmt", "--all", "--check"]))?;
+    guests::build()?;
+    step("clippy");
+    must(&mut cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    let for_guests = ["--target", guests::TARGET, "--", "-D", "warnings"];
+    must(cargo(&["clippy"]).args(guests::packages()).args(for_guests))?;
+    step("gateway");
+    must(&mut cargo(&["build", "-p", "portcullis"]))?;
+    step("tests");
+    let mut tally = Tally::default();
+    let done = run(&mut tally, full);
+    println!();
+    sizes::print();
+    let Tally {
+        passed,
+        failed,
+        skipped,
+    } = tally;
+    let hint = if full || skipped == 0 {
+        ""
+    } else {
+        " (the rest: cargo xtask test --full)"
+    };
+    println!("\n{passed} passed, {failed} failed, {skipped} skipped{hint}");
+    done
+}
+
+fn run(tally: &mut Tally, full: bool) -> Done {
+    if says(&mut cargo(&["nextest", "--version"])).is_none() {
+        let ignored: &[&str] = if full {
+            &["--", "--include-ignored"]
+        } else {
+            &[]
+        };
+        return counted(
+            tally,
+            cargo(&["test", "--workspace", "--no-fail-fast"]).args(ignored),
+        );
+    }
+    let settings = [
+        "nextest",
+        "run",
+        "--workspace",
+        "--no-fail-fast",
+        "--config-file",
+        "tests/nextest.toml",
+    ];
+    let ignored: &[&str] = if full { &["--run-ignored", "all"] } else { &[] };
+    let done = counted(tally, cargo(&settings).args(ignored));
+    // The one kind of test that nextest does not run.
+    done.and(counted(
+        tally,
+        &mut cargo(&["test", "--workspace", "--doc"]),
+    ))
+}
+
+/// Runs a command, shows what it says and adds what it counted.
+fn counted(tally: &mut Tally, command: &mut Command) -> Done {
+    let line = shown(command);
+    // Both streams into one pipe: the runners differ in where they count.
+    let (reader, writer) = std::io::pipe().map_err(Failure::of("pipe"))?;
+    let twin = writer.try_clone().map_err(Failure::of("pipe"))?;
+    command.stdin(Stdio::null()).stdout(writer).stderr(twin);
+    let mut child = command
+        .spawn()
+        .map_err(Failure::of(format!("`{line}` does not start")))?;
+    // The command keeps its ends of the pipe open, and the reader below would never see the end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    for text in BufReader::new(reader).lines().map_while(Result::ok) {
+        println!("{text}");
+        tally.add(&text);
+    }
+    let status = child.wait().map_err(Failure::of(&line))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("`{line}` failed ({status})")))
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// Adds a line such as `Summary [  3.2s] 12 tests run: 11 passed, 1 failed, 2 skipped` of nextest or
+    /// `test result: ok. 4 passed; 0 failed; 1 ignored; …` of cargo test.
+    fn add(&mut self, line: &str) {
+        let line = line.trim_start();
+        let counts = match line.strip_prefix("test result: ") {
+            Some(counts) => counts,
+            None if line.starts_with("Summary [") => line,
+            None => return,
+        };
+        let words: Vec<_> = counts
+            .split([' ', ',', ';', '(', ')'])
+            .filter(|word| !word.is_empty())
+            .collect();
+        for pair in words.windows(2) {
+            let Ok(count) = pair[0].parse::<usize>() else {
+                continue;
+            };
+            match pair[1] {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "timed" => self.failed += count,
+                "skipped" | "ignored" => self.skipped += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_runners_are_counted() {
+        let mut tally = Tally::default();
+        tally.add("     Summary [  12.403s] 66 tests run: 65 passed (1 slow), 1 failed, 3 skipped");
+        tally.add("test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+        tally.add("test a::b ... FAILED 7 passed");
+        assert_eq!(
+            tally,
+            Tally {
+                passed: 69,
+                failed: 1,
+                skipped: 4
+            }
+        );
+    }
+}
