@@ -58,7 +58,7 @@ pub fn admit(parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admit
     let upgrade = method == Method::GET && version == Version::HTTP_11 && asks_for_websocket(&headers);
     headers.remove(HOST);
     strip_hop_by_hop(&mut headers);
-    let ClientAddress { ip, scheme, provenance } = forwarded::believe(&mut headers, peer, &host);
+    let ClientAddress { ip, scheme, provenance } = forwarded::believe(&mut headers, peer, &host, version);
     let bare_host = without_port(&host).to_owned();
     let exchange = Exchange {
         method,

@@ -179,8 +179,7 @@ pub(crate) fn response_head<B>(response: Response<B>) -> (ResponseHead, B) {
     if let Some(length) = length {
         parts.headers.insert(http::header::CONTENT_LENGTH, length);
     }
-    let protocol = if parts.version == Version::HTTP_10 { "1.0" } else { "1.1" };
-    forwarded::write_via(&mut parts.headers, protocol);
+    forwarded::write_via(&mut parts.headers, forwarded::via_protocol(parts.version));
     (ResponseHead { status: parts.status, headers: parts.headers }, body)
 }
 

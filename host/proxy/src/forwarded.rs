@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
 use http::header::{FORWARDED, HeaderName, HeaderValue, VIA};
+use http::{HeaderMap, Version};
 
 use crate::admit::{Peer, trusts};
 
@@ -29,7 +29,7 @@ pub(crate) struct ClientAddress {
 }
 
 /// The forwarding headers for the upstream, made once at admission.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Provenance {
     chain: String,
     /// For X-Forwarded-Host: what the first proxy was asked for.
@@ -38,6 +38,8 @@ pub struct Provenance {
     sent_host: String,
     peer: String,
     scheme: &'static str,
+    /// The version that the client spoke, for Via.
+    protocol: &'static str,
     /// A trusted proxy's `Forwarded`, to be appended to.
     before: Option<HeaderValue>,
 }
@@ -47,14 +49,18 @@ pub(crate) fn is_ours(name: &HeaderName) -> bool {
 }
 
 /// Takes the forwarding headers out of a request; believes them only where the peer is a trusted proxy.
-pub(crate) fn believe(headers: &mut HeaderMap, peer: Peer<'_>, host: &str) -> ClientAddress {
+pub(crate) fn believe(headers: &mut HeaderMap, peer: Peer<'_>, host: &str, version: Version) -> ClientAddress {
     let trusted = peer.is_trusted();
-    let peer_text = peer.ip.to_canonical().to_string();
-    let mut address = ClientAddress {
-        ip: peer.ip.to_canonical(),
+    let provenance = Provenance {
+        chain: String::new(),
+        host: host.to_owned(),
+        sent_host: host.to_owned(),
+        peer: peer.ip.to_canonical().to_string(),
         scheme: "http",
-        provenance: Provenance { host: host.to_owned(), sent_host: host.to_owned(), peer: peer_text, scheme: "http", ..Provenance::default() },
+        protocol: via_protocol(version),
+        before: None,
     };
+    let mut address = ClientAddress { ip: peer.ip.to_canonical(), scheme: "http", provenance };
     if trusted {
         let hops = hops(headers);
         // The right-most address that no trusted proxy vouches for is the client's.
@@ -103,7 +109,7 @@ impl Provenance {
             set(headers, X_FORWARDED_HOST, self.host.clone());
         }
         set(headers, FORWARDED, self.forwarded());
-        write_via(headers, "1.1");
+        write_via(headers, self.protocol);
     }
 
     fn forwarded(&self) -> String {
@@ -123,6 +129,15 @@ impl Provenance {
         text.push_str(";proto=");
         text.push_str(self.scheme);
         text
+    }
+}
+
+/// The received protocol as Via writes it.
+pub(crate) fn via_protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2.0",
+        _ => "1.1",
     }
 }
 
