@@ -82,23 +82,40 @@ impl Admin {
             (&Method::GET | &Method::HEAD, "/readyz") => page(StatusCode::OK, TEXT, "ready\n"),
             (&Method::GET, "/metrics") => {
                 let log = self.gate.archive.log.as_ref();
-                let text = self.gate.archive.metrics.render(&self.gate.lease(), log.map_or(0, |l| l.dropped()));
+                let text = self
+                    .gate
+                    .archive
+                    .metrics
+                    .render(&self.gate.lease(), log.map_or(0, |l| l.dropped()));
                 page(StatusCode::OK, PROMETHEUS, text)
             }
             (&Method::GET, "/plugins") => json(&self.plugins()),
             (&Method::GET, "/routes") => json(&self.routes()),
-            (&Method::POST, "/reload") if foreign => page(StatusCode::FORBIDDEN, TEXT, "not from a browser\n"),
-            (&Method::POST, "/reload") => self.reload().await,
-            (_, "/livez" | "/readyz" | "/metrics" | "/plugins" | "/routes" | "/reload") => {
-                page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "pages are for GET, /reload is for POST\n")
+            (&Method::POST, "/reload") if foreign => {
+                page(StatusCode::FORBIDDEN, TEXT, "not from a browser\n")
             }
-            _ => page(StatusCode::NOT_FOUND, TEXT, "here are /livez /readyz /metrics /plugins /routes, and POST /reload\n"),
+            (&Method::POST, "/reload") => self.reload().await,
+            (_, "/livez" | "/readyz" | "/metrics" | "/plugins" | "/routes" | "/reload") => page(
+                StatusCode::METHOD_NOT_ALLOWED,
+                TEXT,
+                "pages are for GET, /reload is for POST\n",
+            ),
+            _ => page(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                "here are /livez /readyz /metrics /plugins /routes, and POST /reload\n",
+            ),
         }
     }
 
     fn plugins(&self) -> Vec<PluginPage> {
         let generation = self.gate.lease();
-        let refused = self.status.refused.lock().map(|r| r.clone()).unwrap_or_default();
+        let refused = self
+            .status
+            .refused
+            .lock()
+            .map(|r| r.clone())
+            .unwrap_or_default();
         let page = |(name, plugin): (&Arc<str>, &Arc<portcullis_runtime::Plugin>)| {
             let (calls, failures) = plugin.counts();
             PluginPage {
@@ -132,11 +149,21 @@ impl Admin {
 
     async fn reload(&self) -> Response<Full<Bytes>> {
         let (answer, done) = oneshot::channel();
-        let asked = self.supervisor.send(ReloadRequest { cause: "admin", answer: Some(answer) }).await;
+        let asked = self
+            .supervisor
+            .send(ReloadRequest {
+                cause: "admin",
+                answer: Some(answer),
+            })
+            .await;
         match (asked, done.await) {
             (Ok(()), Ok(Ok(text))) => page(StatusCode::OK, TEXT, text + "\n"),
             (Ok(()), Ok(Err(text))) => page(StatusCode::UNPROCESSABLE_ENTITY, TEXT, text + "\n"),
-            _ => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "the gateway is shutting down\n"),
+            _ => page(
+                StatusCode::SERVICE_UNAVAILABLE,
+                TEXT,
+                "the gateway is shutting down\n",
+            ),
         }
     }
 }
@@ -144,21 +171,30 @@ impl Admin {
 fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
     match serde_json::to_string_pretty(value) {
         Ok(text) => page(StatusCode::OK, JSON, text + "\n"),
-        Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+        Err(error) => page(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            TEXT,
+            format!("{error}\n"),
+        ),
     }
 }
 
 fn page(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(text.into())));
     *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static(kind),
+    );
     response
 }
 
 /// Until configuration and plugins are in: alive, not ready.
 pub(crate) async fn serve_not_ready(listener: &TcpListener) {
     loop {
-        let Ok((tcp, _)) = listener.accept().await else { continue };
+        let Ok((tcp, _)) = listener.accept().await else {
+            continue;
+        };
         let service = service_fn(|request: Request<Incoming>| async move {
             let answer = match request.uri().path() {
                 "/livez" => page(StatusCode::OK, TEXT, "live\n"),

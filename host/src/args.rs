@@ -37,7 +37,12 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "URL", conflicts_with = "config")]
     pub(crate) to: Option<String>,
     /// With --to: where to listen.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", requires = "to")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        requires = "to"
+    )]
     pub(crate) listen: SocketAddr,
 }
 

@@ -22,7 +22,9 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
     let metrics = Metrics::new();
     let mut loader = Loader::new(runtime);
     let loaded = tokio.block_on(loader.load(plan.clone(), &metrics, None));
-    let generation = loaded.map_err(|report| Failure::Mistake(report.to_string()))?.generation;
+    let generation = loaded
+        .map_err(|report| Failure::Mistake(report.to_string()))?
+        .generation;
     for (name, plugin) in &generation.plugins {
         println!("plugin {name}: {}, {:?}", plugin.kind(), plugin.digest());
         println!("  can {}", abilities(plugin));
@@ -53,9 +55,19 @@ pub(crate) fn routes(options: &ConfigFile) -> Result<(), Failure> {
 }
 
 fn describe(route: &RoutePlan) -> String {
-    let list = |items: &[String], none: &str| if items.is_empty() { none.to_owned() } else { items.join(",") };
+    let list = |items: &[String], none: &str| {
+        if items.is_empty() {
+            none.to_owned()
+        } else {
+            items.join(",")
+        }
+    };
     let plugins: Vec<&str> = route.plugins.iter().map(|p| &*p.name).collect();
-    let guard = if route.public { "public".to_owned() } else { plugins.join(" > ") };
+    let guard = if route.public {
+        "public".to_owned()
+    } else {
+        plugins.join(" > ")
+    };
     format!(
         "{:<16} {:<12} {:<24} {:<28} {} -> {}",
         route.name,
@@ -68,12 +80,23 @@ fn describe(route: &RoutePlan) -> String {
 }
 
 pub(crate) fn read(path: &std::path::Path) -> Result<Arc<Plan>, Failure> {
-    portcullis_config::read(path).map(Arc::new).map_err(|report| Failure::Mistake(report.to_string()))
+    portcullis_config::read(path)
+        .map(Arc::new)
+        .map_err(|report| Failure::Mistake(report.to_string()))
 }
 
 pub(crate) fn runtime(plan: &Plan, instances: u32) -> Result<Runtime, Failure> {
     /// What a reload may raise a plugin's memory to without a restart; the config crate's own upper bound.
     const MAX_MEMORY: usize = 256 * 1024 * 1024;
-    let largest = plan.plugin.values().map(|p| p.limits.memory).max().unwrap_or(0);
-    Runtime::new(EngineOptions { instances, max_memory: largest.max(MAX_MEMORY) }).map_err(Failure::Trouble)
+    let largest = plan
+        .plugin
+        .values()
+        .map(|p| p.limits.memory)
+        .max()
+        .unwrap_or(0);
+    Runtime::new(EngineOptions {
+        instances,
+        max_memory: largest.max(MAX_MEMORY),
+    })
+    .map_err(Failure::Trouble)
 }

@@ -31,13 +31,21 @@ impl Stamp {
     pub(crate) fn of(path: &Path) -> Option<Stamp> {
         use std::os::unix::fs::MetadataExt;
         let meta = std::fs::metadata(path).ok()?;
-        Some(Stamp { modified: meta.modified().ok(), size: meta.len(), inode: meta.ino() })
+        Some(Stamp {
+            modified: meta.modified().ok(),
+            size: meta.len(),
+            inode: meta.ino(),
+        })
     }
 }
 
 impl Folder {
     /// The compiled component of a file. Compiles when the file is new or its bytes changed; takes a while then.
-    pub(crate) fn compiled(&mut self, path: &Path, runtime: &Runtime) -> Result<Compiled, LoadError> {
+    pub(crate) fn compiled(
+        &mut self,
+        path: &Path,
+        runtime: &Runtime,
+    ) -> Result<Compiled, LoadError> {
         let stamp = Stamp::of(path);
         let known = self.files.get(path);
         if let (Some(stamp), Some(known)) = (stamp, known)
@@ -52,14 +60,24 @@ impl Folder {
             None => artifact.compile(runtime),
         };
         if let Some(stamp) = stamp {
-            self.files.insert(path.to_owned(), Known { stamp, digest: Some(digest), compiled: compiled.clone() });
+            self.files.insert(
+                path.to_owned(),
+                Known {
+                    stamp,
+                    digest: Some(digest),
+                    compiled: compiled.clone(),
+                },
+            );
         }
         compiled
     }
 
     /// A component whose bytes were compiled before, under whatever name.
     fn same_bytes(&self, digest: Digest) -> Option<Compiled> {
-        let same = self.files.values().find(|known| known.digest == Some(digest));
+        let same = self
+            .files
+            .values()
+            .find(|known| known.digest == Some(digest));
         same.and_then(|known| known.compiled.clone().ok())
     }
 

@@ -29,7 +29,10 @@ pub(crate) struct Loaded {
 
 impl Loader {
     pub(crate) fn new(runtime: Runtime) -> Loader {
-        Loader { runtime, folder: Folder::default() }
+        Loader {
+            runtime,
+            folder: Folder::default(),
+        }
     }
 
     /// Builds the generation of `plan`. A plugin whose new version fails keeps its old one from `before`; one that
@@ -62,7 +65,10 @@ impl Loader {
         let used: Vec<PathBuf> = plan.plugin.values().map(|p| path(&plan, p)).collect();
         self.folder.keep(|file| used.iter().any(|u| u == file));
         let generation = Generation::build(plan, plugins, metrics, before)?;
-        Ok(Loaded { generation, refused })
+        Ok(Loaded {
+            generation,
+            refused,
+        })
     }
 
     async fn plugin(
@@ -71,7 +77,9 @@ impl Loader {
         wanted: &PluginPlan,
         old: Option<&Arc<Plugin>>,
     ) -> Result<Arc<Plugin>, LoadError> {
-        let compiled = tokio::task::block_in_place(|| self.folder.compiled(&path(plan, wanted), &self.runtime))?;
+        let compiled = tokio::task::block_in_place(|| {
+            self.folder.compiled(&path(plan, wanted), &self.runtime)
+        })?;
         let spec = spec(wanted);
         if let Some(old) = old
             && old.digest() == compiled.digest()
@@ -80,8 +88,14 @@ impl Loader {
             return Ok(old.clone());
         }
         let verified = compiled.verify(&self.runtime, spec)?;
-        if let Some(was) = old.map(|old| old.kind()).filter(|was| *was != verified.kind()) {
-            return Err(LoadError::KindChanged { was, is: verified.kind() });
+        if let Some(was) = old
+            .map(|old| old.kind())
+            .filter(|was| *was != verified.kind())
+        {
+            return Err(LoadError::KindChanged {
+                was,
+                is: verified.kind(),
+            });
         }
         Ok(verified.configure().await?.serve())
     }
@@ -110,25 +124,38 @@ fn mistake(plugin: &PluginPlan, error: &LoadError) -> Diagnostic {
         LoadError::Settings(_) => plugin.settings_span,
         _ => plugin.component_span,
     };
-    Diagnostic::new(span, format!("plugin `{}` cannot be used: {error}", plugin.name))
+    Diagnostic::new(
+        span,
+        format!("plugin `{}` cannot be used: {error}", plugin.name),
+    )
 }
 
 /// What a plugin can do, in words, from its imports and grants.
 pub(crate) fn abilities(plugin: &Plugin) -> String {
     let spec = plugin.spec();
-    let mut can = vec![match plugin.kind() {
-        Kind::Authenticator => "say who the caller is; change request headers and the query",
-        Kind::Authorizer => "say whether the caller may; change nothing",
-        Kind::Filter => "change the request and the response",
-        Kind::Handler => "answer",
-    }
-    .to_owned()];
-    if plugin.imports().iter().any(|name| name.starts_with("portcullis:plugin/upstream@")) && !spec.upstreams.is_empty()
+    let mut can = vec![
+        match plugin.kind() {
+            Kind::Authenticator => "say who the caller is; change request headers and the query",
+            Kind::Authorizer => "say whether the caller may; change nothing",
+            Kind::Filter => "change the request and the response",
+            Kind::Handler => "answer",
+        }
+        .to_owned(),
+    ];
+    if plugin
+        .imports()
+        .iter()
+        .any(|name| name.starts_with("portcullis:plugin/upstream@"))
+        && !spec.upstreams.is_empty()
     {
         let names: Vec<&str> = spec.upstreams.iter().map(|name| &**name).collect();
         can.push(format!("call upstreams: {}", names.join(", ")));
     }
-    if plugin.imports().iter().any(|name| name.starts_with("portcullis:plugin/telemetry@")) {
+    if plugin
+        .imports()
+        .iter()
+        .any(|name| name.starts_with("portcullis:plugin/telemetry@"))
+    {
         can.push("log".into());
     }
     can.join("; ")

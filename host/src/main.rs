@@ -38,7 +38,12 @@ fn main() -> ExitCode {
         Command::Routes(options) => check::routes(&options),
         Command::Reload(options) => reload::ask(&options),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "portcullis", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Args::command(),
+                "portcullis",
+                &mut std::io::stdout(),
+            );
             Ok(())
         }
     };

@@ -68,11 +68,15 @@ impl Supervisor {
         });
         let loaded = match plan {
             Err(text) => Err(text),
-            Ok(plan) => self.loader.load(plan, &metrics, Some(&before)).await.map_err(|report| {
-                outcome("refused");
-                tracing::error!(cause, "reload refused, nothing was changed:\n{report}");
-                report.to_string()
-            }),
+            Ok(plan) => self
+                .loader
+                .load(plan, &metrics, Some(&before))
+                .await
+                .map_err(|report| {
+                    outcome("refused");
+                    tracing::error!(cause, "reload refused, nothing was changed:\n{report}");
+                    report.to_string()
+                }),
         };
         set(&self.status.config_error, loaded.as_ref().err().cloned());
         let loaded = loaded?;
@@ -80,7 +84,10 @@ impl Supervisor {
         let next = loaded.generation;
         let same_plugins = swapped(&before.plugins, &next.plugins).is_empty();
         if same_plugins && Arc::ptr_eq(&before.plan, &next.plan) {
-            return Ok(format!("nothing changed; generation {} serves", before.number));
+            return Ok(format!(
+                "nothing changed; generation {} serves",
+                before.number
+            ));
         }
         let text = format!("generation {} serves", next.number);
         for change in swapped(&before.plugins, &next.plugins) {
@@ -94,7 +101,9 @@ impl Supervisor {
     }
 
     fn plan(&self, before: &Arc<Plan>) -> Result<Arc<Plan>, String> {
-        let Some(path) = &self.config else { return Ok(before.clone()) };
+        let Some(path) = &self.config else {
+            return Ok(before.clone());
+        };
         let plan = portcullis_config::read(path).map_err(|report| report.to_string())?;
         // The same text with the same secrets is the same plan: nothing to swap but plugins.
         let same = plan.source.text == before.source.text && same_settings(&plan, before);
@@ -102,7 +111,12 @@ impl Supervisor {
     }
 
     fn tell_refused(&self, refused: &Errors) {
-        let known = self.status.refused.lock().map(|known| known.clone()).unwrap_or_default();
+        let known = self
+            .status
+            .refused
+            .lock()
+            .map(|known| known.clone())
+            .unwrap_or_default();
         for (name, text) in refused {
             if known.get(name) != Some(text) {
                 tracing::error!(plugin = %name, "swap refused, the last good version serves on: {text}");
@@ -113,7 +127,11 @@ impl Supervisor {
 }
 
 fn same_settings(a: &Plan, b: &Plan) -> bool {
-    a.plugin.iter().all(|(name, plugin)| b.plugin.get(name).is_some_and(|other| other.settings == plugin.settings))
+    a.plugin.iter().all(|(name, plugin)| {
+        b.plugin
+            .get(name)
+            .is_some_and(|other| other.settings == plugin.settings)
+    })
 }
 
 fn set<T>(slot: &Mutex<T>, value: T) {
@@ -123,14 +141,23 @@ fn set<T>(slot: &Mutex<T>, value: T) {
 }
 
 /// What changed among the plugins, a line each.
-fn swapped(before: &BTreeMap<Arc<str>, Arc<Plugin>>, next: &BTreeMap<Arc<str>, Arc<Plugin>>) -> Vec<String> {
+fn swapped(
+    before: &BTreeMap<Arc<str>, Arc<Plugin>>,
+    next: &BTreeMap<Arc<str>, Arc<Plugin>>,
+) -> Vec<String> {
     let mut changes = Vec::new();
     for (name, plugin) in next {
         match before.get(name) {
             None => changes.push(format!("plugin {name} serves: {:?}", plugin.digest())),
             Some(old) if Arc::ptr_eq(old, plugin) => {}
-            Some(old) if old.digest() == plugin.digest() => changes.push(format!("plugin {name} has new settings")),
-            Some(old) => changes.push(format!("plugin {name} swapped: {:?} -> {:?}", old.digest(), plugin.digest())),
+            Some(old) if old.digest() == plugin.digest() => {
+                changes.push(format!("plugin {name} has new settings"))
+            }
+            Some(old) => changes.push(format!(
+                "plugin {name} swapped: {:?} -> {:?}",
+                old.digest(),
+                plugin.digest()
+            )),
         }
     }
     let gone = before.keys().filter(|name| !next.contains_key(*name));
@@ -142,9 +169,12 @@ fn swapped(before: &BTreeMap<Arc<str>, Arc<Plugin>>, next: &BTreeMap<Arc<str>, A
 fn restart_needed(before: &Plan, next: &Plan) {
     let (old, new) = (&before.listen, &next.listen);
     let sockets = (old.http, old.h2c, old.admin) != (new.http, new.h2c, new.admin);
-    let sizes = (old.workers, old.max_connections, old.max_head) != (new.workers, new.max_connections, new.max_head);
+    let sizes = (old.workers, old.max_connections, old.max_head)
+        != (new.workers, new.max_connections, new.max_head);
     if sockets || sizes || before.log != next.log || before.plugins != next.plugins {
-        tracing::warn!("changes of [listen] (but trusted_proxies), [log] and [plugins] take effect after a restart");
+        tracing::warn!(
+            "changes of [listen] (but trusted_proxies), [log] and [plugins] take effect after a restart"
+        );
     }
 }
 
@@ -155,7 +185,9 @@ pub(crate) fn ask(options: &ConfigFile) -> Result<(), Failure> {
     let tokio = tokio::runtime::Runtime::new().map_err(|e| trouble(e.to_string()))?;
     let admin = plan.listen.admin;
     let (status, text) = tokio.block_on(post_reload(admin)).map_err(|error| {
-        trouble(format!("no gateway answers on {admin} (listen.admin): {error}"))
+        trouble(format!(
+            "no gateway answers on {admin} (listen.admin): {error}"
+        ))
     })?;
     if status.is_success() {
         println!("{}", text.trim_end());
@@ -165,12 +197,16 @@ pub(crate) fn ask(options: &ConfigFile) -> Result<(), Failure> {
     }
 }
 
-async fn post_reload(admin: std::net::SocketAddr) -> Result<(http::StatusCode, String), Box<dyn std::error::Error>> {
+async fn post_reload(
+    admin: std::net::SocketAddr,
+) -> Result<(http::StatusCode, String), Box<dyn std::error::Error>> {
     let tcp = tokio::net::TcpStream::connect(admin).await?;
     let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(tcp)).await?;
     let driving = tokio::spawn(driver);
     let request = http::Request::post("/reload").header(http::header::HOST, admin.to_string());
-    let response = sender.send_request(request.body(Empty::<bytes::Bytes>::new())?).await?;
+    let response = sender
+        .send_request(request.body(Empty::<bytes::Bytes>::new())?)
+        .await?;
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
     driving.abort();

@@ -25,8 +25,13 @@ const RELOADS: usize = 16;
 pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
     start_log();
     let (plan, config) = plan(options)?;
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    tokio.map_err(|error| trouble(&error))?.block_on(serve(plan, config))
+    let tokio = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    tokio
+        .map_err(|error| trouble(&error))?
+        .block_on(serve(plan, config))
 }
 
 async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> {
@@ -37,7 +42,9 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
         loaded = loader.load(plan.clone(), &metrics, None) => loaded,
         () = serve_not_ready(&admin) => unreachable!("it serves until dropped"),
     };
-    let first = loaded.map_err(|report| Failure::Mistake(report.to_string()))?.generation;
+    let first = loaded
+        .map_err(|report| Failure::Mistake(report.to_string()))?
+        .generation;
     let http = bind(plan.listen.http, "listen.http").await?;
     let h2c = match plan.listen.h2c {
         Some(address) => Some(bind(address, "listen.h2c").await?),
@@ -47,17 +54,37 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
         tracing::info!(plugin = %name, kind = %plugin.kind(), digest = %plugin.digest(), "can {}", load::abilities(plugin));
     }
     let (log, writer) = access_log(&plan)?;
-    let gate = Gate::new(first, Archive { metrics, log, format: plan.log.format });
-    let workers = Workers::start(&gate, &plan.listen, plan.timeouts).map_err(|error| trouble(&error))?;
+    let gate = Gate::new(
+        first,
+        Archive {
+            metrics,
+            log,
+            format: plan.log.format,
+        },
+    );
+    let workers =
+        Workers::start(&gate, &plan.listen, plan.timeouts).map_err(|error| trouble(&error))?;
 
     let status = Arc::new(Status::default());
     let (reloads, requests) = mpsc::channel(RELOADS);
-    let supervisor = Supervisor { loader, gate: gate.clone(), config: config.clone(), status: status.clone() };
+    let supervisor = Supervisor {
+        loader,
+        gate: gate.clone(),
+        config: config.clone(),
+        status: status.clone(),
+    };
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(supervisor.run(requests));
     tasks.spawn(watch(gate.clone(), config, reloads.clone()));
     tasks.spawn(reload_on_hangup(reloads.clone()));
-    tasks.spawn(Admin { gate: gate.clone(), status, supervisor: reloads }.serve(admin));
+    tasks.spawn(
+        Admin {
+            gate: gate.clone(),
+            status,
+            supervisor: reloads,
+        }
+        .serve(admin),
+    );
 
     tracing::info!(http = %plan.listen.http, admin = %plan.listen.admin, "the gate is up");
     let slots = Arc::new(Semaphore::new(plan.listen.max_connections));
@@ -89,7 +116,10 @@ async fn accept_h2c(workers: &Workers, listener: Option<&TcpListener>, slots: Ar
 fn plan(options: &RunOptions) -> Result<(Arc<Plan>, Option<PathBuf>), Failure> {
     if let Some(upstream) = &options.to {
         let plan = portcullis_config::to_single(upstream, options.listen);
-        return Ok((Arc::new(plan.map_err(|report| Failure::Mistake(report.to_string()))?), None));
+        return Ok((
+            Arc::new(plan.map_err(|report| Failure::Mistake(report.to_string()))?),
+            None,
+        ));
     }
     let path = options.file.find()?;
     Ok((check::read(&path)?, Some(path)))
@@ -97,7 +127,9 @@ fn plan(options: &RunOptions) -> Result<(Arc<Plan>, Option<PathBuf>), Failure> {
 
 async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::Trouble(format!("cannot listen on {address} ({key}): {error}. Is another process using it?"))
+        Failure::Trouble(format!(
+            "cannot listen on {address} ({key}): {error}. Is another process using it?"
+        ))
     })
 }
 
@@ -118,17 +150,28 @@ async fn finish_log(writer: Option<Writer>) {
 }
 
 async fn reload_on_hangup(reloads: mpsc::Sender<Request>) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        return;
+    };
     while hangups.recv().await.is_some() {
-        if reloads.send(Request { cause: "SIGHUP", answer: None }).await.is_err() {
+        if reloads
+            .send(Request {
+                cause: "SIGHUP",
+                answer: None,
+            })
+            .await
+            .is_err()
+        {
             return;
         }
     }
 }
 
 async fn terminated() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {
@@ -147,7 +190,10 @@ fn start_log() {
         _ => tracing::Level::INFO,
     };
     let terminal = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_target(false);
     // Fails only if there is a log already.
     let _ = log.with_ansi(terminal).try_init();
 }

@@ -21,11 +21,16 @@ const SETTLE: Duration = Duration::from_millis(60);
 type Seen = BTreeMap<PathBuf, Option<Stamp>>;
 
 /// Runs until the supervisor is gone.
-pub(crate) async fn watch(gate: Arc<Gate>, config: Option<PathBuf>, supervisor: mpsc::Sender<Request>) {
+pub(crate) async fn watch(
+    gate: Arc<Gate>,
+    config: Option<PathBuf>,
+    supervisor: mpsc::Sender<Request>,
+) {
     let dirty = Arc::new(Notify::new());
     // Without events the rescan alone still finds everything, only later.
-    let _watcher = notifier(&gate, config.as_deref(), dirty.clone())
-        .inspect_err(|error| tracing::warn!(%error, "no file events; looking every second instead"));
+    let _watcher = notifier(&gate, config.as_deref(), dirty.clone()).inspect_err(
+        |error| tracing::warn!(%error, "no file events; looking every second instead"),
+    );
     let mut seen = look(&gate, config.as_deref());
     loop {
         // Whichever comes first; a time-out is a rescan.
@@ -43,13 +48,24 @@ pub(crate) async fn watch(gate: Arc<Gate>, config: Option<PathBuf>, supervisor: 
             now = again;
         }
         seen = now;
-        if supervisor.send(Request { cause: "file change", answer: None }).await.is_err() {
+        if supervisor
+            .send(Request {
+                cause: "file change",
+                answer: None,
+            })
+            .await
+            .is_err()
+        {
             return;
         }
     }
 }
 
-fn notifier(gate: &Gate, config: Option<&Path>, dirty: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+fn notifier(
+    gate: &Gate,
+    config: Option<&Path>,
+    dirty: Arc<Notify>,
+) -> notify::Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |_| dirty.notify_one())?;
     let folder = gate.lease().plan.plugins.folder.clone();
     if folder.is_dir() {
@@ -57,7 +73,11 @@ fn notifier(gate: &Gate, config: Option<&Path>, dirty: Arc<Notify>) -> notify::R
     }
     // The directory, not the file: editors replace files by renaming.
     if let Some(directory) = config.and_then(Path::parent) {
-        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let directory = if directory.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            directory
+        };
         watcher.watch(directory, RecursiveMode::NonRecursive)?;
     }
     Ok(watcher)
@@ -67,5 +87,8 @@ fn notifier(gate: &Gate, config: Option<&Path>, dirty: Arc<Notify>) -> notify::R
 fn look(gate: &Gate, config: Option<&Path>) -> Seen {
     let plan = gate.lease().plan.clone();
     let components = plan.plugin.values().map(|plugin| load::path(&plan, plugin));
-    components.chain(config.map(Path::to_path_buf)).map(|path| (path.clone(), Stamp::of(&path))).collect()
+    components
+        .chain(config.map(Path::to_path_buf))
+        .map(|path| (path.clone(), Stamp::of(&path)))
+        .collect()
 }

@@ -26,8 +26,16 @@ impl AccessLog {
     /// Writes to `out` from a thread that ends when every `AccessLog` is dropped.
     pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(AccessLog, Writer)> {
         let (lines, queue) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new().name("access-log".into()).spawn(move || write_all(&queue, out))?;
-        Ok((AccessLog { lines, dropped: Arc::default() }, Writer(thread)))
+        let thread = std::thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || write_all(&queue, out))?;
+        Ok((
+            AccessLog {
+                lines,
+                dropped: Arc::default(),
+            },
+            Writer(thread),
+        ))
     }
 
     pub fn write(&self, line: Vec<u8>) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Version};
@@ -46,19 +47,33 @@ pub(crate) fn trusts(proxies: &[IpNet], ip: IpAddr) -> bool {
 
 /// Admits or refuses a request head.
 pub fn admit(parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admitted, Refusal> {
-    let Parts { method, uri, version, mut headers, .. } = parts;
+    let Parts {
+        method,
+        uri,
+        version,
+        mut headers,
+        ..
+    } = parts;
     check_method(&method)?;
     let host = host_of(&uri, &headers, version)?;
-    let target = uri.path_and_query().cloned().ok_or_else(|| malformed("the request target has no path"))?;
+    let target = uri
+        .path_and_query()
+        .cloned()
+        .ok_or_else(|| malformed("the request target has no path"))?;
     let target = Target::new(target).map_err(|error| malformed(&error.to_string()))?;
     if version == Version::HTTP_2 {
         check_h2_headers(&headers)?;
         join_cookies(&mut headers);
     }
-    let upgrade = method == Method::GET && version == Version::HTTP_11 && asks_for_websocket(&headers);
+    let upgrade =
+        method == Method::GET && version == Version::HTTP_11 && asks_for_websocket(&headers);
     headers.remove(HOST);
     strip_hop_by_hop(&mut headers);
-    let ClientAddress { ip, scheme, provenance } = forwarded::believe(&mut headers, peer, &host, version);
+    let ClientAddress {
+        ip,
+        scheme,
+        provenance,
+    } = forwarded::believe(&mut headers, peer, &host, version);
     let bare_host = without_port(&host).to_owned();
     let exchange = Exchange {
         method,
@@ -71,14 +86,31 @@ pub fn admit(parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admit
         now_ms: now_ms(),
         ..Exchange::default()
     };
-    Ok(Admitted { exchange, provenance, upgrade })
+    Ok(Admitted {
+        exchange,
+        provenance,
+        upgrade,
+    })
 }
 
 /// Headers that belong to one connection (RFC 9110 section 7.6.1), plus what the gateway writes anew or must not
 /// pass on (`Proxy`: httpoxy, CVE-2016-5385).
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    const OWN: [HeaderName; 6] = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, CONTENT_LENGTH];
-    const NAMED: [&str; 5] = ["keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "proxy"];
+    const OWN: [HeaderName; 6] = [
+        CONNECTION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        CONTENT_LENGTH,
+    ];
+    const NAMED: [&str; 5] = [
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy",
+    ];
     if headers.contains_key(CONNECTION) {
         for name in listed_in_connection(headers) {
             headers.remove(name);
@@ -92,17 +124,30 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 /// What `Connection` lists, except the end-to-end fields that it must not be able to remove.
 fn listed_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     const KEPT: [&str; 8] = [
-        "host", "cookie", "authorization", "content-type", "content-encoding", "cache-control", "x-request-id",
+        "host",
+        "cookie",
+        "authorization",
+        "content-type",
+        "content-encoding",
+        "cache-control",
+        "x-request-id",
         "origin",
     ];
     let values = headers.get_all(CONNECTION);
-    let tokens = values.iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+    let tokens = values
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','));
     let names = tokens.filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok());
-    names.filter(|name| !KEPT.contains(&name.as_str()) && !forwarded::is_ours(name)).collect()
+    names
+        .filter(|name| !KEPT.contains(&name.as_str()) && !forwarded::is_ours(name))
+        .collect()
 }
 
 fn malformed(detail: &str) -> Refusal {
-    Refusal::new(Reason::MalformedRequest).detail(detail).closing()
+    Refusal::new(Reason::MalformedRequest)
+        .detail(detail)
+        .closing()
 }
 
 fn check_method(method: &Method) -> Result<(), Refusal> {
@@ -131,8 +176,13 @@ fn host_of(uri: &http::Uri, headers: &HeaderMap, version: Version) -> Result<Str
             return Err(malformed("Host is not a host with an optional port"));
         }
     }
-    if uri.scheme().is_some_and(|scheme| !["http", "https"].contains(&scheme.as_str())) {
-        return Err(malformed("the scheme of the request target is not http or https"));
+    if uri
+        .scheme()
+        .is_some_and(|scheme| !["http", "https"].contains(&scheme.as_str()))
+    {
+        return Err(malformed(
+            "the scheme of the request target is not http or https",
+        ));
     }
     match authority.or(header) {
         Some(host) => Ok(host.to_ascii_lowercase()),
@@ -145,11 +195,18 @@ fn host_of(uri: &http::Uri, headers: &HeaderMap, version: Version) -> Result<Str
 fn is_host(text: &str) -> bool {
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let Some((address, after)) = rest.split_once(']') else { return false };
+            let Some((address, after)) = rest.split_once(']') else {
+                return false;
+            };
             if address.parse::<std::net::Ipv6Addr>().is_err() {
                 return false;
             }
-            (None, after.strip_prefix(':').or((!after.is_empty()).then_some("?")))
+            (
+                None,
+                after
+                    .strip_prefix(':')
+                    .or((!after.is_empty()).then_some("?")),
+            )
         }
         None => match text.split_once(':') {
             Some((name, port)) => (Some(name), Some(port)),
@@ -157,9 +214,13 @@ fn is_host(text: &str) -> bool {
         },
     };
     let name_fits = |n: &str| {
-        !n.is_empty() && n.len() <= 255 && n.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+        !n.is_empty()
+            && n.len() <= 255
+            && n.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
     };
-    name.is_none_or(name_fits) && port.is_none_or(|p| p.bytes().all(|b| b.is_ascii_digit()) && p.parse::<u16>().is_ok())
+    name.is_none_or(name_fits)
+        && port.is_none_or(|p| p.bytes().all(|b| b.is_ascii_digit()) && p.parse::<u16>().is_ok())
 }
 
 fn without_port(host: &str) -> &str {
@@ -186,7 +247,11 @@ fn join_cookies(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().count() < 2 {
         return;
     }
-    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
     if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(b"; ".as_slice())) {
         headers.insert(COOKIE, joined);
     }
@@ -195,14 +260,19 @@ fn join_cookies(headers: &mut HeaderMap) {
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
     let lists = |name: HeaderName, token: &str| {
         let values = headers.get_all(name);
-        let mut tokens = values.iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+        let mut tokens = values
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .flat_map(|v| v.split(','));
         tokens.any(|t| t.trim().eq_ignore_ascii_case(token))
     };
     lists(CONNECTION, "upgrade") && lists(UPGRADE, "websocket")
 }
 
 pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -212,10 +282,18 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_or_an_address_with_an_optional_port() {
-        let good = ["a.test", "a.test:80", "127.0.0.1:8080", "[::1]", "[::1]:80", "a_b.test", "xn--nxasmq6b"];
+        let good = [
+            "a.test",
+            "a.test:80",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:80",
+            "a_b.test",
+            "xn--nxasmq6b",
+        ];
         let bad = [
-            "", ":80", "a b", "a/b", "u@a", "a:b", "a:70000", "[::1", "[::1]x", "[::z]", "a,b", "a:1:2", "a?", "a%20b",
-            "[::1]:", "a\tb", "é",
+            "", ":80", "a b", "a/b", "u@a", "a:b", "a:70000", "[::1", "[::1]x", "[::z]", "a,b",
+            "a:1:2", "a?", "a%20b", "[::1]:", "a\tb", "é",
         ];
         for host in good {
             assert!(is_host(host), "{host}");
@@ -229,8 +307,17 @@ mod tests {
     #[test]
     fn connection_cannot_remove_what_authorization_rests_on() {
         let mut headers = HeaderMap::new();
-        headers.insert(CONNECTION, HeaderValue::from_static("close, authorization, x-gone, x-forwarded-for"));
-        for name in ["authorization", "x-gone", "x-forwarded-for", "keep-alive", "te"] {
+        headers.insert(
+            CONNECTION,
+            HeaderValue::from_static("close, authorization, x-gone, x-forwarded-for"),
+        );
+        for name in [
+            "authorization",
+            "x-gone",
+            "x-forwarded-for",
+            "keep-alive",
+            "te",
+        ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
         }
         strip_hop_by_hop(&mut headers);

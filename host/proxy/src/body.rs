@@ -51,7 +51,10 @@ impl Watch {
     }
 
     fn fail(&self, problem: Problem) {
-        self.problem.store(if problem == Problem::TooLarge { 1 } else { 2 }, Ordering::Relaxed);
+        self.problem.store(
+            if problem == Problem::TooLarge { 1 } else { 2 },
+            Ordering::Relaxed,
+        );
     }
 }
 
@@ -60,7 +63,11 @@ impl Watch {
 pub enum RequestBody {
     Full(Option<Bytes>),
     /// Streamed from the client; `left` is how much more is allowed.
-    Client { incoming: Incoming, watch: Arc<Watch>, left: u64 },
+    Client {
+        incoming: Incoming,
+        watch: Arc<Watch>,
+        left: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -92,7 +99,11 @@ impl RequestBody {
             watch.ended.store(true, Ordering::Relaxed);
             return RequestBody::empty();
         }
-        RequestBody::Client { incoming, watch, left: limit }
+        RequestBody::Client {
+            incoming,
+            watch,
+            left: limit,
+        }
     }
 }
 
@@ -100,10 +111,19 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let (incoming, watch, left) = match self.get_mut() {
-            RequestBody::Full(bytes) => return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            RequestBody::Client { incoming, watch, left } => (incoming, watch, left),
+            RequestBody::Full(bytes) => {
+                return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b))));
+            }
+            RequestBody::Client {
+                incoming,
+                watch,
+                left,
+            } => (incoming, watch, left),
         };
         let problem = match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
             None => {
@@ -140,7 +160,9 @@ impl Body for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            RequestBody::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            RequestBody::Full(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
+            }
             RequestBody::Client { incoming, .. } => incoming.size_hint(),
         }
     }
@@ -169,8 +191,19 @@ impl Content {
 }
 
 impl ResponseBody {
-    pub fn new(content: Content, journal: Box<Journal>, client: Arc<Client>, lease: Arc<Generation>) -> ResponseBody {
-        ResponseBody { content, finished: false, journal: Some(journal), client, _lease: lease }
+    pub fn new(
+        content: Content,
+        journal: Box<Journal>,
+        client: Arc<Client>,
+        lease: Arc<Generation>,
+    ) -> ResponseBody {
+        ResponseBody {
+            content,
+            finished: false,
+            journal: Some(journal),
+            client,
+            _lease: lease,
+        }
     }
 }
 
@@ -178,7 +211,10 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         let frame = match &mut this.content {
             Content::Full(bytes) => bytes.take().map(|b| Ok(Frame::data(b))),
@@ -204,7 +240,9 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Content::Full(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
+            }
             Content::Upstream(body) => body.size_hint(),
         }
     }
@@ -229,7 +267,9 @@ where
     let mut first: Option<Bytes> = None;
     let mut all: Vec<u8> = Vec::new();
     while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        let Ok(data) = frame?.into_data() else { continue };
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
         if all.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
             return Ok(None);
         }
@@ -247,7 +287,13 @@ where
 
 /// Removes what the gateway decides itself once a body was replaced.
 pub fn forget_framing(headers: &mut HeaderMap) {
-    for name in ["content-length", "content-md5", "digest", "content-digest", "etag"] {
+    for name in [
+        "content-length",
+        "content-md5",
+        "digest",
+        "content-digest",
+        "etag",
+    ] {
         headers.remove(name);
     }
 }

@@ -52,7 +52,11 @@ impl std::fmt::Debug for Connection {
 impl Connection {
     pub async fn open(address: &str) -> std::io::Result<Connection> {
         let (sender, driver) = handshake(connect(address).await?).await?;
-        Ok(Connection { sender, driver, idle_since: Instant::now() })
+        Ok(Connection {
+            sender,
+            driver,
+            idle_since: Instant::now(),
+        })
     }
 
     /// Sees whether the server closed the connection meanwhile.
@@ -65,7 +69,10 @@ impl Connection {
 
     /// Sends one request and waits for the head of its response. The body must be read through
     /// [`UpstreamBody`], which drives this connection on.
-    pub async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, SendError> {
+    pub async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, SendError> {
         let Connection { sender, driver, .. } = self;
         let mut response = pin!(sender.try_send_request(request));
         let mut gone = false;
@@ -81,7 +88,11 @@ impl Connection {
             Some(request) => SendError::Unsent(Box::new(request)),
             None => {
                 let error = error.into_error();
-                if error.is_parse() { SendError::Broken(error) } else { SendError::Closed(error) }
+                if error.is_parse() {
+                    SendError::Broken(error)
+                } else {
+                    SendError::Closed(error)
+                }
             }
         })
     }
@@ -95,8 +106,14 @@ pub(crate) async fn connect(address: &str) -> std::io::Result<TcpStream> {
 
 async fn handshake(
     tcp: TcpStream,
-) -> std::io::Result<(http1::SendRequest<RequestBody>, http1::Connection<TokioIo<TcpStream>, RequestBody>)> {
-    http1::Builder::new().handshake(TokioIo::new(tcp)).await.map_err(std::io::Error::other)
+) -> std::io::Result<(
+    http1::SendRequest<RequestBody>,
+    http1::Connection<TokioIo<TcpStream>, RequestBody>,
+)> {
+    http1::Builder::new()
+        .handshake(TokioIo::new(tcp))
+        .await
+        .map_err(std::io::Error::other)
 }
 
 /// A response body, together with the connection that it comes over.
@@ -121,8 +138,15 @@ impl UpstreamBody {
         idle: Duration,
         deadline: Instant,
     ) -> UpstreamBody {
-        let mut body =
-            UpstreamBody { incoming, connection: Some(connection), ticket, idle, timer, last: Instant::now(), deadline };
+        let mut body = UpstreamBody {
+            incoming,
+            connection: Some(connection),
+            ticket,
+            idle,
+            timer,
+            last: Instant::now(),
+            deadline,
+        };
         if body.incoming.is_end_stream() {
             body.recycle();
         }
@@ -155,7 +179,10 @@ impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         let mut frame = Pin::new(&mut this.incoming).poll_frame(cx);
         if frame.is_pending()
@@ -197,13 +224,23 @@ impl Body for UpstreamBody {
 }
 
 /// For upgrades: the connection lives in a task of its own, because it outlives the exchange.
-pub(crate) async fn send_once(address: &str, request: Request<RequestBody>) -> Result<Response<Incoming>, SendError> {
+pub(crate) async fn send_once(
+    address: &str,
+    request: Request<RequestBody>,
+) -> Result<Response<Incoming>, SendError> {
     let unsent = |request| SendError::Unsent(Box::new(request));
-    let Ok(tcp) = connect(address).await else { return Err(unsent(request)) };
-    let Ok((mut sender, driver)) = handshake(tcp).await else { return Err(unsent(request)) };
+    let Ok(tcp) = connect(address).await else {
+        return Err(unsent(request));
+    };
+    let Ok((mut sender, driver)) = handshake(tcp).await else {
+        return Err(unsent(request));
+    };
     // Ends with the tunnel, or with the response body.
     tokio::spawn(driver.with_upgrades());
-    sender.send_request(request).await.map_err(SendError::Closed)
+    sender
+        .send_request(request)
+        .await
+        .map_err(SendError::Closed)
 }
 
 /// Idle connections to one server of one worker: its own, because a socket belongs to its reactor.

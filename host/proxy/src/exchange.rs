@@ -27,17 +27,29 @@ use crate::router::{NotFound, Wanted};
 use crate::tunnel;
 
 /// Answers one request. Never fails: a refusal is a response too.
-pub async fn serve(worker: Arc<Worker>, client: Arc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
+pub async fn serve(
+    worker: Arc<Worker>,
+    client: Arc<Client>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
     let fault = client.begin();
     let generation = worker.gate.lease();
-    let peer = Peer { ip: client.peer.ip(), trusted_proxies: &generation.trusted_proxies };
-    let request_id = worker.request_id(forwarded::request_id(request.headers()).filter(|_| peer.is_trusted()));
+    let peer = Peer {
+        ip: client.peer.ip(),
+        trusted_proxies: &generation.trusted_proxies,
+    };
+    let request_id =
+        worker.request_id(forwarded::request_id(request.headers()).filter(|_| peer.is_trusted()));
     let archive = worker.gate.archive.clone();
     let mut journal = Box::new(Journal::open(
         archive,
         peer.ip,
         request.method().clone(),
-        if fault.is_some() { "" } else { request.uri().path() },
+        if fault.is_some() {
+            ""
+        } else {
+            request.uri().path()
+        },
         request_id.clone(),
     ));
     let answer = match fault {
@@ -51,13 +63,19 @@ pub async fn serve(worker: Arc<Worker>, client: Arc<Client>, request: Request<In
             journal.refuse(&refusal);
             let mut response = refusal.to_response(&request_id).map(Content::full);
             if refusal.close {
-                response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                response.headers_mut().insert(
+                    http::header::CONNECTION,
+                    http::HeaderValue::from_static("close"),
+                );
             }
             response.into_parts()
         }
     };
     journal.status = parts.status;
-    Response::from_parts(parts, ResponseBody::new(content, journal, client, generation))
+    Response::from_parts(
+        parts,
+        ResponseBody::new(content, journal, client, generation),
+    )
 }
 
 /// The way itself. Each line yields what the next one needs; the first refusal ends it.
@@ -71,9 +89,16 @@ async fn pass(
     let version = request.version();
     let upgrade = tunnel::prepare(&mut request);
     let (parts, incoming) = request.into_parts();
-    let peer = Peer { ip: client.peer.ip(), trusted_proxies: &generation.trusted_proxies };
+    let peer = Peer {
+        ip: client.peer.ip(),
+        trusted_proxies: &generation.trusted_proxies,
+    };
     let admitted = admit(parts, peer, journal.request_id.clone())?;
-    let Admitted { exchange: mut x, provenance, upgrade: wants_upgrade } = admitted;
+    let Admitted {
+        exchange: mut x,
+        provenance,
+        upgrade: wants_upgrade,
+    } = admitted;
     journal.admitted(&x);
 
     let route = find(generation, &mut x)?;
@@ -100,9 +125,18 @@ async fn pass(
         }
         (None, None) => {
             let keep_request = filters.see_responses();
-            let forwarding = Forwarding { worker, client, watch: &watch, provenance, keep_request, journal };
+            let forwarding = Forwarding {
+                worker,
+                client,
+                watch: &watch,
+                provenance,
+                keep_request,
+                journal,
+            };
             match upgrade.filter(|_| wants_upgrade) {
-                Some(upgrade) => tunnel::open(permit, &mut x, forwarding, upgrade, generation.clone()).await?,
+                Some(upgrade) => {
+                    tunnel::open(permit, &mut x, forwarding, upgrade, generation.clone()).await?
+                }
                 None => forward(permit, &mut x, body, forwarding).await?,
             }
         }
@@ -114,11 +148,19 @@ async fn pass(
 
 /// Finds the route and names it in the exchange.
 fn find(generation: &Generation, x: &mut Exchange) -> Result<Arc<Route>, Refusal> {
-    let wanted = Wanted { host: &x.host, target: &x.target, method: &x.method, headers: &x.request };
-    let found = generation.router.find(wanted).map_err(|problem| match problem {
-        NotFound::Path => Refusal::new(Reason::RouteNotFound),
-        NotFound::Method(allowed) => Refusal::method_not_allowed(&allowed),
-    })?;
+    let wanted = Wanted {
+        host: &x.host,
+        target: &x.target,
+        method: &x.method,
+        headers: &x.request,
+    };
+    let found = generation
+        .router
+        .find(wanted)
+        .map_err(|problem| match problem {
+            NotFound::Path => Refusal::new(Reason::RouteNotFound),
+            NotFound::Method(allowed) => Refusal::method_not_allowed(&allowed),
+        })?;
     let route = generation.routes[found.route].clone();
     x.params = found.params;
     x.route = route.name.clone();
@@ -129,7 +171,10 @@ fn find(generation: &Generation, x: &mut Exchange) -> Result<Arc<Route>, Refusal
 fn bounded(incoming: Incoming, route: &Route, watch: &Arc<Watch>) -> Result<RequestBody, Refusal> {
     if incoming.size_hint().lower() > route.max_body {
         return Err(Refusal::new(Reason::BodyTooLarge)
-            .detail(format!("the body may have at most {} bytes", route.max_body))
+            .detail(format!(
+                "the body may have at most {} bytes",
+                route.max_body
+            ))
             .closing());
     }
     Ok(RequestBody::client(incoming, route.max_body, watch.clone()))
@@ -147,7 +192,10 @@ fn finish(response: &mut Response<Content>, version: Version, watch: &Watch) {
     let switching = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
     if version < Version::HTTP_2 && !switching && !watch.has_ended() {
         // The rest of the request body will not be read: the connection cannot be used again (RFC 9112 section 9.6).
-        response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+        response.headers_mut().insert(
+            http::header::CONNECTION,
+            http::HeaderValue::from_static("close"),
+        );
     }
 }
 
@@ -162,12 +210,12 @@ fn blame_the_wire(client: &Client, refusal: Refusal) -> Refusal {
 /// What a request body's failure means for the exchange.
 pub(crate) fn body_refusal(problem: Problem, limit: u64) -> Refusal {
     match problem {
-        Problem::TooLarge => {
-            Refusal::new(Reason::BodyTooLarge).detail(format!("the body may have at most {limit} bytes")).closing()
-        }
-        Problem::Broken => {
-            Refusal::new(Reason::MalformedRequest).detail("the request body broke off or is not valid").closing()
-        }
+        Problem::TooLarge => Refusal::new(Reason::BodyTooLarge)
+            .detail(format!("the body may have at most {limit} bytes"))
+            .closing(),
+        Problem::Broken => Refusal::new(Reason::MalformedRequest)
+            .detail("the request body broke off or is not valid")
+            .closing(),
     }
 }
 
@@ -180,7 +228,13 @@ pub(crate) fn response_head<B>(response: Response<B>) -> (ResponseHead, B) {
         parts.headers.insert(http::header::CONTENT_LENGTH, length);
     }
     forwarded::write_via(&mut parts.headers, forwarded::via_protocol(parts.version));
-    (ResponseHead { status: parts.status, headers: parts.headers }, body)
+    (
+        ResponseHead {
+            status: parts.status,
+            headers: parts.headers,
+        },
+        body,
+    )
 }
 
 /// Whether a filter went on or answered itself.

@@ -20,12 +20,21 @@ pub(crate) struct Filters {
 
 impl Filters {
     pub(crate) fn of(route: &Route) -> Filters {
-        let running = route.chain.of(Kind::Filter).map(|plugin| (plugin.clone(), Slot::default())).collect();
-        Filters { running, max_body: route.max_body }
+        let running = route
+            .chain
+            .of(Kind::Filter)
+            .map(|plugin| (plugin.clone(), Slot::default()))
+            .collect();
+        Filters {
+            running,
+            max_body: route.max_body,
+        }
     }
 
     pub(crate) fn see_responses(&self) -> bool {
-        self.running.iter().any(|(plugin, _)| plugin.phases().response || plugin.phases().response_body)
+        self.running
+            .iter()
+            .any(|(plugin, _)| plugin.phases().response || plugin.phases().response_body)
     }
 
     /// Runs the request phases. A reply ends the way to the upstream; the body is what is left to send.
@@ -36,13 +45,18 @@ impl Filters {
     ) -> Result<(RequestBody, Option<Reply>), Refusal> {
         for (plugin, slot) in &mut self.running {
             if plugin.phases().request {
-                let outcome = plugin.on_request(x, slot).await.map_err(|e| Refusal::from_call(plugin.name(), e))?;
+                let outcome = plugin
+                    .on_request(x, slot)
+                    .await
+                    .map_err(|e| Refusal::from_call(plugin.name(), e))?;
                 if let Some(reply) = reply_of(outcome) {
                     return Ok((body, Some(reply)));
                 }
             }
         }
-        let Some(limit) = self.buffer_limit(|plugin| plugin.phases().request_body) else { return Ok((body, None)) };
+        let Some(limit) = self.buffer_limit(|plugin| plugin.phases().request_body) else {
+            return Ok((body, None));
+        };
         let limit = limit.min(usize::try_from(self.max_body).unwrap_or(usize::MAX));
         let buffered = collect_request(body, limit).await?;
         let reply = self.request_bodies(x, buffered).await?;
@@ -50,11 +64,18 @@ impl Filters {
         Ok((RequestBody::full(body), reply))
     }
 
-    async fn request_bodies(&mut self, x: &mut Exchange, buffered: Bytes) -> Result<Option<Reply>, Refusal> {
+    async fn request_bodies(
+        &mut self,
+        x: &mut Exchange,
+        buffered: Bytes,
+    ) -> Result<Option<Reply>, Refusal> {
         x.request_body = Some(buffered);
         for (plugin, slot) in &mut self.running {
             if plugin.phases().request_body {
-                let outcome = plugin.on_request_body(x, slot).await.map_err(|e| Refusal::from_call(plugin.name(), e))?;
+                let outcome = plugin
+                    .on_request_body(x, slot)
+                    .await
+                    .map_err(|e| Refusal::from_call(plugin.name(), e))?;
                 if let Some(reply) = reply_of(outcome) {
                     return Ok(Some(reply));
                 }
@@ -75,8 +96,15 @@ impl Filters {
             return Ok(response);
         }
         let (mut parts, mut content) = response.into_parts();
-        x.response = Some(ResponseHead { status: parts.status, headers: std::mem::take(&mut parts.headers) });
-        let limit = if head { None } else { self.buffer_limit(|plugin| plugin.phases().response_body) };
+        x.response = Some(ResponseHead {
+            status: parts.status,
+            headers: std::mem::take(&mut parts.headers),
+        });
+        let limit = if head {
+            None
+        } else {
+            self.buffer_limit(|plugin| plugin.phases().response_body)
+        };
         if let Some(limit) = limit {
             let buffered = match content {
                 Content::Full(bytes) => bytes.unwrap_or_default(),
@@ -96,7 +124,10 @@ impl Filters {
                 };
                 let outcome = entered.map_err(|e| Refusal::from_call(plugin.name(), e))?;
                 if let Some(reply) = reply_of(outcome) {
-                    x.response = Some(ResponseHead { status: reply.status, headers: reply.headers });
+                    x.response = Some(ResponseHead {
+                        status: reply.status,
+                        headers: reply.headers,
+                    });
                     x.response_body = Some(reply.body);
                     break;
                 }
@@ -116,7 +147,11 @@ impl Filters {
 
     /// The smallest limit of the filters that want the body; None where none does.
     fn buffer_limit(&self, wants: impl Fn(&Plugin) -> bool) -> Option<usize> {
-        self.running.iter().filter(|(plugin, _)| wants(plugin)).map(|(plugin, _)| plugin.body_limit()).min()
+        self.running
+            .iter()
+            .filter(|(plugin, _)| wants(plugin))
+            .map(|(plugin, _)| plugin.body_limit())
+            .min()
     }
 }
 
@@ -135,11 +170,15 @@ async fn collect_request(body: RequestBody, limit: usize) -> Result<Bytes, Refus
     }
 }
 
-async fn collect_response(body: crate::connection::UpstreamBody, limit: usize) -> Result<Bytes, Refusal> {
+async fn collect_response(
+    body: crate::connection::UpstreamBody,
+    limit: usize,
+) -> Result<Bytes, Refusal> {
     match collect(body, limit).await {
         Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(Refusal::new(Reason::UpstreamBroken)
-            .because(format!("the response body is larger than the {limit} bytes that a filter takes"))),
+        Ok(None) => Err(Refusal::new(Reason::UpstreamBroken).because(format!(
+            "the response body is larger than the {limit} bytes that a filter takes"
+        ))),
         Err(error) => Err(Refusal::new(Reason::UpstreamBroken).because(error.to_string())),
     }
 }

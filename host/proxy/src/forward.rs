@@ -53,7 +53,10 @@ pub(crate) async fn forward(
     f: Forwarding<'_>,
 ) -> Result<Response<Content>, Refusal> {
     let route = permit.route().clone();
-    let upstream = route.upstream.as_ref().ok_or_else(|| Refusal::new(Reason::Internal).because("no upstream"))?;
+    let upstream = route
+        .upstream
+        .as_ref()
+        .ok_or_else(|| Refusal::new(Reason::Internal).because("no upstream"))?;
     let times = upstream.timeouts;
     f.journal.rewritten(permit.rewritten_from(x));
     let deadline = f.journal.began() + times.total;
@@ -81,11 +84,19 @@ pub(crate) async fn forward(
 }
 
 /// The request as it leaves: the exchange's own headers, and what the gateway adds.
-pub(crate) fn upstream_request(x: &mut Exchange, body: RequestBody, f: &Forwarding<'_>) -> Request<RequestBody> {
+pub(crate) fn upstream_request(
+    x: &mut Exchange,
+    body: RequestBody,
+    f: &Forwarding<'_>,
+) -> Request<RequestBody> {
     let mut request = Request::new(body);
     *request.method_mut() = x.method.clone();
     *request.uri_mut() = x.target.to_path_and_query().into();
-    *request.headers_mut() = if f.keep_request { x.request.clone() } else { std::mem::take(&mut x.request) };
+    *request.headers_mut() = if f.keep_request {
+        x.request.clone()
+    } else {
+        std::mem::take(&mut x.request)
+    };
     let headers = request.headers_mut();
     f.provenance.write(headers);
     if let Ok(id) = HeaderValue::from_str(&x.request_id) {
@@ -101,7 +112,11 @@ pub(crate) fn write_host(
     ticket: &Ticket,
     provenance: &Provenance,
 ) {
-    let host = if upstream.preserve_host && !x.host.is_empty() { provenance.sent_host() } else { &ticket.server().address };
+    let host = if upstream.preserve_host && !x.host.is_empty() {
+        provenance.sent_host()
+    } else {
+        &ticket.server().address
+    };
     if let Ok(value) = HeaderValue::from_str(host) {
         request.headers_mut().insert(HOST, value);
     }
@@ -128,8 +143,11 @@ async fn attempt(
                 Err(text) => {
                     upstream.eject(ticket.server());
                     metrics.tried(&upstream.name, "connect");
-                    let refusal = Refusal::new(Reason::UpstreamUnreachable)
-                        .because(format!("{} of {}: {text}", ticket.server().address, upstream.name));
+                    let refusal = Refusal::new(Reason::UpstreamUnreachable).because(format!(
+                        "{} of {}: {text}",
+                        ticket.server().address,
+                        upstream.name
+                    ));
                     return Ok(Tried::Again(Box::new(request), refusal));
                 }
             },
@@ -138,8 +156,11 @@ async fn attempt(
         let sent = send(&mut connection, request, upstream.timeouts, watch, deadline).await;
         let Some(sent) = sent else {
             metrics.tried(&upstream.name, "timeout");
-            return Err(Refusal::new(Reason::UpstreamTimeout)
-                .because(format!("{} of {} did not answer in time", ticket.server().address, upstream.name)));
+            return Err(Refusal::new(Reason::UpstreamTimeout).because(format!(
+                "{} of {} did not answer in time",
+                ticket.server().address,
+                upstream.name
+            )));
         };
         let error = match sent {
             Ok(response) => {
@@ -161,8 +182,11 @@ async fn attempt(
             SendError::Unsent(_) => ("closed", Reason::UpstreamUnreachable, String::new()),
         };
         metrics.tried(&upstream.name, outcome);
-        let refusal = Refusal::new(reason)
-            .because(format!("{} of {}: {text}", ticket.server().address, upstream.name));
+        let refusal = Refusal::new(reason).because(format!(
+            "{} of {}: {text}",
+            ticket.server().address,
+            upstream.name
+        ));
         match (error, spare) {
             (SendError::Closed(_), Some(spare)) => {
                 request = spare.into_request();
@@ -176,7 +200,11 @@ async fn attempt(
     }
 }
 
-async fn connect(ticket: &Ticket, upstream: &Upstream, deadline: Instant) -> Result<Connection, String> {
+async fn connect(
+    ticket: &Ticket,
+    upstream: &Upstream,
+    deadline: Instant,
+) -> Result<Connection, String> {
     let left = deadline.saturating_duration_since(Instant::now());
     let limit = upstream.timeouts.connect.min(left);
     match tokio::time::timeout(limit, Connection::open(&ticket.server().address)).await {
@@ -199,7 +227,11 @@ async fn send(
     let mut seen = watch.bytes();
     let mut since = Instant::now();
     loop {
-        let limit = if watch.has_ended() { times.first_byte } else { times.idle.max(times.first_byte) };
+        let limit = if watch.has_ended() {
+            times.first_byte
+        } else {
+            times.idle.max(times.first_byte)
+        };
         let until = deadline.min(since + limit);
         match tokio::time::timeout_at(until.into(), sending.as_mut()).await {
             Ok(done) => return Some(done),
@@ -220,9 +252,17 @@ fn stream(
     deadline: Instant,
 ) -> Response<Content> {
     let (head, incoming) = response_head(response);
-    let timer = Box::pin(tokio::time::sleep(times.idle.min(deadline.saturating_duration_since(Instant::now()))));
+    let timer = Box::pin(tokio::time::sleep(
+        times
+            .idle
+            .min(deadline.saturating_duration_since(Instant::now())),
+    ));
     let body = UpstreamBody::new(incoming, connection, ticket, timer, times.idle, deadline);
-    let content = if body.is_end_stream() { Content::Full(None) } else { Content::Upstream(Box::new(body)) };
+    let content = if body.is_end_stream() {
+        Content::Full(None)
+    } else {
+        Content::Upstream(Box::new(body))
+    };
     let mut response = Response::new(content);
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
@@ -247,4 +287,3 @@ impl Spare {
         request
     }
 }
-

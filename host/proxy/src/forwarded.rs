@@ -13,8 +13,14 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const OURS: [HeaderName; 6] =
-    [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_REAL_IP];
+const OURS: [HeaderName; 6] = [
+    FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PORT,
+    X_REAL_IP,
+];
 
 /// Our name in Via (RFC 9110 section 7.6.3).
 const PSEUDONYM: &str = "portcullis";
@@ -49,7 +55,12 @@ pub(crate) fn is_ours(name: &HeaderName) -> bool {
 }
 
 /// Takes the forwarding headers out of a request; believes them only where the peer is a trusted proxy.
-pub(crate) fn believe(headers: &mut HeaderMap, peer: Peer<'_>, host: &str, version: Version) -> ClientAddress {
+pub(crate) fn believe(
+    headers: &mut HeaderMap,
+    peer: Peer<'_>,
+    host: &str,
+    version: Version,
+) -> ClientAddress {
     let trusted = peer.is_trusted();
     let provenance = Provenance {
         chain: String::new(),
@@ -60,11 +71,19 @@ pub(crate) fn believe(headers: &mut HeaderMap, peer: Peer<'_>, host: &str, versi
         protocol: via_protocol(version),
         before: None,
     };
-    let mut address = ClientAddress { ip: peer.ip.to_canonical(), scheme: "http", provenance };
+    let mut address = ClientAddress {
+        ip: peer.ip.to_canonical(),
+        scheme: "http",
+        provenance,
+    };
     if trusted {
         let hops = hops(headers);
         // The right-most address that no trusted proxy vouches for is the client's.
-        let client = hops.iter().rev().find(|ip| !trusts(peer.trusted_proxies, **ip)).or(hops.first());
+        let client = hops
+            .iter()
+            .rev()
+            .find(|ip| !trusts(peer.trusted_proxies, **ip))
+            .or(hops.first());
         address.ip = client.copied().unwrap_or(address.ip);
         let chain: Vec<String> = hops.iter().map(IpAddr::to_string).collect();
         address.provenance.chain = chain.join(", ");
@@ -86,8 +105,16 @@ pub(crate) fn believe(headers: &mut HeaderMap, peer: Peer<'_>, host: &str, versi
 /// X-Forwarded-For from left to right; stops at the first entry, from the right, that is not an address.
 fn hops(headers: &HeaderMap) -> Vec<IpAddr> {
     let values = headers.get_all(X_FORWARDED_FOR);
-    let entries: Vec<&str> = values.iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
-    let known = entries.iter().rev().take(MAX_HOPS).map_while(|text| text.trim().parse::<IpAddr>().ok());
+    let entries: Vec<&str> = values
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','))
+        .collect();
+    let known = entries
+        .iter()
+        .rev()
+        .take(MAX_HOPS)
+        .map_while(|text| text.trim().parse::<IpAddr>().ok());
     let mut hops: Vec<IpAddr> = known.collect();
     hops.reverse();
     hops
@@ -101,8 +128,11 @@ impl Provenance {
 
     /// Writes what an upstream is told (RFC 7239 and the older headers).
     pub fn write(&self, headers: &mut HeaderMap) {
-        let chain =
-            if self.chain.is_empty() { self.peer.clone() } else { format!("{}, {}", self.chain, self.peer) };
+        let chain = if self.chain.is_empty() {
+            self.peer.clone()
+        } else {
+            format!("{}, {}", self.chain, self.peer)
+        };
         set(headers, X_FORWARDED_FOR, chain);
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.scheme));
         if !self.host.is_empty() {
@@ -113,7 +143,11 @@ impl Provenance {
     }
 
     fn forwarded(&self) -> String {
-        let node = if self.peer.contains(':') { format!("\"[{}]\"", self.peer) } else { self.peer.clone() };
+        let node = if self.peer.contains(':') {
+            format!("\"[{}]\"", self.peer)
+        } else {
+            self.peer.clone()
+        };
         let mut text = String::with_capacity(64);
         if let Some(before) = self.before.as_ref().and_then(|v| v.to_str().ok()) {
             text.push_str(before);
@@ -144,9 +178,14 @@ pub(crate) fn via_protocol(version: Version) -> &'static str {
 /// Appends ourselves to Via.
 pub(crate) fn write_via(headers: &mut HeaderMap, protocol: &str) {
     match headers.get(VIA) {
-        None if protocol == "1.1" => drop(headers.insert(VIA, HeaderValue::from_static("1.1 portcullis"))),
+        None if protocol == "1.1" => {
+            drop(headers.insert(VIA, HeaderValue::from_static("1.1 portcullis")))
+        }
         before => {
-            let before = before.and_then(|v| v.to_str().ok()).map(|v| format!("{v}, ")).unwrap_or_default();
+            let before = before
+                .and_then(|v| v.to_str().ok())
+                .map(|v| format!("{v}, "))
+                .unwrap_or_default();
             set(headers, VIA, format!("{before}{protocol} {PSEUDONYM}"));
         }
     }

@@ -27,7 +27,10 @@ pub struct Worker {
 
 impl Gate {
     pub fn new(first: Generation, archive: Archive) -> Arc<Gate> {
-        Arc::new(Gate { generation: ArcSwap::from_pointee(first), archive: Arc::new(archive) })
+        Arc::new(Gate {
+            generation: ArcSwap::from_pointee(first),
+            archive: Arc::new(archive),
+        })
     }
 
     /// A request holds this from its head to its last byte.
@@ -43,14 +46,24 @@ impl Gate {
 
 impl Worker {
     pub fn new(index: usize, gate: Arc<Gate>) -> Worker {
-        Worker { index, gate, origin: RandomState::new().hash_one(index), made: AtomicU64::new(0) }
+        Worker {
+            index,
+            gate,
+            origin: RandomState::new().hash_one(index),
+            made: AtomicU64::new(0),
+        }
     }
 
     /// The id that a trusted peer gave, or a new one: 32 hexadecimal digits.
     pub fn request_id(&self, given: Option<&str>) -> Arc<str> {
         match given {
             Some(id) => id.into(),
-            None => format!("{:016x}{:016x}", self.origin, self.made.fetch_add(1, Ordering::Relaxed)).into(),
+            None => format!(
+                "{:016x}{:016x}",
+                self.origin,
+                self.made.fetch_add(1, Ordering::Relaxed)
+            )
+            .into(),
         }
     }
 }

@@ -66,15 +66,28 @@ impl Generation {
         check_chains(&plan, &plugins)?;
         let upstream = |(name, u): (&Arc<str>, _)| {
             let known = before.and_then(|b| b.upstreams.get(name));
-            (name.clone(), Arc::new(Upstream::new(u, plan.listen.workers, known.map(|u| &**u))))
+            (
+                name.clone(),
+                Arc::new(Upstream::new(u, plan.listen.workers, known.map(|u| &**u))),
+            )
         };
-        let upstreams: BTreeMap<Arc<str>, Arc<Upstream>> = plan.upstream.iter().map(upstream).collect();
+        let upstreams: BTreeMap<Arc<str>, Arc<Upstream>> =
+            plan.upstream.iter().map(upstream).collect();
         let route = |route: &RoutePlan| {
             Arc::new(Route {
                 name: route.name.clone(),
                 public: route.public,
-                chain: Chain(route.plugins.iter().filter_map(|p| plugins.get(&p.name).cloned()).collect()),
-                upstream: route.upstream.as_ref().and_then(|name| upstreams.get(name).cloned()),
+                chain: Chain(
+                    route
+                        .plugins
+                        .iter()
+                        .filter_map(|p| plugins.get(&p.name).cloned())
+                        .collect(),
+                ),
+                upstream: route
+                    .upstream
+                    .as_ref()
+                    .and_then(|name| upstreams.get(name).cloned()),
                 max_body: route.max_body,
                 metrics: metrics.route(&route.name),
             })
@@ -95,9 +108,19 @@ impl Generation {
 fn check_chains(plan: &Arc<Plan>, plugins: &BTreeMap<Arc<str>, Arc<Plugin>>) -> Result<(), Report> {
     let mut found = Vec::new();
     for route in &plan.routes {
-        let chain = Chain(route.plugins.iter().filter_map(|p| plugins.get(&p.name).cloned()).collect());
+        let chain = Chain(
+            route
+                .plugins
+                .iter()
+                .filter_map(|p| plugins.get(&p.name).cloned())
+                .collect(),
+        );
         let mut say = |message: String, hint: &str| {
-            found.push(Diagnostic { span: route.span, message, hint: Some(hint.to_owned()) });
+            found.push(Diagnostic {
+                span: route.span,
+                message,
+                hint: Some(hint.to_owned()),
+            });
         };
         let (name, identified) = (&route.name, chain.has(Kind::Authenticator));
         if !route.public && !identified {
@@ -114,13 +137,18 @@ fn check_chains(plan: &Arc<Plan>, plugins: &BTreeMap<Arc<str>, Arc<Plugin>>) -> 
         }
         if route.public && chain.has(Kind::Authorizer) {
             say(
-                format!("route `{name}` is public and lists an authorizer, which has no caller to judge"),
+                format!(
+                    "route `{name}` is public and lists an authorizer, which has no caller to judge"
+                ),
                 "list an authenticator instead of `public = true`",
             );
         }
         let handlers = chain.of(Kind::Handler).count();
         if handlers > 1 {
-            say(format!("route `{name}` lists {handlers} handlers"), "one handler answers; list one");
+            say(
+                format!("route `{name}` lists {handlers} handlers"),
+                "one handler answers; list one",
+            );
         }
         if handlers == 1 && route.upstream.is_some() {
             say(
@@ -129,8 +157,15 @@ fn check_chains(plan: &Arc<Plan>, plugins: &BTreeMap<Arc<str>, Arc<Plugin>>) -> 
             );
         }
         if handlers == 0 && route.upstream.is_none() {
-            say(format!("route `{name}` has nothing that answers"), "add `upstream = \"…\"` or list a handler");
+            say(
+                format!("route `{name}` has nothing that answers"),
+                "add `upstream = \"…\"` or list a handler",
+            );
         }
     }
-    if found.is_empty() { Ok(()) } else { Err(Report::new(plan.source.clone(), found)) }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(Report::new(plan.source.clone(), found))
+    }
 }

@@ -8,8 +8,8 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -51,7 +51,10 @@ impl Client {
     pub fn begin(&self) -> Option<Fault> {
         self.in_flight.store(true, Ordering::Relaxed);
         let message = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        self.fault.get().copied().filter(|fault| fault.message == message)
+        self.fault
+            .get()
+            .copied()
+            .filter(|fault| fault.message == message)
     }
 
     pub fn end(&self) {
@@ -108,7 +111,12 @@ enum End {
 }
 
 impl Guarded {
-    pub fn new(tcp: TcpStream, client: Arc<Client>, timeouts: Timeouts, max_head: usize) -> Guarded {
+    pub fn new(
+        tcp: TcpStream,
+        client: Arc<Client>,
+        timeouts: Timeouts,
+        max_head: usize,
+    ) -> Guarded {
         let now = Instant::now();
         Guarded {
             tcp,
@@ -144,7 +152,11 @@ impl Guarded {
                 self.give(&bytes[..from], out);
                 return;
             }
-            Progress::Bad { from, in_head, fault } => {
+            Progress::Bad {
+                from,
+                in_head,
+                fault,
+            } => {
                 self.give(&bytes[..from], out);
                 self.refuse(fault, in_head, out);
                 return;
@@ -155,7 +167,11 @@ impl Guarded {
     }
 
     fn give(&mut self, bytes: &[u8], out: &mut ReadBufCursor<'_>) {
-        let now = if self.ready.is_empty() { bytes.len().min(out.remaining()) } else { 0 };
+        let now = if self.ready.is_empty() {
+            bytes.len().min(out.remaining())
+        } else {
+            0
+        };
         out.put_slice(&bytes[..now]);
         self.ready.extend_from_slice(&bytes[now..]);
     }
@@ -172,7 +188,11 @@ impl Guarded {
         }
     }
 
-    fn read_scratch(&mut self, cx: &mut Context<'_>, out: &mut ReadBufCursor<'_>) -> Poll<io::Result<usize>> {
+    fn read_scratch(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut ReadBufCursor<'_>,
+    ) -> Poll<io::Result<usize>> {
         let raw = self.client.raw.load(Ordering::Relaxed);
         READ.with_borrow_mut(|scratch| {
             let room = out.remaining().clamp(1, SCRATCH);
@@ -210,12 +230,21 @@ impl Guarded {
             return (Overdue::Head, began + self.timeouts.head);
         }
         if !self.framing.is_idle() {
-            return (Overdue::Body, self.last_read.max(self.last_write) + self.timeouts.idle);
+            return (
+                Overdue::Body,
+                self.last_read.max(self.last_write) + self.timeouts.idle,
+            );
         }
         if self.client.is_idle() {
-            return (Overdue::Idle, self.last_read.max(self.last_write) + self.timeouts.keep_alive);
+            return (
+                Overdue::Idle,
+                self.last_read.max(self.last_write) + self.timeouts.keep_alive,
+            );
         }
-        (Overdue::Idle, Instant::now() + self.timeouts.idle.min(self.timeouts.keep_alive))
+        (
+            Overdue::Idle,
+            Instant::now() + self.timeouts.idle.min(self.timeouts.keep_alive),
+        )
     }
 }
 
@@ -227,7 +256,11 @@ enum Overdue {
 }
 
 impl Read for Guarded {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut out: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut out: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let room = out.remaining();
         loop {
@@ -252,12 +285,28 @@ impl Read for Guarded {
                     Overdue::Head => {
                         let message = this.client.begun.load(Ordering::Relaxed) + 1;
                         let detail = "the request head took too long to arrive";
-                        this.refuse(Fault { message, reason: Reason::RequestTimeout, detail }, true, &mut out);
+                        this.refuse(
+                            Fault {
+                                message,
+                                reason: Reason::RequestTimeout,
+                                detail,
+                            },
+                            true,
+                            &mut out,
+                        );
                     }
                     Overdue::Body => {
                         let message = this.client.begun.load(Ordering::Relaxed);
                         let detail = "the request body took too long to arrive";
-                        this.refuse(Fault { message, reason: Reason::RequestTimeout, detail }, false, &mut out);
+                        this.refuse(
+                            Fault {
+                                message,
+                                reason: Reason::RequestTimeout,
+                                detail,
+                            },
+                            false,
+                            &mut out,
+                        );
                     }
                     Overdue::Idle => return Poll::Ready(Ok(())),
                 },
@@ -267,7 +316,11 @@ impl Read for Guarded {
 }
 
 impl Write for Guarded {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.tcp).poll_write(cx, bytes);
         self.wrote(cx, done)
     }
@@ -306,7 +359,11 @@ impl Write for Guarded {
 }
 
 impl Guarded {
-    fn wrote(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        done: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         if done.is_ready() {
             self.last_write = Instant::now();
             return done;

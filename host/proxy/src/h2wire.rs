@@ -74,7 +74,10 @@ impl Frames {
             last_stream: 0,
             max_block,
             decoder: Decoder::new(),
-            budget: Budget { left: CHEAP_FRAMES, until: Instant::now() + CHEAP_WINDOW },
+            budget: Budget {
+                left: CHEAP_FRAMES,
+                until: Instant::now() + CHEAP_WINDOW,
+            },
         }
     }
 
@@ -95,12 +98,20 @@ impl Frames {
         if bytes[..n] != PREFACE[seen..seen + n] {
             return Err("not the HTTP/2 preface");
         }
-        self.state =
-            if seen + n == PREFACE.len() { State::Header([0; 9], 0) } else { State::Preface(seen + n) };
+        self.state = if seen + n == PREFACE.len() {
+            State::Header([0; 9], 0)
+        } else {
+            State::Preface(seen + n)
+        };
         Ok(&bytes[n..])
     }
 
-    fn header<'a>(&mut self, mut header: [u8; 9], seen: usize, bytes: &'a [u8]) -> Checked<&'a [u8]> {
+    fn header<'a>(
+        &mut self,
+        mut header: [u8; 9],
+        seen: usize,
+        bytes: &'a [u8],
+    ) -> Checked<&'a [u8]> {
         let n = bytes.len().min(9 - seen);
         header[seen..seen + n].copy_from_slice(&bytes[..n]);
         self.state = State::Header(header, seen + n);
@@ -112,10 +123,12 @@ impl Frames {
 
     /// A frame header is complete.
     fn begin(&mut self, header: [u8; 9]) -> Checked<()> {
-        let length = usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2]);
+        let length =
+            usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2]);
         let (kind, flags) = (header[3], header[4]);
         let stream = u32::from_be_bytes([header[5] & 0x7f, header[6], header[7], header[8]]);
-        if matches!(kind, PRIORITY | RST_STREAM | SETTINGS | PING) || (kind == DATA && length == 0) {
+        if matches!(kind, PRIORITY | RST_STREAM | SETTINGS | PING) || (kind == DATA && length == 0)
+        {
             self.budget.spend()?;
         }
         let block = match kind {
@@ -123,18 +136,34 @@ impl Frames {
                 self.block.clear();
                 self.block_stream = stream;
                 let skip = if flags & HAS_PRIORITY == 0 { 0 } else { 5 };
-                Some(Block { wants_padding: flags & PADDED != 0, skip, padding: 0, ends: flags & END_HEADERS != 0 })
+                Some(Block {
+                    wants_padding: flags & PADDED != 0,
+                    skip,
+                    padding: 0,
+                    ends: flags & END_HEADERS != 0,
+                })
             }
-            CONTINUATION => {
-                Some(Block { wants_padding: false, skip: 0, padding: 0, ends: flags & END_HEADERS != 0 })
-            }
+            CONTINUATION => Some(Block {
+                wants_padding: false,
+                skip: 0,
+                padding: 0,
+                ends: flags & END_HEADERS != 0,
+            }),
             _ => None,
         };
-        self.state = State::Payload { left: length, block };
+        self.state = State::Payload {
+            left: length,
+            block,
+        };
         if length == 0 { self.end(block) } else { Ok(()) }
     }
 
-    fn payload<'a>(&mut self, left: usize, mut block: Option<Block>, bytes: &'a [u8]) -> Checked<&'a [u8]> {
+    fn payload<'a>(
+        &mut self,
+        left: usize,
+        mut block: Option<Block>,
+        bytes: &'a [u8],
+    ) -> Checked<&'a [u8]> {
         let n = bytes.len().min(left);
         let mut part = &bytes[..n];
         if let Some(block) = &mut block {
@@ -155,7 +184,10 @@ impl Frames {
         if n == left {
             self.end(block)?;
         } else {
-            self.state = State::Payload { left: left - n, block };
+            self.state = State::Payload {
+                left: left - n,
+                block,
+            };
         }
         Ok(&bytes[n..])
     }
@@ -164,7 +196,11 @@ impl Frames {
     fn end(&mut self, block: Option<Block>) -> Checked<()> {
         self.state = State::Header([0; 9], 0);
         let Some(block) = block else { return Ok(()) };
-        let unpadded = self.block.len().checked_sub(block.padding).ok_or("more padding than payload")?;
+        let unpadded = self
+            .block
+            .len()
+            .checked_sub(block.padding)
+            .ok_or("more padding than payload")?;
         self.block.truncate(unpadded);
         if !block.ends {
             return Ok(());
@@ -180,7 +216,11 @@ impl Frames {
         let decoded = self.decoder.decode_with_cb(&self.block, |name, value| {
             size += name.len() + value.len() + 32;
             hosts += usize::from(*name == *b"host");
-            let checked = if size > max { Err("the header list is larger than allowed") } else { Ok(()) };
+            let checked = if size > max {
+                Err("the header list is larger than allowed")
+            } else {
+                Ok(())
+            };
             if let Err(text) = checked.and_then(|()| check_field(&name, &value, trailers)) {
                 fault.get_or_insert(text);
             }
@@ -202,16 +242,24 @@ fn check_field(name: &[u8], value: &[u8], trailers: bool) -> Checked<()> {
         return Err("a pseudo-header in trailers");
     }
     let bare = if pseudo { &name[1..] } else { name };
-    if bare.is_empty() || !bare.iter().all(|b| is_token_byte(*b) && !b.is_ascii_uppercase()) {
+    if bare.is_empty()
+        || !bare
+            .iter()
+            .all(|b| is_token_byte(*b) && !b.is_ascii_uppercase())
+    {
         return Err("a header name is not valid");
     }
-    if value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) || value.trim_ascii().len() != value.len() {
+    if value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0))
+        || value.trim_ascii().len() != value.len()
+    {
         return Err("a header value is not valid");
     }
     let visible = value.iter().all(u8::is_ascii_graphic) && !value.contains(&b'#');
     match name {
         b":path" if !visible => Err("the path has a character that must be percent-encoded"),
-        b":scheme" if !matches!(value, b"http" | b"https") => Err("the scheme is not http or https"),
+        b":scheme" if !matches!(value, b"http" | b"https") => {
+            Err("the scheme is not http or https")
+        }
         b":authority" if !visible => Err("the authority is not valid"),
         _ => Ok(()),
     }
@@ -221,7 +269,10 @@ impl Budget {
     fn spend(&mut self) -> Checked<()> {
         let now = Instant::now();
         if now >= self.until {
-            *self = Budget { left: CHEAP_FRAMES, until: now + CHEAP_WINDOW };
+            *self = Budget {
+                left: CHEAP_FRAMES,
+                until: now + CHEAP_WINDOW,
+            };
         }
         self.left = self.left.checked_sub(1).ok_or("too many control frames")?;
         Ok(())
@@ -246,12 +297,19 @@ pub struct GuardedH2 {
 
 impl GuardedH2 {
     pub fn new(tcp: TcpStream, max_block: usize) -> GuardedH2 {
-        GuardedH2 { tcp, frames: Frames::new(max_block) }
+        GuardedH2 {
+            tcp,
+            frames: Frames::new(max_block),
+        }
     }
 }
 
 impl Read for GuardedH2 {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut out: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut out: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let mut scratch = [0; 16 * 1024];
         let room = out.remaining().clamp(1, scratch.len());
@@ -266,7 +324,11 @@ impl Read for GuardedH2 {
 }
 
 impl Write for GuardedH2 {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.tcp).poll_write(cx, bytes)
     }
 

@@ -73,7 +73,13 @@ struct Line<'a> {
 }
 
 impl Journal {
-    pub fn open(archive: Arc<Archive>, client_ip: IpAddr, method: Method, path: &str, request_id: Arc<str>) -> Journal {
+    pub fn open(
+        archive: Arc<Archive>,
+        client_ip: IpAddr,
+        method: Method,
+        path: &str,
+        request_id: Arc<str>,
+    ) -> Journal {
         archive.metrics.in_flight.inc();
         Journal {
             archive,
@@ -113,7 +119,10 @@ impl Journal {
     pub fn routed(&mut self, route: &Route) {
         self.route = Some(route.name.clone());
         self.route_metrics = Some(route.metrics.clone());
-        self.upstream = route.upstream.as_ref().map(|upstream| upstream.name.clone());
+        self.upstream = route
+            .upstream
+            .as_ref()
+            .map(|upstream| upstream.name.clone());
     }
 
     /// Notes that what is forwarded is not what was authorized, because a filter changed it.
@@ -143,7 +152,10 @@ impl Journal {
         let took = self.began.elapsed();
         let metrics = &self.archive.metrics;
         metrics.in_flight.dec();
-        self.route_metrics.as_ref().unwrap_or(&metrics.unrouted).observe(self.status, took);
+        self.route_metrics
+            .as_ref()
+            .unwrap_or(&metrics.unrouted)
+            .observe(self.status, took);
         if let Some(reason) = self.refusal {
             metrics.refused(reason);
         }
@@ -207,7 +219,11 @@ impl Journal {
             self.request_id,
         );
         if let Some(reason) = self.refusal {
-            line.push_str(&format!(" refusal={} because={:?}", reason.as_str(), dash(self.because.as_deref())));
+            line.push_str(&format!(
+                " refusal={} because={:?}",
+                reason.as_str(),
+                dash(self.because.as_deref())
+            ));
         }
         if self.aborted {
             line.push_str(" aborted");
@@ -223,7 +239,8 @@ impl Drop for Journal {
         if !self.closed {
             self.aborted = true;
             self.status = StatusCode::from_u16(499).expect("a valid code");
-            self.because.get_or_insert_with(|| "the client left before the response".into());
+            self.because
+                .get_or_insert_with(|| "the client left before the response".into());
             self.file();
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::generation::Generation;
@@ -17,8 +17,10 @@ use crate::refusal::Reason;
 const UNROUTED: &str = "-";
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Seconds: from a tenth of a millisecond to ten seconds.
-const BUCKETS: &[f64] =
-    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const BUCKETS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+];
 
 /// All metrics of the process; they live on over reloads.
 #[derive(Debug)]
@@ -68,7 +70,12 @@ impl Metrics {
     fn build() -> prometheus::Result<Metrics> {
         let registry = Registry::new();
         let r = &registry;
-        let requests = counters(r, "requests_total", "Exchanges, by route and class of status", &["route", "status"])?;
+        let requests = counters(
+            r,
+            "requests_total",
+            "Exchanges, by route and class of status",
+            &["route", "status"],
+        )?;
         let durations = HistogramVec::new(
             HistogramOpts::new(
                 "portcullis_request_duration_seconds",
@@ -78,7 +85,12 @@ impl Metrics {
             &["route"],
         )?;
         r.register(Box::new(durations.clone()))?;
-        let refusals = counters(r, "refusals_total", "Exchanges that the gateway refused, by reason", &["reason"])?;
+        let refusals = counters(
+            r,
+            "refusals_total",
+            "Exchanges that the gateway refused, by reason",
+            &["reason"],
+        )?;
         for reason in Reason::ALL {
             refusals.with_label_values(&[reason.as_str()]);
         }
@@ -86,12 +98,32 @@ impl Metrics {
         Ok(Metrics {
             unrouted,
             refusals,
-            in_flight: gauge(r, "requests_in_flight", "Exchanges that have begun and not ended")?,
-            aborted: counter(r, "aborted_total", "Exchanges that ended before their last byte")?,
-            bytes_in: counter(r, "request_body_bytes_total", "Bytes of request bodies received")?,
-            bytes_out: counter(r, "response_body_bytes_total", "Bytes of response bodies sent")?,
+            in_flight: gauge(
+                r,
+                "requests_in_flight",
+                "Exchanges that have begun and not ended",
+            )?,
+            aborted: counter(
+                r,
+                "aborted_total",
+                "Exchanges that ended before their last byte",
+            )?,
+            bytes_in: counter(
+                r,
+                "request_body_bytes_total",
+                "Bytes of request bodies received",
+            )?,
+            bytes_out: counter(
+                r,
+                "response_body_bytes_total",
+                "Bytes of response bodies sent",
+            )?,
             connections: gauge(r, "client_connections", "Open client connections")?,
-            connections_total: counter(r, "client_connections_total", "Client connections accepted")?,
+            connections_total: counter(
+                r,
+                "client_connections_total",
+                "Client connections accepted",
+            )?,
             tunnels: gauge(r, "websockets", "Open WebSocket tunnels")?,
             upstream_tries: counters(
                 r,
@@ -99,18 +131,42 @@ impl Metrics {
                 "Requests sent to servers, by upstream and outcome (ok, connect, timeout, closed, broken)",
                 &["upstream", "outcome"],
             )?,
-            reloads: counters(r, "reloads_total", "Reloads of configuration and plugins, by outcome", &["outcome"])?,
-            plugin_calls: gauges(r, "plugin_calls", "Calls of the serving version of a plugin", &["plugin"])?,
+            reloads: counters(
+                r,
+                "reloads_total",
+                "Reloads of configuration and plugins, by outcome",
+                &["outcome"],
+            )?,
+            plugin_calls: gauges(
+                r,
+                "plugin_calls",
+                "Calls of the serving version of a plugin",
+                &["plugin"],
+            )?,
             plugin_failures: gauges(
                 r,
                 "plugin_failures",
                 "Calls of the serving version that trapped, ran too long or answered nonsense",
                 &["plugin"],
             )?,
-            server_in_flight: gauges(r, "server_in_flight", "Requests at a server", &["upstream", "server"])?,
-            server_ejected: gauges(r, "server_ejected", "1 while a server is left alone", &["upstream", "server"])?,
+            server_in_flight: gauges(
+                r,
+                "server_in_flight",
+                "Requests at a server",
+                &["upstream", "server"],
+            )?,
+            server_ejected: gauges(
+                r,
+                "server_ejected",
+                "1 while a server is left alone",
+                &["upstream", "server"],
+            )?,
             generation: gauge(r, "generation", "Number of the serving generation")?,
-            access_log_dropped: gauge(r, "access_log_dropped", "Access-log lines dropped because the queue was full")?,
+            access_log_dropped: gauge(
+                r,
+                "access_log_dropped",
+                "Access-log lines dropped because the queue was full",
+            )?,
             requests,
             durations,
             registry,
@@ -126,20 +182,31 @@ impl Metrics {
     }
 
     pub fn tried(&self, upstream: &str, outcome: &str) {
-        self.upstream_tries.with_label_values(&[upstream, outcome]).inc();
+        self.upstream_tries
+            .with_label_values(&[upstream, outcome])
+            .inc();
     }
 
     /// The text format of Prometheus; gauges of the generation are read now.
     pub fn render(&self, generation: &Generation, dropped_lines: u64) -> String {
-        self.generation.set(i64::try_from(generation.number).unwrap_or(i64::MAX));
-        self.access_log_dropped.set(i64::try_from(dropped_lines).unwrap_or(i64::MAX));
-        for gauges in [&self.plugin_calls, &self.plugin_failures, &self.server_in_flight, &self.server_ejected] {
+        self.generation
+            .set(i64::try_from(generation.number).unwrap_or(i64::MAX));
+        self.access_log_dropped
+            .set(i64::try_from(dropped_lines).unwrap_or(i64::MAX));
+        for gauges in [
+            &self.plugin_calls,
+            &self.plugin_failures,
+            &self.server_in_flight,
+            &self.server_ejected,
+        ] {
             gauges.reset();
         }
         for (name, plugin) in &generation.plugins {
             let (calls, failures) = plugin.counts();
             let set = |gauges: &IntGaugeVec, n: u64| {
-                gauges.with_label_values(&[&**name]).set(i64::try_from(n).unwrap_or(i64::MAX));
+                gauges
+                    .with_label_values(&[&**name])
+                    .set(i64::try_from(n).unwrap_or(i64::MAX));
             };
             set(&self.plugin_calls, calls);
             set(&self.plugin_failures, failures);
@@ -148,13 +215,22 @@ impl Metrics {
             for server in upstream.servers() {
                 let labels: [&str; 2] = [&upstream.name, &server.address];
                 let in_flight = i64::try_from(server.in_flight()).unwrap_or(i64::MAX);
-                self.server_in_flight.with_label_values(&labels).set(in_flight);
-                self.server_ejected.with_label_values(&labels).set(i64::from(server.is_ejected()));
+                self.server_in_flight
+                    .with_label_values(&labels)
+                    .set(in_flight);
+                self.server_ejected
+                    .with_label_values(&labels)
+                    .set(i64::from(server.is_ejected()));
             }
         }
         let mut text = Vec::new();
         // Writing to memory cannot fail; a family without samples is left out by the encoder itself.
-        let families: Vec<_> = self.registry.gather().into_iter().filter(|f| !f.get_metric().is_empty()).collect();
+        let families: Vec<_> = self
+            .registry
+            .gather()
+            .into_iter()
+            .filter(|f| !f.get_metric().is_empty())
+            .collect();
         let _ = TextEncoder::new().encode(&families, &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
@@ -177,7 +253,12 @@ fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<In
     Ok(metric)
 }
 
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntCounterVec> {
     let metric = IntCounterVec::new(opts(name, help), labels)?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
@@ -189,7 +270,12 @@ fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntG
     Ok(metric)
 }
 
-fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntGaugeVec> {
     let metric = IntGaugeVec::new(opts(name, help), labels)?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)

@@ -22,7 +22,10 @@ pub(crate) struct Calls {
 
 impl Calls {
     pub(crate) fn port(worker: &Arc<Worker>, generation: &Arc<Generation>) -> Arc<dyn Outbound> {
-        Arc::new(Calls { worker: worker.clone(), generation: generation.clone() })
+        Arc::new(Calls {
+            worker: worker.clone(),
+            generation: generation.clone(),
+        })
     }
 }
 
@@ -37,9 +40,16 @@ impl Outbound for Calls {
     }
 }
 
-async fn run(worker: &Worker, generation: &Generation, call: Call) -> Result<Response<Bytes>, OutboundError> {
+async fn run(
+    worker: &Worker,
+    generation: &Generation,
+    call: Call,
+) -> Result<Response<Bytes>, OutboundError> {
     let Some(upstream) = generation.upstreams.get(call.upstream.as_str()) else {
-        return Err(OutboundError::Other(format!("no upstream is named {}", call.upstream)));
+        return Err(OutboundError::Other(format!(
+            "no upstream is named {}",
+            call.upstream
+        )));
     };
     let deadline = Instant::now() + call.timeout;
     let metrics = &worker.gate.archive.metrics;

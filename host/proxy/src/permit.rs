@@ -66,7 +66,9 @@ async fn authenticate(route: &Route, x: &mut Exchange) -> Result<Caller, Refusal
             Some(first) => merge(first, refusal),
         });
     }
-    Err(refused.unwrap_or_else(|| Refusal::new(Reason::Unauthenticated).because("no authenticator on the route")))
+    Err(refused.unwrap_or_else(|| {
+        Refusal::new(Reason::Unauthenticated).because("no authenticator on the route")
+    }))
 }
 
 /// Several challenges in one 401 (RFC 9110 section 11.6.1).

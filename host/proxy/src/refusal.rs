@@ -86,7 +86,9 @@ const RETRY_AFTER_SECONDS: &str = "1";
 impl Refusal {
     pub fn new(reason: Reason) -> Refusal {
         let origin = match reason {
-            Reason::UpstreamUnreachable | Reason::UpstreamBroken | Reason::UpstreamTimeout => Origin::Upstream,
+            Reason::UpstreamUnreachable | Reason::UpstreamBroken | Reason::UpstreamTimeout => {
+                Origin::Upstream
+            }
             _ => Origin::Gateway,
         };
         Refusal {
@@ -136,14 +138,25 @@ impl Refusal {
             CallError::Overloaded => (Reason::PluginsBusy, None),
             CallError::TimedOut(time) => {
                 let text = format!("plugin {plugin} ran longer than its {time:?}");
-                return Refusal { origin: Origin::Plugin, ..Refusal::new(Reason::PluginTimedOut) }.because(text);
+                return Refusal {
+                    origin: Origin::Plugin,
+                    ..Refusal::new(Reason::PluginTimedOut)
+                }
+                .because(text);
             }
             other => {
                 let text = format!("plugin {plugin}: {other}");
-                return Refusal { origin: Origin::Plugin, ..Refusal::new(Reason::PluginFailed) }.because(text);
+                return Refusal {
+                    origin: Origin::Plugin,
+                    ..Refusal::new(Reason::PluginFailed)
+                }
+                .because(text);
             }
         };
-        let base = Refusal { origin: Origin::Plugin, ..Refusal::new(reason) };
+        let base = Refusal {
+            origin: Origin::Plugin,
+            ..Refusal::new(reason)
+        };
         match refusal {
             None => base.because(format!("plugin {plugin}: no free instance")),
             Some(said) => Refusal {
@@ -176,8 +189,14 @@ impl Refusal {
         *response.status_mut() = status;
         *response.headers_mut() = self.headers.clone();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        let waits = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        let waits = matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        );
         if waits && !headers.contains_key(RETRY_AFTER) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }

@@ -77,7 +77,10 @@ struct Search<'a> {
 
 impl Router {
     pub fn new(plans: &[RoutePlan]) -> Router {
-        let mut router = Router { routes: plans.iter().map(rule).collect(), ..Router::default() };
+        let mut router = Router {
+            routes: plans.iter().map(rule).collect(),
+            ..Router::default()
+        };
         let mut order: Vec<usize> = (0..plans.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(plans[i].headers.len() + plans[i].query.len()));
         for index in order {
@@ -89,7 +92,9 @@ impl Router {
                 router.host(host).insert(plan, index);
             }
         }
-        router.suffix.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
+        router
+            .suffix
+            .sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
         router
     }
 
@@ -97,10 +102,14 @@ impl Router {
         let Some(suffix) = host.strip_prefix('*') else {
             return self.exact.entry(host.to_owned()).or_default();
         };
-        let at = self.suffix.iter().position(|(s, _)| s == suffix).unwrap_or_else(|| {
-            self.suffix.push((suffix.to_owned(), Node::default()));
-            self.suffix.len() - 1
-        });
+        let at = self
+            .suffix
+            .iter()
+            .position(|(s, _)| s == suffix)
+            .unwrap_or_else(|| {
+                self.suffix.push((suffix.to_owned(), Node::default()));
+                self.suffix.len() - 1
+            });
         &mut self.suffix[at].1
     }
 
@@ -114,7 +123,11 @@ impl Router {
             allowed: Vec::new(),
         };
         let exact = self.exact.get(wanted.host).into_iter();
-        let suffix = self.suffix.iter().filter(|(s, _)| wanted.host.ends_with(s.as_str())).map(|(_, node)| node);
+        let suffix = self
+            .suffix
+            .iter()
+            .filter(|(s, _)| wanted.host.ends_with(s.as_str()))
+            .map(|(_, node)| node);
         for node in exact.chain(suffix).chain(&self.any) {
             if let Some(found) = search.visit(node, 0) {
                 return Ok(found);
@@ -135,7 +148,11 @@ fn rule(plan: &RoutePlan) -> Rule {
         Segment::Literal(_) => None,
     };
     Rule {
-        methods: plan.methods.iter().filter_map(|m| Method::from_bytes(m.as_bytes()).ok()).collect(),
+        methods: plan
+            .methods
+            .iter()
+            .filter_map(|m| Method::from_bytes(m.as_bytes()).ok())
+            .collect(),
         headers: plan.headers.clone(),
         query: plan.query.clone(),
         params: plan.path.segments.iter().filter_map(param).collect(),
@@ -153,7 +170,11 @@ impl Node {
                 Segment::Param(_) => node.param.get_or_insert_default(),
             };
         }
-        if plan.path.open { node.open.push(index) } else { node.here.push(index) }
+        if plan.path.open {
+            node.open.push(index)
+        } else {
+            node.here.push(index)
+        }
     }
 }
 
@@ -170,11 +191,15 @@ fn normal(text: &str) -> Box<str> {
 impl<'a> Search<'a> {
     fn visit(&mut self, node: &'a Node, depth: usize) -> Option<Found> {
         let Some(&segment) = self.segments.get(depth) else {
-            return self.first_of(&node.here).or_else(|| self.first_of(&node.open));
+            return self
+                .first_of(&node.here)
+                .or_else(|| self.first_of(&node.open));
         };
         // "/" is one empty segment: the root itself.
         if segment.is_empty() && depth == 0 && self.segments.len() == 1 && !node.here.is_empty() {
-            return self.first_of(&node.here).or_else(|| self.first_of(&node.open));
+            return self
+                .first_of(&node.here)
+                .or_else(|| self.first_of(&node.open));
         }
         if let Some(child) = node.literal.get(segment)
             && let Some(found) = self.visit(child, depth + 1)
@@ -201,10 +226,17 @@ impl<'a> Search<'a> {
                 continue;
             }
             if rule.methods.is_empty() || rule.methods.contains(self.wanted.method) {
-                let decoded = self.values.iter().map(|v| percent_decode_str(v).decode_utf8_lossy().into_owned());
-                return Some(Found { route: index, params: rule.params.iter().cloned().zip(decoded).collect() });
+                let decoded = self
+                    .values
+                    .iter()
+                    .map(|v| percent_decode_str(v).decode_utf8_lossy().into_owned());
+                return Some(Found {
+                    route: index,
+                    params: rule.params.iter().cloned().zip(decoded).collect(),
+                });
             }
-            self.allowed.extend(rule.methods.iter().map(|m| m.as_str().to_owned()));
+            self.allowed
+                .extend(rule.methods.iter().map(|m| m.as_str().to_owned()));
         }
         None
     }
@@ -221,7 +253,11 @@ impl<'a> Search<'a> {
     }
 
     fn query_holds(&self, conditions: &[Condition]) -> bool {
-        let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+        let decode = |text: &str| {
+            percent_decode_str(&text.replace('+', " "))
+                .decode_utf8_lossy()
+                .into_owned()
+        };
         let query = self.wanted.target.query().unwrap_or_default();
         let pairs: Vec<(String, String)> = query
             .split('&')
@@ -229,7 +265,10 @@ impl<'a> Search<'a> {
             .map(|(name, value)| (decode(name), decode(value)))
             .collect();
         conditions.iter().all(|c| {
-            let mut values = pairs.iter().filter(|(name, _)| *name == c.name).map(|(_, value)| value);
+            let mut values = pairs
+                .iter()
+                .filter(|(name, _)| *name == c.name)
+                .map(|(_, value)| value);
             match &c.want {
                 Want::Present => values.next().is_some(),
                 Want::Absent => values.next().is_none(),

@@ -67,9 +67,16 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Workers {
-    pub fn start(gate: &Arc<Gate>, listen: &Listen, timeouts: Timeouts) -> std::io::Result<Workers> {
+    pub fn start(
+        gate: &Arc<Gate>,
+        listen: &Listen,
+        timeouts: Timeouts,
+    ) -> std::io::Result<Workers> {
         let (drain, draining) = watch::channel(false);
-        let terms = Terms { timeouts, max_head: listen.max_head };
+        let terms = Terms {
+            timeouts,
+            max_head: listen.max_head,
+        };
         let start = |index| {
             let (inbox, arrivals) = mpsc::unbounded_channel();
             let connections = Arc::new(AtomicUsize::new(0));
@@ -78,16 +85,24 @@ impl Workers {
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || run(worker, arrivals, counted, draining, terms))?;
-            Ok(Handle { inbox, connections, thread })
+            Ok(Handle {
+                inbox,
+                connections,
+                thread,
+            })
         };
-        let workers = (0..listen.workers.max(1)).map(start).collect::<std::io::Result<Vec<Handle>>>()?;
+        let workers = (0..listen.workers.max(1))
+            .map(start)
+            .collect::<std::io::Result<Vec<Handle>>>()?;
         Ok(Workers { workers, drain })
     }
 
     /// Accepts until the future is dropped. Beyond `slots` new connections wait in the kernel's queue.
     pub async fn accept(&self, listener: &TcpListener, protocol: Protocol, slots: Arc<Semaphore>) {
         loop {
-            let Ok(slot) = slots.clone().acquire_owned().await else { return };
+            let Ok(slot) = slots.clone().acquire_owned().await else {
+                return;
+            };
             match listener.accept().await {
                 Ok((tcp, peer)) => self.hand_over(tcp, peer, protocol, slot),
                 Err(error) => {
@@ -98,12 +113,26 @@ impl Workers {
         }
     }
 
-    fn hand_over(&self, tcp: TcpStream, peer: SocketAddr, protocol: Protocol, slot: OwnedSemaphorePermit) {
-        let least = self.workers.iter().min_by_key(|w| w.connections.load(Ordering::Relaxed));
+    fn hand_over(
+        &self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        protocol: Protocol,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let least = self
+            .workers
+            .iter()
+            .min_by_key(|w| w.connections.load(Ordering::Relaxed));
         if let (Some(worker), Ok(tcp)) = (least, tcp.into_std()) {
             worker.connections.fetch_add(1, Ordering::Relaxed);
             // A worker that is gone is one that is shutting down: the connection is closed.
-            drop(worker.inbox.send(Arrival { tcp, peer, protocol, slot }));
+            drop(worker.inbox.send(Arrival {
+                tcp,
+                peer,
+                protocol,
+                slot,
+            }));
         }
     }
 
@@ -112,7 +141,8 @@ impl Workers {
         // Nobody listens any more only where nothing is left to drain.
         let _ = self.drain.send(true);
         let threads: Vec<_> = self.workers.into_iter().map(|w| w.thread).collect();
-        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| drop(t.join())));
+        let joined =
+            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| drop(t.join())));
         tokio::time::timeout(grace, joined).await.is_ok()
     }
 }
@@ -124,7 +154,9 @@ fn run(
     draining: watch::Receiver<bool>,
     terms: Terms,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -154,8 +186,18 @@ fn run(
     });
 }
 
-async fn connection(arrival: Arrival, worker: Arc<Worker>, draining: watch::Receiver<bool>, terms: Terms) {
-    let Arrival { tcp, peer, protocol, slot } = arrival;
+async fn connection(
+    arrival: Arrival,
+    worker: Arc<Worker>,
+    draining: watch::Receiver<bool>,
+    terms: Terms,
+) {
+    let Arrival {
+        tcp,
+        peer,
+        protocol,
+        slot,
+    } = arrival;
     let metrics = worker.gate.archive.metrics.clone();
     metrics.connections.inc();
     metrics.connections_total.inc();
@@ -185,7 +227,10 @@ async fn serve_http1(
         let answer = serve(worker.clone(), client.clone(), request);
         async { Ok::<_, Infallible>(answer.await) }
     });
-    let served = http1::Builder::new().header_read_timeout(None).serve_connection(io, service).with_upgrades();
+    let served = http1::Builder::new()
+        .header_read_timeout(None)
+        .serve_connection(io, service)
+        .with_upgrades();
     let mut served = std::pin::pin!(served);
     tokio::select! {
         ended = served.as_mut() => return ended.map_err(|e| e.to_string()),

@@ -27,7 +27,10 @@ use crate::refusal::{Reason, Refusal};
 
 /// Takes the client's half out of a request that may become a tunnel.
 pub(crate) fn prepare(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
-    request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(request))
+    request
+        .headers()
+        .contains_key(UPGRADE)
+        .then(|| hyper::upgrade::on(request))
 }
 
 /// Offers the handshake to the upstream; joins the sockets if it agrees, passes its answer on if not.
@@ -39,15 +42,23 @@ pub(crate) async fn open(
     lease: Arc<Generation>,
 ) -> Result<Response<Content>, Refusal> {
     let route = permit.route();
-    let upstream = route.upstream.as_ref().ok_or_else(|| Refusal::new(Reason::Internal).because("no upstream"))?;
+    let upstream = route
+        .upstream
+        .as_ref()
+        .ok_or_else(|| Refusal::new(Reason::Internal).because("no upstream"))?;
     let times = upstream.timeouts;
     let mut request = upstream_request(x, RequestBody::empty(), &f);
-    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    request.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    request
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    request
+        .headers_mut()
+        .insert(UPGRADE, HeaderValue::from_static("websocket"));
     let mut tried = Vec::new();
     let (mut response, ticket) = loop {
         let Some(ticket) = upstream.pick(x, &tried, f.worker.index) else {
-            return Err(Refusal::new(Reason::UpstreamUnreachable).because(format!("no server of {}", upstream.name)));
+            return Err(Refusal::new(Reason::UpstreamUnreachable)
+                .because(format!("no server of {}", upstream.name)));
         };
         tried.push(ticket.server().clone());
         f.journal.server = Some(ticket.server().address.clone());
@@ -74,8 +85,12 @@ pub(crate) async fn open(
     *answer.status_mut() = head.status;
     *answer.headers_mut() = head.headers;
     answer.headers_mut().remove(http::header::CONTENT_LENGTH);
-    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    answer.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    answer
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    answer
+        .headers_mut()
+        .insert(UPGRADE, HeaderValue::from_static("websocket"));
     f.client.become_raw();
     let metrics = f.worker.gate.archive.metrics.clone();
     // Ends with either socket, with its idle time, or with the worker.
@@ -94,19 +109,33 @@ async fn declined(response: Response<Incoming>) -> Result<Response<Content>, Ref
     const LIMIT: usize = 1024 * 1024;
     let (head, incoming) = response_head(response);
     let body = crate::body::collect(incoming, LIMIT).await;
-    let bytes = body.ok().flatten().ok_or_else(|| Refusal::new(Reason::UpstreamBroken))?;
+    let bytes = body
+        .ok()
+        .flatten()
+        .ok_or_else(|| Refusal::new(Reason::UpstreamBroken))?;
     let mut answer = Response::new(Content::full(bytes));
     *answer.status_mut() = head.status;
     *answer.headers_mut() = head.headers;
     Ok(answer)
 }
 
-async fn join(client: OnUpgrade, server: OnUpgrade, idle: Duration, metrics: &Metrics) -> io::Result<()> {
+async fn join(
+    client: OnUpgrade,
+    server: OnUpgrade,
+    idle: Duration,
+    metrics: &Metrics,
+) -> io::Result<()> {
     let client = client.await.map_err(io::Error::other)?;
     let server = server.await.map_err(io::Error::other)?;
     let activity = Arc::new(Activity::new());
-    let mut client = Watched { io: TokioIo::new(client), activity: activity.clone() };
-    let mut server = Watched { io: TokioIo::new(server), activity: activity.clone() };
+    let mut client = Watched {
+        io: TokioIo::new(client),
+        activity: activity.clone(),
+    };
+    let mut server = Watched {
+        io: TokioIo::new(server),
+        activity: activity.clone(),
+    };
     metrics.tunnels.inc();
     let joined = tokio::select! {
         joined = tokio::io::copy_bidirectional(&mut client, &mut server) => joined.map(drop),
@@ -124,7 +153,10 @@ struct Activity {
 
 impl Activity {
     fn new() -> Activity {
-        Activity { began: Instant::now(), last: AtomicU64::new(0) }
+        Activity {
+            began: Instant::now(),
+            last: AtomicU64::new(0),
+        }
     }
 
     fn now(&self) -> u64 {
@@ -133,7 +165,8 @@ impl Activity {
 
     async fn silence(&self, idle: Duration) {
         loop {
-            let quiet = Duration::from_millis(self.now().saturating_sub(self.last.load(Ordering::Relaxed)));
+            let quiet =
+                Duration::from_millis(self.now().saturating_sub(self.last.load(Ordering::Relaxed)));
             match idle.checked_sub(quiet) {
                 Some(left) if !left.is_zero() => tokio::time::sleep(left).await,
                 _ => return,
@@ -148,17 +181,27 @@ struct Watched {
 }
 
 impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         if read.is_ready() {
-            self.activity.last.store(self.activity.now(), Ordering::Relaxed);
+            self.activity
+                .last
+                .store(self.activity.now(), Ordering::Relaxed);
         }
         read
     }
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 

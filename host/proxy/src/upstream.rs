@@ -62,14 +62,24 @@ impl Upstream {
     pub fn new(plan: &UpstreamPlan, workers: usize, before: Option<&Upstream>) -> Upstream {
         let known = |address: &str, weight: u32| {
             let servers = before.map(|u| u.servers.as_slice()).unwrap_or_default();
-            let same = |s: &&Arc<Server>| *s.address == *address && s.weight == weight && s.pools.len() == workers;
+            let same = |s: &&Arc<Server>| {
+                *s.address == *address && s.weight == weight && s.pools.len() == workers
+            };
             servers.iter().find(same).cloned()
         };
         let server = |address: &str, weight: u32| {
-            known(address, weight).unwrap_or_else(|| Arc::new(Server::new(address, weight, workers, plan.keep_alive)))
+            known(address, weight)
+                .unwrap_or_else(|| Arc::new(Server::new(address, weight, workers, plan.keep_alive)))
         };
-        let servers: Vec<Arc<Server>> = plan.servers.iter().map(|s| server(&s.address, s.weight)).collect();
-        let hashes = matches!(plan.balance, Balance::HashHeader(_) | Balance::HashCaller | Balance::HashClientIp);
+        let servers: Vec<Arc<Server>> = plan
+            .servers
+            .iter()
+            .map(|s| server(&s.address, s.weight))
+            .collect();
+        let hashes = matches!(
+            plan.balance,
+            Balance::HashHeader(_) | Balance::HashCaller | Balance::HashClientIp
+        );
         Upstream {
             name: plan.name.clone(),
             timeouts: plan.timeouts,
@@ -89,7 +99,9 @@ impl Upstream {
     /// The next server to try; never one in `tried`. Ejected servers are passed over while another is left.
     pub fn pick(&self, x: &Exchange, tried: &[Arc<Server>], worker: usize) -> Option<Ticket> {
         let fresh = |s: &Arc<Server>| !tried.iter().any(|t| Arc::ptr_eq(t, s));
-        let server = self.choose(x, |s| fresh(s) && !s.is_ejected()).or_else(|| self.choose(x, fresh))?;
+        let server = self
+            .choose(x, |s| fresh(s) && !s.is_ejected())
+            .or_else(|| self.choose(x, fresh))?;
         server.in_flight.fetch_add(1, Ordering::Relaxed);
         Some(Ticket { server, worker })
     }
@@ -97,7 +109,10 @@ impl Upstream {
     /// Leaves a server alone that could not be connected to.
     pub fn eject(&self, server: &Server) {
         let until = server.born.elapsed() + self.eject_for;
-        server.ejected_until.store(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        server.ejected_until.store(
+            u64::try_from(until.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
         server.ejections.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -107,14 +122,20 @@ impl Upstream {
             Balance::LeastConnections => {
                 let start = self.turn.fetch_add(1, Ordering::Relaxed);
                 // Equals take turns: the search begins at another server each time.
-                let rotated = (0..self.servers.len()).map(|i| &self.servers[(start + i) % self.servers.len()]);
-                rotated.filter(|s| usable(s)).min_by(|a, b| a.load().total_cmp(&b.load())).cloned()
+                let rotated = (0..self.servers.len())
+                    .map(|i| &self.servers[(start + i) % self.servers.len()]);
+                rotated
+                    .filter(|s| usable(s))
+                    .min_by(|a, b| a.load().total_cmp(&b.load()))
+                    .cloned()
             }
             Balance::PowerOfTwo => self.power_of_two(usable),
             Balance::HashHeader(name) => {
                 self.hashed(x.request.get(name).map(|v| hash(v.as_bytes())), usable)
             }
-            Balance::HashCaller => self.hashed(x.caller.as_ref().map(|c| hash(c.id.as_bytes())), usable),
+            Balance::HashCaller => {
+                self.hashed(x.caller.as_ref().map(|c| hash(c.id.as_bytes())), usable)
+            }
             Balance::HashClientIp => self.hashed(x.client_ip.map(|ip: IpAddr| hash(&ip)), usable),
         }
     }
@@ -152,8 +173,14 @@ impl Upstream {
     }
 
     /// The first usable server clockwise of the key; round robin where the request has no key.
-    fn hashed(&self, key: Option<u64>, usable: impl Fn(&Arc<Server>) -> bool) -> Option<Arc<Server>> {
-        let Some(key) = key else { return self.round_robin(usable) };
+    fn hashed(
+        &self,
+        key: Option<u64>,
+        usable: impl Fn(&Arc<Server>) -> bool,
+    ) -> Option<Arc<Server>> {
+        let Some(key) = key else {
+            return self.round_robin(usable);
+        };
         let start = self.ring.partition_point(|(point, _)| *point < key);
         let (before, after) = self.ring.split_at(start);
         let mut clockwise = after.iter().chain(before).map(|(_, i)| &self.servers[*i]);
@@ -164,7 +191,10 @@ impl Upstream {
 fn ring(servers: &[Arc<Server>]) -> Vec<(u64, usize)> {
     let mut ring: Vec<(u64, usize)> = Vec::new();
     for (i, server) in servers.iter().enumerate() {
-        ring.extend((0..server.weight.saturating_mul(POINTS).min(10_000)).map(|n| (hash(&(&*server.address, n)), i)));
+        ring.extend(
+            (0..server.weight.saturating_mul(POINTS).min(10_000))
+                .map(|n| (hash(&(&*server.address, n)), i)),
+        );
     }
     ring.sort_unstable();
     ring
@@ -223,7 +253,8 @@ impl Ticket {
     /// An idle connection that is still open, if there is one.
     pub fn reuse(&self) -> Option<Connection> {
         let pool = self.server.pools.get(self.worker)?;
-        std::iter::from_fn(|| pool.pop()).find_map(|mut connection| connection.is_usable().then_some(connection))
+        std::iter::from_fn(|| pool.pop())
+            .find_map(|mut connection| connection.is_usable().then_some(connection))
     }
 
     /// Keeps a connection for the next request. A full pool drops it, which closes it.

@@ -56,7 +56,11 @@ pub enum Progress {
     /// The bytes from this offset are a head that is not complete yet.
     Partial(usize),
     /// The message that begins or goes on at this offset is bad; nothing from here on may go on.
-    Bad { from: usize, in_head: bool, fault: Fault },
+    Bad {
+        from: usize,
+        in_head: bool,
+        fault: Fault,
+    },
 }
 
 /// How a body is framed (RFC 9112 section 6.3).
@@ -76,7 +80,11 @@ const MAX_TRAILERS: u32 = 16 * 1024;
 
 impl Framing {
     pub fn new(max_head: usize) -> Framing {
-        Framing { state: State::Head, messages: 0, max_head }
+        Framing {
+            state: State::Head,
+            messages: 0,
+            max_head,
+        }
     }
 
     /// True between two messages.
@@ -101,21 +109,41 @@ impl Framing {
                         Ok(Some(length)) => at += length,
                         Ok(None) => return Progress::Partial(at),
                         Err((reason, detail)) => {
-                            let fault = Fault { message: self.messages + 1, reason, detail };
-                            return Progress::Bad { from: at, in_head: true, fault };
+                            let fault = Fault {
+                                message: self.messages + 1,
+                                reason,
+                                detail,
+                            };
+                            return Progress::Bad {
+                                from: at,
+                                in_head: true,
+                                fault,
+                            };
                         }
                     }
                 }
                 State::Sized(left) => {
                     let taken = left.min(rest.len() as u64);
                     at += usize::try_from(taken).expect("not more than the slice");
-                    self.state = if taken == left { State::Head } else { State::Sized(left - taken) };
+                    self.state = if taken == left {
+                        State::Head
+                    } else {
+                        State::Sized(left - taken)
+                    };
                 }
                 State::Chunk(chunk) => match self.chunked(chunk, rest) {
                     Ok(taken) => at += taken,
                     Err((reason, detail)) => {
-                        let fault = Fault { message: self.messages, reason, detail };
-                        return Progress::Bad { from: at, in_head: false, fault };
+                        let fault = Fault {
+                            message: self.messages,
+                            reason,
+                            detail,
+                        };
+                        return Progress::Bad {
+                            from: at,
+                            in_head: false,
+                            fault,
+                        };
                     }
                 },
             }
@@ -132,7 +160,10 @@ impl Framing {
             let rest = &bytes[at..];
             let Some(lf) = memchr::memchr(b'\n', rest) else {
                 if bytes.len() > self.max_head {
-                    return Err((Reason::HeadTooLarge, "the request head is larger than allowed"));
+                    return Err((
+                        Reason::HeadTooLarge,
+                        "the request head is larger than allowed",
+                    ));
                 }
                 check_line_so_far(rest, lines == 0)?;
                 return Ok(None);
@@ -142,7 +173,10 @@ impl Framing {
                 .ok_or((MALFORMED, "a line of the request head does not end in CRLF"))?;
             at += lf + 1;
             if at > self.max_head {
-                return Err((Reason::HeadTooLarge, "the request head is larger than allowed"));
+                return Err((
+                    Reason::HeadTooLarge,
+                    "the request head is larger than allowed",
+                ));
             }
             if lines == 0 {
                 fields.http_1_0 = request_line(line)?;
@@ -153,7 +187,10 @@ impl Framing {
             }
             lines += 1;
             if lines > MAX_FIELDS + 1 {
-                return Err((Reason::HeadTooLarge, "the request has too many header fields"));
+                return Err((
+                    Reason::HeadTooLarge,
+                    "the request has too many header fields",
+                ));
             }
         }
         self.state = match fields.body()? {
@@ -172,7 +209,11 @@ impl Framing {
             if let Chunk::Data(left) = chunk {
                 let taken = left.min((bytes.len() - at) as u64);
                 at += usize::try_from(taken).expect("not more than the slice");
-                chunk = if taken == left { Chunk::DataCr } else { Chunk::Data(left - taken) };
+                chunk = if taken == left {
+                    Chunk::DataCr
+                } else {
+                    Chunk::Data(left - taken)
+                };
                 continue;
             }
             let next = chunk.step(bytes[at])?;
@@ -214,7 +255,9 @@ impl Chunk {
             (Chunk::DataLf, b'\n') => Chunk::Size(0, 0),
             (Chunk::Trailer(line, all), b'\r') => Chunk::TrailerLf(line, all),
             (Chunk::Trailer(_, MAX_TRAILERS), _) => return Err(trailers_too_large),
-            (Chunk::Trailer(line, all), b'\t' | b' '..=b'~' | 0x80..) => Chunk::Trailer(line + 1, all + 1),
+            (Chunk::Trailer(line, all), b'\t' | b' '..=b'~' | 0x80..) => {
+                Chunk::Trailer(line + 1, all + 1)
+            }
             (Chunk::TrailerLf(0, _), b'\n') => return Ok(None),
             (Chunk::TrailerLf(_, all), b'\n') => Chunk::Trailer(0, all),
             _ => return Err(bad),
@@ -235,7 +278,10 @@ struct Fields {
 /// Catches early what no further byte can mend, so that a stranger's garbage does not wait for a time-out.
 fn check_line_so_far(line: &[u8], first: bool) -> Checked<()> {
     let bare_cr = memchr::memchr(b'\r', line).is_some_and(|i| i + 1 != line.len());
-    let garbage = first && !line.first().is_none_or(|b| is_token_byte(*b) || *b == b'\r');
+    let garbage = first
+        && !line
+            .first()
+            .is_none_or(|b| is_token_byte(*b) || *b == b'\r');
     if bare_cr || garbage || memchr::memchr(0, line).is_some() {
         return Err((MALFORMED, "the request head is not valid"));
     }
@@ -245,7 +291,8 @@ fn check_line_so_far(line: &[u8], first: bool) -> Checked<()> {
 /// Checks `method SP target SP HTTP/1.x` (RFC 9112 section 3). True for HTTP/1.0.
 fn request_line(line: &[u8]) -> Checked<bool> {
     let mut parts = line.split(|b| *b == b' ');
-    let (Some(method), Some(target), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return Err((MALFORMED, "the request line is not `method target version`"));
     };
@@ -253,7 +300,10 @@ fn request_line(line: &[u8]) -> Checked<bool> {
         return Err((MALFORMED, "the method is not a token"));
     }
     if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
-        return Err((MALFORMED, "the request target has a character that must be percent-encoded"));
+        return Err((
+            MALFORMED,
+            "the request target has a character that must be percent-encoded",
+        ));
     }
     if target.contains(&b'#') {
         return Err((MALFORMED, "the request target has a fragment"));
@@ -269,7 +319,9 @@ impl Fields {
     /// Reads one field line (RFC 9112 section 5).
     fn read(&mut self, line: &[u8]) -> Checked<()> {
         let bad = |detail| Err((MALFORMED, detail));
-        let Some(colon) = memchr::memchr(b':', line) else { return bad("a header line has no colon") };
+        let Some(colon) = memchr::memchr(b':', line) else {
+            return bad("a header line has no colon");
+        };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.is_empty() || !name.iter().all(|b| is_token_byte(*b)) {
             return bad("a header name is not a token");
@@ -294,9 +346,14 @@ impl Fields {
 
     fn content_length(&mut self, value: &[u8]) -> Checked<()> {
         let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-        let length = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse::<u64>().ok());
+        let length = std::str::from_utf8(value)
+            .ok()
+            .filter(|_| digits)
+            .and_then(|text| text.parse::<u64>().ok());
         match length {
-            Some(_) if self.length.is_some() => Err((MALFORMED, "the request has more than one Content-Length")),
+            Some(_) if self.length.is_some() => {
+                Err((MALFORMED, "the request has more than one Content-Length"))
+            }
             // hyper keeps the top values for itself.
             Some(length) if length <= i64::MAX as u64 => {
                 self.length = Some(length);
@@ -311,7 +368,10 @@ impl Fields {
             return Err((MALFORMED, "the request has more than one Transfer-Encoding"));
         }
         if !value.eq_ignore_ascii_case(b"chunked") {
-            return Err((Reason::EncodingNotSupported, "the only transfer encoding supported is `chunked`"));
+            return Err((
+                Reason::EncodingNotSupported,
+                "the only transfer encoding supported is `chunked`",
+            ));
         }
         self.chunked = true;
         Ok(())
@@ -322,7 +382,10 @@ impl Fields {
             return Err((MALFORMED, "the request has no Host"));
         }
         match (self.chunked, self.length) {
-            (true, Some(_)) => Err((MALFORMED, "the request has both Content-Length and Transfer-Encoding")),
+            (true, Some(_)) => Err((
+                MALFORMED,
+                "the request has both Content-Length and Transfer-Encoding",
+            )),
             (true, None) if self.http_1_0 => Err((MALFORMED, "HTTP/1.0 has no Transfer-Encoding")),
             (true, None) => Ok(Body::Chunked),
             (false, Some(length)) => Ok(Body::Sized(length)),
@@ -369,7 +432,11 @@ mod tests {
         let bad = [GOOD, b"GET /\nHost: a\r\n\r\n"].concat();
         for step in 1..bad.len() {
             let (messages, fault) = feed(&bad, step);
-            assert_eq!((messages, fault.map(|f| f.message)), (3, Some(4)), "step {step}");
+            assert_eq!(
+                (messages, fault.map(|f| f.message)),
+                (3, Some(4)),
+                "step {step}"
+            );
         }
     }
 
@@ -386,7 +453,12 @@ mod tests {
                 bytes[at] = u8::try_from(seed >> 32 & 0xff).unwrap_or(0);
             }
             let whole = feed(&bytes, bytes.len());
-            assert_eq!(whole.1.is_some(), feed(&bytes, 7).1.is_some(), "{:?}", String::from_utf8_lossy(&bytes));
+            assert_eq!(
+                whole.1.is_some(),
+                feed(&bytes, 7).1.is_some(),
+                "{:?}",
+                String::from_utf8_lossy(&bytes)
+            );
         }
     }
 }

@@ -45,11 +45,20 @@ impl Runtime {
     /// Fails when the machine refuses the address space of the pool; the text says how much.
     pub fn new(options: EngineOptions) -> Result<Runtime, String> {
         let engine = Engine::new(&engine_config(options)).map_err(|error| {
-            format!("cannot set up {} plugin instances: {error:#}. Lower plugins.instances", options.instances)
+            format!(
+                "cannot set up {} plugin instances: {error:#}. Lower plugins.instances",
+                options.instances
+            )
         })?;
-        let linker = linker(&engine).map_err(|error| format!("cannot link the host interfaces: {error:#}"))?;
-        let ticker = Ticker::start(engine.clone()).map_err(|error| format!("cannot start the epoch thread: {error}"))?;
-        Ok(Runtime { engine, linker: Arc::new(linker), _ticker: Arc::new(ticker) })
+        let linker = linker(&engine)
+            .map_err(|error| format!("cannot link the host interfaces: {error:#}"))?;
+        let ticker = Ticker::start(engine.clone())
+            .map_err(|error| format!("cannot start the epoch thread: {error}"))?;
+        Ok(Runtime {
+            engine,
+            linker: Arc::new(linker),
+            _ticker: Arc::new(ticker),
+        })
     }
 }
 
@@ -105,13 +114,18 @@ impl Ticker {
     fn start(engine: Engine) -> std::io::Result<Ticker> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
-        let thread = std::thread::Builder::new().name("epochs".into()).spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                std::thread::sleep(TICK);
-                engine.increment_epoch();
-            }
-        })?;
-        Ok(Ticker { stop, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("epochs".into())
+            .spawn(move || {
+                while !stopped.load(Ordering::Relaxed) {
+                    std::thread::sleep(TICK);
+                    engine.increment_epoch();
+                }
+            })?;
+        Ok(Ticker {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 

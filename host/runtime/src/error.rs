@@ -12,24 +12,40 @@ pub enum LoadError {
     #[error("discover: cannot read {}: {problem}. Build it, or put it there by renaming", path.display())]
     Read { path: PathBuf, problem: String },
     #[error("discover: {} is {size} bytes, more than the {limit} allowed for a component", path.display())]
-    TooBig { path: PathBuf, size: u64, limit: u64 },
-    #[error("compile: not a valid component: {0}. Was it copied completely? Drop files by renaming them into the folder")]
+    TooBig {
+        path: PathBuf,
+        size: u64,
+        limit: u64,
+    },
+    #[error(
+        "compile: not a valid component: {0}. Was it copied completely? Drop files by renaming them into the folder"
+    )]
     Compile(String),
     #[error("compile: this is a core module, not a component. Build it for wasm32-wasip2")]
     CoreModule,
-    #[error("verify: it exports no plugin interface of portcullis:plugin@0.1 (authenticator, authorizer, filter, handler); it exports {0}")]
+    #[error(
+        "verify: it exports no plugin interface of portcullis:plugin@0.1 (authenticator, authorizer, filter, handler); it exports {0}"
+    )]
     NotAPlugin(String),
-    #[error("verify: it exports several plugin interfaces ({0}); a component is one plugin of one kind")]
+    #[error(
+        "verify: it exports several plugin interfaces ({0}); a component is one plugin of one kind"
+    )]
     SeveralKinds(String),
     #[error("verify: it is a{} {is}, but its routes use it as a{} {was}", article(*is), article(*was))]
     KindChanged { was: Kind, is: Kind },
-    #[error("verify: it imports {0}, which no plugin is given. Plugins see no files, sockets, clocks or environment; use the SDK instead")]
+    #[error(
+        "verify: it imports {0}, which no plugin is given. Plugins see no files, sockets, clocks or environment; use the SDK instead"
+    )]
     Ungranted(String),
-    #[error("verify: it imports portcullis:plugin/upstream, but no upstream is granted to it. Add `upstreams = [\"…\"]` to its table")]
+    #[error(
+        "verify: it imports portcullis:plugin/upstream, but no upstream is granted to it. Add `upstreams = [\"…\"]` to its table"
+    )]
     NoUpstreams,
     #[error("verify: {0}")]
     Link(String),
-    #[error("verify: it starts with {needs} bytes of memory, more than its limit of {limit}. Raise limits.memory")]
+    #[error(
+        "verify: it starts with {needs} bytes of memory, more than its limit of {limit}. Raise limits.memory"
+    )]
     Memory { needs: u64, limit: usize },
     #[error("configure: it refused its settings: {0}")]
     Settings(String),

@@ -113,7 +113,10 @@ refusal_reasons! {
 
 impl RefusalReason {
     pub fn named(name: &str) -> Option<RefusalReason> {
-        Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, reason)| *reason)
+        Self::ALL
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, reason)| *reason)
     }
 }
 
@@ -132,7 +135,12 @@ impl std::fmt::Debug for Exchange {
 impl Exchange {
     /// The open set of attributes that the contract names.
     pub(crate) fn attr(&self, name: &str) -> Option<String> {
-        let claims = || self.caller.as_ref().map(|c| c.claims.as_slice()).unwrap_or_default();
+        let claims = || {
+            self.caller
+                .as_ref()
+                .map(|c| c.claims.as_slice())
+                .unwrap_or_default()
+        };
         Some(match name {
             "request.id" => self.request_id.to_string(),
             "route" => self.route.to_string(),

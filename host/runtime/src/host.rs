@@ -92,7 +92,10 @@ impl Session {
     fn count(&mut self) -> wasmtime::Result<&mut Exchange> {
         self.host_calls += 1;
         if self.host_calls > self.spec.host_calls {
-            bail!("it called the host more than {} times", self.spec.host_calls);
+            bail!(
+                "it called the host more than {} times",
+                self.spec.host_calls
+            );
         }
         Ok(&mut self.exchange)
     }
@@ -102,10 +105,20 @@ impl Session {
             Side::Request => matches!(self.writable, Writable::Query | Writable::Request),
             Side::Response => self.writable == Writable::Response,
         };
-        if allowed { Ok(()) } else { Err(Denied::Immutable) }
+        if allowed {
+            Ok(())
+        } else {
+            Err(Denied::Immutable)
+        }
     }
 
-    fn write_header(&mut self, side: Side, name: &str, value: Option<Vec<u8>>, add: bool) -> Result<(), Denied> {
+    fn write_header(
+        &mut self,
+        side: Side,
+        name: &str,
+        value: Option<Vec<u8>>,
+        add: bool,
+    ) -> Result<(), Denied> {
         self.may_write(side)?;
         let headers = self.exchange.headers_mut(side).ok_or(Denied::NotReady)?;
         let name = settable_name(name)?;
@@ -116,7 +129,8 @@ impl Session {
         if value.len() > MAX_HEADER_VALUE || headers.len() >= MAX_HEADERS {
             return Err(Denied::TooLarge);
         }
-        let value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| Denied::Invalid)?;
+        let value =
+            HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| Denied::Invalid)?;
         let done = if add {
             headers.try_append(name, value).map(drop)
         } else {
@@ -125,7 +139,12 @@ impl Session {
         done.map_err(|_| Denied::TooLarge)
     }
 
-    pub(crate) fn log(&mut self, level: telemetry::Level, message: &str, fields: &[(String, String)]) {
+    pub(crate) fn log(
+        &mut self,
+        level: telemetry::Level,
+        message: &str,
+        fields: &[(String, String)],
+    ) {
         self.log_lines += 1;
         if self.log_lines > MAX_LOG_LINES {
             if self.log_lines == MAX_LOG_LINES + 1 {
@@ -135,7 +154,11 @@ impl Session {
         }
         let mut line = printable(message, MAX_LOG_LINE);
         for (key, value) in fields.iter().take(16) {
-            line.push_str(&format!(" {}={}", printable(key, 64), printable(value, 256)));
+            line.push_str(&format!(
+                " {}={}",
+                printable(key, 64),
+                printable(value, 256)
+            ));
         }
         let (plugin, request_id) = (&*self.spec.name, &*self.exchange.request_id);
         match level {
@@ -150,7 +173,11 @@ impl Session {
 
 /// A stranger's text for a log line: no line breaks, no terminal control, bounded.
 pub(crate) fn printable(text: &str, max: usize) -> String {
-    let mut out: String = text.chars().take(max).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut out: String = text
+        .chars()
+        .take(max)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
     if text.chars().nth(max).is_some() {
         out.push('…');
     }
@@ -161,10 +188,23 @@ pub(crate) fn printable(text: &str, max: usize) -> String {
 pub(crate) fn settable_name(name: &str) -> Result<HeaderName, Denied> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Denied::Invalid)?;
     let owned = [
-        "connection", "content-length", "host", "keep-alive", "proxy-authenticate", "proxy-authorization",
-        "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+        "connection",
+        "content-length",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
     ];
-    if owned.contains(&name.as_str()) { Err(Denied::Forbidden) } else { Ok(name) }
+    if owned.contains(&name.as_str()) {
+        Err(Denied::Forbidden)
+    } else {
+        Ok(name)
+    }
 }
 
 fn side(side: types::Side) -> Side {
@@ -196,7 +236,9 @@ impl HostExchange for Session {
     fn set_target(&mut self, _: Resource<Handle>, text: String) -> Said<Result<(), Denied>> {
         let writable = self.writable;
         let exchange = self.count()?;
-        let Ok(target) = Target::parse(&text) else { return Ok(Err(Denied::Invalid)) };
+        let Ok(target) = Target::parse(&text) else {
+            return Ok(Err(Denied::Invalid));
+        };
         let same_path = target.path() == exchange.target.path();
         Ok(match writable {
             Writable::Request => Ok(exchange.target = target),
@@ -209,37 +251,86 @@ impl HostExchange for Session {
         Ok(self.count()?.attr(&name))
     }
 
-    fn header(&mut self, _: Resource<Handle>, s: types::Side, name: String) -> Said<Option<Vec<u8>>> {
+    fn header(
+        &mut self,
+        _: Resource<Handle>,
+        s: types::Side,
+        name: String,
+    ) -> Said<Option<Vec<u8>>> {
         let headers = self.count()?.headers(side(s));
-        Ok(headers.and_then(|h| h.get(name.as_str())).map(|v| v.as_bytes().to_vec()))
+        Ok(headers
+            .and_then(|h| h.get(name.as_str()))
+            .map(|v| v.as_bytes().to_vec()))
     }
 
-    fn header_all(&mut self, _: Resource<Handle>, s: types::Side, name: String) -> Said<Vec<Vec<u8>>> {
+    fn header_all(
+        &mut self,
+        _: Resource<Handle>,
+        s: types::Side,
+        name: String,
+    ) -> Said<Vec<Vec<u8>>> {
         let headers = self.count()?.headers(side(s));
-        Ok(headers.map(|h| h.get_all(name.as_str()).iter().map(|v| v.as_bytes().to_vec()).collect()).unwrap_or_default())
+        Ok(headers
+            .map(|h| {
+                h.get_all(name.as_str())
+                    .iter()
+                    .map(|v| v.as_bytes().to_vec())
+                    .collect()
+            })
+            .unwrap_or_default())
     }
 
-    fn headers_named(&mut self, _: Resource<Handle>, s: types::Side, names: Vec<String>) -> Said<Vec<Option<Vec<u8>>>> {
+    fn headers_named(
+        &mut self,
+        _: Resource<Handle>,
+        s: types::Side,
+        names: Vec<String>,
+    ) -> Said<Vec<Option<Vec<u8>>>> {
         let headers = self.count()?.headers(side(s));
-        let value = |name: &String| headers.and_then(|h| h.get(name.as_str())).map(|v| v.as_bytes().to_vec());
+        let value = |name: &String| {
+            headers
+                .and_then(|h| h.get(name.as_str()))
+                .map(|v| v.as_bytes().to_vec())
+        };
         Ok(names.iter().map(value).collect())
     }
 
     fn headers(&mut self, _: Resource<Handle>, s: types::Side) -> Said<Vec<Field>> {
-        Ok(self.count()?.headers(side(s)).map(fields).unwrap_or_default())
+        Ok(self
+            .count()?
+            .headers(side(s))
+            .map(fields)
+            .unwrap_or_default())
     }
 
-    fn set_header(&mut self, _: Resource<Handle>, s: types::Side, name: String, value: Vec<u8>) -> Said<Result<(), Denied>> {
+    fn set_header(
+        &mut self,
+        _: Resource<Handle>,
+        s: types::Side,
+        name: String,
+        value: Vec<u8>,
+    ) -> Said<Result<(), Denied>> {
         self.count()?;
         Ok(self.write_header(side(s), &name, Some(value), false))
     }
 
-    fn add_header(&mut self, _: Resource<Handle>, s: types::Side, name: String, value: Vec<u8>) -> Said<Result<(), Denied>> {
+    fn add_header(
+        &mut self,
+        _: Resource<Handle>,
+        s: types::Side,
+        name: String,
+        value: Vec<u8>,
+    ) -> Said<Result<(), Denied>> {
         self.count()?;
         Ok(self.write_header(side(s), &name, Some(value), true))
     }
 
-    fn remove_header(&mut self, _: Resource<Handle>, s: types::Side, name: String) -> Said<Result<(), Denied>> {
+    fn remove_header(
+        &mut self,
+        _: Resource<Handle>,
+        s: types::Side,
+        name: String,
+    ) -> Said<Result<(), Denied>> {
         self.count()?;
         Ok(self.write_header(side(s), &name, None, false))
     }
@@ -253,22 +344,45 @@ impl HostExchange for Session {
         if let Err(denied) = self.may_write(Side::Response) {
             return Ok(Err(denied));
         }
-        let Some(response) = &mut self.exchange.response else { return Ok(Err(Denied::NotReady)) };
-        Ok(final_status(code).map(|status| response.status = status).ok_or(Denied::Invalid))
+        let Some(response) = &mut self.exchange.response else {
+            return Ok(Err(Denied::NotReady));
+        };
+        Ok(final_status(code)
+            .map(|status| response.status = status)
+            .ok_or(Denied::Invalid))
     }
 
     fn body_length(&mut self, _: Resource<Handle>, s: types::Side) -> Said<Option<u64>> {
-        Ok(self.count()?.body_mut(side(s)).as_ref().map(|b| b.len() as u64))
+        Ok(self
+            .count()?
+            .body_mut(side(s))
+            .as_ref()
+            .map(|b| b.len() as u64))
     }
 
-    fn read_body(&mut self, _: Resource<Handle>, s: types::Side, offset: u64, max: u32) -> Said<Result<Vec<u8>, Denied>> {
-        let Some(body) = self.count()?.body_mut(side(s)) else { return Ok(Err(Denied::NotReady)) };
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(body.len());
+    fn read_body(
+        &mut self,
+        _: Resource<Handle>,
+        s: types::Side,
+        offset: u64,
+        max: u32,
+    ) -> Said<Result<Vec<u8>, Denied>> {
+        let Some(body) = self.count()?.body_mut(side(s)) else {
+            return Ok(Err(Denied::NotReady));
+        };
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(body.len());
         let end = start.saturating_add(max as usize).min(body.len());
         Ok(Ok(body[start..end].to_vec()))
     }
 
-    fn replace_body(&mut self, _: Resource<Handle>, s: types::Side, body: Vec<u8>) -> Said<Result<(), Denied>> {
+    fn replace_body(
+        &mut self,
+        _: Resource<Handle>,
+        s: types::Side,
+        body: Vec<u8>,
+    ) -> Said<Result<(), Denied>> {
         self.count()?;
         if let Err(denied) = self.may_write(side(s)) {
             return Ok(Err(denied));
@@ -284,7 +398,12 @@ impl HostExchange for Session {
         Ok(vars.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone()))
     }
 
-    fn set_var(&mut self, _: Resource<Handle>, key: String, value: Vec<u8>) -> Said<Result<(), Denied>> {
+    fn set_var(
+        &mut self,
+        _: Resource<Handle>,
+        key: String,
+        value: Vec<u8>,
+    ) -> Said<Result<(), Denied>> {
         let vars = &mut self.count()?.vars;
         if key.len() > 256 || value.len() > MAX_VAR {
             return Ok(Err(Denied::TooLarge));
@@ -306,7 +425,9 @@ impl HostExchange for Session {
 
 /// 1xx and numbers outside 200–599 are not a plugin's to send.
 pub(crate) fn final_status(code: u16) -> Option<StatusCode> {
-    StatusCode::from_u16(code).ok().filter(|s| (200..600).contains(&s.as_u16()))
+    StatusCode::from_u16(code)
+        .ok()
+        .filter(|s| (200..600).contains(&s.as_u16()))
 }
 
 impl exchange::Host for Session {}
@@ -326,7 +447,12 @@ impl telemetry::Host for Session {
         })
     }
 
-    fn log(&mut self, level: telemetry::Level, message: String, fields: Vec<(String, String)>) -> Said<()> {
+    fn log(
+        &mut self,
+        level: telemetry::Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> Said<()> {
         self.count()?;
         Session::log(self, level, &message, &fields);
         Ok(())
@@ -351,19 +477,31 @@ impl clock::Host for Session {
 }
 
 impl upstream::Host for Session {
-    async fn send(&mut self, call: upstream::Call) -> Said<Result<upstream::Answer, upstream::CallError>> {
+    async fn send(
+        &mut self,
+        call: upstream::Call,
+    ) -> Said<Result<upstream::Answer, upstream::CallError>> {
         let mut answers = self.send_all(vec![call]).await?;
         Ok(answers.pop().unwrap_or(Err(upstream::CallError::Cancelled)))
     }
 
-    async fn send_all(&mut self, calls: Vec<upstream::Call>) -> Said<Vec<Result<upstream::Answer, upstream::CallError>>> {
+    async fn send_all(
+        &mut self,
+        calls: Vec<upstream::Call>,
+    ) -> Said<Vec<Result<upstream::Answer, upstream::CallError>>> {
         self.count()?;
         if calls.len() > MAX_FAN_OUT {
-            return Ok(calls.iter().map(|_| Err(upstream::CallError::Budget)).collect());
+            return Ok(calls
+                .iter()
+                .map(|_| Err(upstream::CallError::Budget))
+                .collect());
         }
         // The calls run as one set inside this future: dropping it (a time-out, a client gone) cancels them all.
         let mut running = tokio::task::JoinSet::new();
-        let mut answers: Vec<_> = calls.iter().map(|_| Err(upstream::CallError::Cancelled)).collect();
+        let mut answers: Vec<_> = calls
+            .iter()
+            .map(|_| Err(upstream::CallError::Cancelled))
+            .collect();
         for (slot, call) in calls.into_iter().enumerate() {
             match self.check_call(call) {
                 Ok((outbound, call)) => {
@@ -382,14 +520,27 @@ impl upstream::Host for Session {
 }
 
 impl Session {
-    fn check_call(&self, call: upstream::Call) -> Result<(Arc<dyn crate::Outbound>, Call), upstream::CallError> {
+    fn check_call(
+        &self,
+        call: upstream::Call,
+    ) -> Result<(Arc<dyn crate::Outbound>, Call), upstream::CallError> {
         use upstream::CallError as E;
-        if !self.spec.upstreams.iter().any(|granted| **granted == *call.upstream) {
+        if !self
+            .spec
+            .upstreams
+            .iter()
+            .any(|granted| **granted == *call.upstream)
+        {
             return Err(E::NotGranted);
         }
-        let outbound = self.exchange.outbound.clone().ok_or(E::Other("no upstreams while configuring".into()))?;
+        let outbound = self
+            .exchange
+            .outbound
+            .clone()
+            .ok_or(E::Other("no upstreams while configuring".into()))?;
         let target = Target::parse(&call.path_and_query).map_err(|e| E::Invalid(e.to_string()))?;
-        let method = Method::from_bytes(call.method.as_bytes()).map_err(|_| E::Invalid("the method".into()))?;
+        let method = Method::from_bytes(call.method.as_bytes())
+            .map_err(|_| E::Invalid("the method".into()))?;
         if method == Method::CONNECT || method == Method::TRACE {
             return Err(E::Invalid("the method".into()));
         }
@@ -406,7 +557,15 @@ impl Session {
             0 => 1024 * 1024,
             n => n as usize,
         };
-        Ok((outbound, Call { upstream: call.upstream, request, timeout, max_response: max_response.min(self.spec.memory) }))
+        Ok((
+            outbound,
+            Call {
+                upstream: call.upstream,
+                request,
+                timeout,
+                max_response: max_response.min(self.spec.memory),
+            },
+        ))
     }
 }
 
@@ -423,11 +582,15 @@ pub(crate) fn checked_headers(fields: Vec<Field>) -> Result<HeaderMap, String> {
             _ => format!("`{shown}` is not a header name"),
         })?;
         if field.value.len() > MAX_HEADER_VALUE {
-            return Err(format!("the value of header `{shown}` is larger than {MAX_HEADER_VALUE} bytes"));
+            return Err(format!(
+                "the value of header `{shown}` is larger than {MAX_HEADER_VALUE} bytes"
+            ));
         }
         let value = HeaderValue::from_maybe_shared(Bytes::from(field.value))
             .map_err(|_| format!("the value of header `{shown}` has a byte that HTTP forbids"))?;
-        headers.try_append(name, value).map_err(|_| "too many headers".to_owned())?;
+        headers
+            .try_append(name, value)
+            .map_err(|_| "too many headers".to_owned())?;
     }
     Ok(headers)
 }

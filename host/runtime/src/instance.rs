@@ -53,7 +53,9 @@ pub(crate) struct Live {
 impl Pre {
     pub(crate) fn new(kind: Kind, pre: InstancePre<Session>) -> wasmtime::Result<Pre> {
         Ok(match kind {
-            Kind::Authenticator => Pre::Authenticator(authenticator::AuthenticatorPluginPre::new(pre)?),
+            Kind::Authenticator => {
+                Pre::Authenticator(authenticator::AuthenticatorPluginPre::new(pre)?)
+            }
             Kind::Authorizer => Pre::Authorizer(authorizer::AuthorizerPluginPre::new(pre)?),
             Kind::Filter => Pre::Filter(filter::FilterPluginPre::new(pre)?),
             Kind::Handler => Pre::Handler(handler::HandlerPluginPre::new(pre)?),
@@ -89,7 +91,9 @@ impl Live {
         match tokio::time::timeout(time, started).await {
             Err(_) => Err(CallError::TimedOut(time)),
             Ok(Err(error)) => Err(call_error(&error, time)),
-            Ok(Ok((_, Err(refused)))) => Err(CallError::Failed(crate::host::printable(&refused, 2000))),
+            Ok(Ok((_, Err(refused)))) => {
+                Err(CallError::Failed(crate::host::printable(&refused, 2000)))
+            }
             Ok(Ok((bound, Ok(registration)))) => Ok((Live { store, bound }, registration)),
         }
     }
@@ -98,9 +102,14 @@ impl Live {
         &mut self,
         x: &mut Exchange,
     ) -> Result<Result<identity::Caller, outcome::Fault>, CallError> {
-        let Bound::Authenticator(bound) = &self.bound else { return Err(wrong_kind()) };
+        let Bound::Authenticator(bound) = &self.bound else {
+            return Err(wrong_kind());
+        };
         let call = async |store: &mut Store<Session>| {
-            bound.portcullis_plugin_authenticator().call_authenticate(store, handle()).await
+            bound
+                .portcullis_plugin_authenticator()
+                .call_authenticate(store, handle())
+                .await
         };
         entered(&mut self.store, x, Writable::Query, call).await
     }
@@ -110,9 +119,14 @@ impl Live {
         x: &mut Exchange,
         caller: &identity::Caller,
     ) -> Result<Result<(), outcome::Fault>, CallError> {
-        let Bound::Authorizer(bound) = &self.bound else { return Err(wrong_kind()) };
+        let Bound::Authorizer(bound) = &self.bound else {
+            return Err(wrong_kind());
+        };
         let call = async |store: &mut Store<Session>| {
-            bound.portcullis_plugin_authorizer().call_authorize(store, handle(), caller).await
+            bound
+                .portcullis_plugin_authorizer()
+                .call_authorize(store, handle(), caller)
+                .await
         };
         entered(&mut self.store, x, Writable::Nothing, call).await
     }
@@ -122,7 +136,9 @@ impl Live {
         x: &mut Exchange,
         phase: FilterPhase,
     ) -> Result<Result<outcome::Verdict, outcome::Fault>, CallError> {
-        let Bound::Filter(bound) = &self.bound else { return Err(wrong_kind()) };
+        let Bound::Filter(bound) = &self.bound else {
+            return Err(wrong_kind());
+        };
         let guest = bound.portcullis_plugin_filter();
         let store = &mut self.store;
         match phase {
@@ -131,7 +147,8 @@ impl Live {
                 entered(store, x, Writable::Request, call).await
             }
             FilterPhase::RequestBody => {
-                let call = async |s: &mut Store<Session>| guest.call_on_request_body(s, handle()).await;
+                let call =
+                    async |s: &mut Store<Session>| guest.call_on_request_body(s, handle()).await;
                 entered(store, x, Writable::Request, call).await
             }
             FilterPhase::Response => {
@@ -139,16 +156,26 @@ impl Live {
                 entered(store, x, Writable::Response, call).await
             }
             FilterPhase::ResponseBody => {
-                let call = async |s: &mut Store<Session>| guest.call_on_response_body(s, handle()).await;
+                let call =
+                    async |s: &mut Store<Session>| guest.call_on_response_body(s, handle()).await;
                 entered(store, x, Writable::Response, call).await
             }
         }
     }
 
-    pub(crate) async fn handle(&mut self, x: &mut Exchange) -> Result<Result<outcome::Reply, outcome::Fault>, CallError> {
-        let Bound::Handler(bound) = &self.bound else { return Err(wrong_kind()) };
-        let call =
-            async |store: &mut Store<Session>| bound.portcullis_plugin_handler().call_handle(store, handle()).await;
+    pub(crate) async fn handle(
+        &mut self,
+        x: &mut Exchange,
+    ) -> Result<Result<outcome::Reply, outcome::Fault>, CallError> {
+        let Bound::Handler(bound) = &self.bound else {
+            return Err(wrong_kind());
+        };
+        let call = async |store: &mut Store<Session>| {
+            bound
+                .portcullis_plugin_handler()
+                .call_handle(store, handle())
+                .await
+        };
         entered(&mut self.store, x, Writable::Nothing, call).await
     }
 }
@@ -175,7 +202,11 @@ fn new_store(runtime: &Runtime, spec: &Arc<Spec>, time: Duration) -> Store<Sessi
     store.set_epoch_deadline(1);
     // Each tick that a guest runs it gives way to other requests of its worker; past its time it is stopped.
     store.epoch_deadline_callback(move |store| {
-        let limit = if store.data().configured { store.data().spec.time } else { time };
+        let limit = if store.data().configured {
+            store.data().spec.time
+        } else {
+            time
+        };
         if store.data().started.elapsed() > limit {
             return Err(Overrun.into());
         }
@@ -195,10 +226,26 @@ async fn configure(
     json: &str,
 ) -> wasmtime::Result<Result<Registration, String>> {
     let configured = match bound {
-        Bound::Authenticator(b) => b.portcullis_plugin_authenticator().call_configure(&mut *store, json).await,
-        Bound::Authorizer(b) => b.portcullis_plugin_authorizer().call_configure(&mut *store, json).await,
-        Bound::Filter(b) => b.portcullis_plugin_filter().call_configure(&mut *store, json).await,
-        Bound::Handler(b) => b.portcullis_plugin_handler().call_configure(&mut *store, json).await,
+        Bound::Authenticator(b) => {
+            b.portcullis_plugin_authenticator()
+                .call_configure(&mut *store, json)
+                .await
+        }
+        Bound::Authorizer(b) => {
+            b.portcullis_plugin_authorizer()
+                .call_configure(&mut *store, json)
+                .await
+        }
+        Bound::Filter(b) => {
+            b.portcullis_plugin_filter()
+                .call_configure(&mut *store, json)
+                .await
+        }
+        Bound::Handler(b) => {
+            b.portcullis_plugin_handler()
+                .call_configure(&mut *store, json)
+                .await
+        }
     };
     store.data_mut().configured = true;
     configured

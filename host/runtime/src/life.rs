@@ -78,7 +78,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 4] = [Kind::Authenticator, Kind::Authorizer, Kind::Filter, Kind::Handler];
+    const ALL: [Kind; 4] = [
+        Kind::Authenticator,
+        Kind::Authorizer,
+        Kind::Filter,
+        Kind::Handler,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -132,10 +137,17 @@ pub struct Configured {
 impl Artifact {
     /// Reads a component file, at most 32 MiB.
     pub fn read(path: &Path) -> Result<Artifact, LoadError> {
-        let problem = |e: std::io::Error| LoadError::Read { path: path.to_owned(), problem: e.to_string() };
+        let problem = |e: std::io::Error| LoadError::Read {
+            path: path.to_owned(),
+            problem: e.to_string(),
+        };
         let size = std::fs::metadata(path).map_err(problem)?.len();
         if size > MAX_COMPONENT {
-            return Err(LoadError::TooBig { path: path.to_owned(), size, limit: MAX_COMPONENT });
+            return Err(LoadError::TooBig {
+                path: path.to_owned(),
+                size,
+                limit: MAX_COMPONENT,
+            });
         }
         let bytes = std::fs::read(path).map_err(problem)?;
         Ok(Artifact::from_bytes(path.to_owned(), bytes))
@@ -143,7 +155,11 @@ impl Artifact {
 
     pub fn from_bytes(path: PathBuf, bytes: Vec<u8>) -> Artifact {
         let digest = Digest(Sha256::digest(&bytes).into());
-        Artifact { path, bytes, digest }
+        Artifact {
+            path,
+            bytes,
+            digest,
+        }
     }
 
     pub fn digest(&self) -> Digest {
@@ -162,7 +178,10 @@ impl Artifact {
         }
         let component = Component::from_binary(&runtime.engine, &self.bytes)
             .map_err(|error| LoadError::Compile(one_line(&error)))?;
-        Ok(Compiled { component, digest: self.digest })
+        Ok(Compiled {
+            component,
+            digest: self.digest,
+        })
     }
 }
 
@@ -177,30 +196,54 @@ impl Compiled {
     pub fn verify(self, runtime: &Runtime, spec: Spec) -> Result<Verified, LoadError> {
         let kind = self.kind(runtime)?;
         let imports = self.granted_imports(runtime, &spec)?;
-        if let Some(needs) = self.component.resources_required().and_then(|r| r.max_initial_memory_size)
+        if let Some(needs) = self
+            .component
+            .resources_required()
+            .and_then(|r| r.max_initial_memory_size)
             && needs > spec.memory as u64
         {
-            return Err(LoadError::Memory { needs, limit: spec.memory });
+            return Err(LoadError::Memory {
+                needs,
+                limit: spec.memory,
+            });
         }
         let linked = runtime
             .linker
             .instantiate_pre(&self.component)
             .map_err(|error| LoadError::Link(one_line(&error)))?;
         let pre = Pre::new(kind, linked).map_err(|error| LoadError::Link(one_line(&error)))?;
-        Ok(Verified { runtime: runtime.clone(), pre, kind, digest: self.digest, spec: Arc::new(spec), imports })
+        Ok(Verified {
+            runtime: runtime.clone(),
+            pre,
+            kind,
+            digest: self.digest,
+            spec: Arc::new(spec),
+            imports,
+        })
     }
 
     fn kind(&self, runtime: &Runtime) -> Result<Kind, LoadError> {
         let ty = self.component.component_type();
-        let exports: Vec<String> = ty.exports(&runtime.engine).map(|(name, _)| name.to_owned()).collect();
-        let exported = |kind: &Kind| exports.iter().any(|name| interface(name) == Some((kind.as_str(), true)));
+        let exports: Vec<String> = ty
+            .exports(&runtime.engine)
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        let exported = |kind: &Kind| {
+            exports
+                .iter()
+                .any(|name| interface(name) == Some((kind.as_str(), true)))
+        };
         let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(exported).collect();
         match kinds.as_slice() {
             [kind] => Ok(*kind),
             [] if exports.is_empty() => Err(LoadError::NotAPlugin("nothing".into())),
             [] => Err(LoadError::NotAPlugin(exports.join(", "))),
             several => Err(LoadError::SeveralKinds(
-                several.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", "),
+                several
+                    .iter()
+                    .map(|kind| kind.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
             )),
         }
     }
@@ -212,7 +255,9 @@ impl Compiled {
         for (name, item) in ty.imports(&runtime.engine) {
             let bare = name.split('@').next().unwrap_or(name);
             match interface(name) {
-                Some(("upstream", true)) if spec.upstreams.is_empty() && has_functions(&item.ty, runtime) => {
+                Some(("upstream", true))
+                    if spec.upstreams.is_empty() && has_functions(&item.ty, runtime) =>
+                {
                     return Err(LoadError::NoUpstreams);
                 }
                 Some((_, true)) => {}
@@ -221,14 +266,23 @@ impl Compiled {
             }
             imports.push(name.to_owned());
         }
-        if refused.is_empty() { Ok(imports) } else { Err(LoadError::Ungranted(refused.join(", "))) }
+        if refused.is_empty() {
+            Ok(imports)
+        } else {
+            Err(LoadError::Ungranted(refused.join(", ")))
+        }
     }
 }
 
 /// Splits "portcullis:plugin/filter@0.1.0" into ("filter", version fits).
 fn interface(name: &str) -> Option<(&str, bool)> {
     let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
-    Some((interface, version.rsplit_once('.').is_some_and(|(track, _)| track == VERSION)))
+    Some((
+        interface,
+        version
+            .rsplit_once('.')
+            .is_some_and(|(track, _)| track == VERSION),
+    ))
 }
 
 /// An interface imported for its types alone asks for nothing.
@@ -257,7 +311,11 @@ impl Verified {
             other => LoadError::Configure(other.to_string()),
         })?;
         let body_limit = registration.body_limit as usize;
-        Ok(Configured { phases: Phases::from(registration.phases), body_limit, verified: self })
+        Ok(Configured {
+            phases: Phases::from(registration.phases),
+            body_limit,
+            verified: self,
+        })
     }
 }
 
@@ -267,7 +325,16 @@ impl Configured {
     /// The plugin as routes use it.
     pub fn serve(self) -> Arc<Plugin> {
         let v = self.verified;
-        Arc::new(Plugin::new(v.runtime, v.pre, v.kind, v.digest, v.spec, v.imports, self.phases, self.body_limit))
+        Arc::new(Plugin::new(
+            v.runtime,
+            v.pre,
+            v.kind,
+            v.digest,
+            v.spec,
+            v.imports,
+            self.phases,
+            self.body_limit,
+        ))
     }
 }
 

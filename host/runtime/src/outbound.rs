@@ -30,7 +30,8 @@ pub enum OutboundError {
     Other(String),
 }
 
-pub type OutboundFuture = Pin<Box<dyn Future<Output = Result<Response<Bytes>, OutboundError>> + Send>>;
+pub type OutboundFuture =
+    Pin<Box<dyn Future<Output = Result<Response<Bytes>, OutboundError>> + Send>>;
 
 /// Implemented by the proxy for the generation that the exchange leases.
 pub trait Outbound: Send + Sync {

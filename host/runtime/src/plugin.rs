@@ -49,7 +49,11 @@ pub struct Slot(Option<Box<Live>>);
 
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Plugin({} {} {:?})", self.kind, self.spec.name, self.digest)
+        write!(
+            f,
+            "Plugin({} {} {:?})",
+            self.kind, self.spec.name, self.digest
+        )
     }
 }
 
@@ -112,7 +116,10 @@ impl Plugin {
 
     /// Calls so far, and how many of them failed (a refusal is not a failure).
     pub fn counts(&self) -> (u64, u64) {
-        (self.calls.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
+        (
+            self.calls.load(Ordering::Relaxed),
+            self.failures.load(Ordering::Relaxed),
+        )
     }
 
     /// Asks who the caller is.
@@ -142,26 +149,47 @@ impl Plugin {
         valid_reply(self.settle(live, answer)?)
     }
 
-    pub async fn on_request(&self, x: &mut Exchange, slot: &mut Slot) -> Result<Outcome, CallError> {
+    pub async fn on_request(
+        &self,
+        x: &mut Exchange,
+        slot: &mut Slot,
+    ) -> Result<Outcome, CallError> {
         self.filter(x, FilterPhase::Request, slot).await
     }
 
     /// `x.request_body` must hold the body.
-    pub async fn on_request_body(&self, x: &mut Exchange, slot: &mut Slot) -> Result<Outcome, CallError> {
+    pub async fn on_request_body(
+        &self,
+        x: &mut Exchange,
+        slot: &mut Slot,
+    ) -> Result<Outcome, CallError> {
         self.filter(x, FilterPhase::RequestBody, slot).await
     }
 
     /// `x.response` must hold the response.
-    pub async fn on_response(&self, x: &mut Exchange, slot: &mut Slot) -> Result<Outcome, CallError> {
+    pub async fn on_response(
+        &self,
+        x: &mut Exchange,
+        slot: &mut Slot,
+    ) -> Result<Outcome, CallError> {
         self.filter(x, FilterPhase::Response, slot).await
     }
 
     /// `x.response_body` must hold the body.
-    pub async fn on_response_body(&self, x: &mut Exchange, slot: &mut Slot) -> Result<Outcome, CallError> {
+    pub async fn on_response_body(
+        &self,
+        x: &mut Exchange,
+        slot: &mut Slot,
+    ) -> Result<Outcome, CallError> {
         self.filter(x, FilterPhase::ResponseBody, slot).await
     }
 
-    async fn filter(&self, x: &mut Exchange, phase: FilterPhase, slot: &mut Slot) -> Result<Outcome, CallError> {
+    async fn filter(
+        &self,
+        x: &mut Exchange,
+        phase: FilterPhase,
+        slot: &mut Slot,
+    ) -> Result<Outcome, CallError> {
         let mut live = self.obtain(slot.0.take()).await?;
         let answer = live.filter(x, phase).await;
         let verdict = if self.more_after(phase) && !self.spec.kept {
@@ -190,7 +218,13 @@ impl Plugin {
 
     async fn obtain(&self, held: Option<Box<Live>>) -> Result<Box<Live>, CallError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let ready = held.or_else(|| if self.spec.kept { self.kept.pop() } else { None });
+        let ready = held.or_else(|| {
+            if self.spec.kept {
+                self.kept.pop()
+            } else {
+                None
+            }
+        });
         if let Some(live) = ready {
             return Ok(live);
         }
@@ -205,7 +239,11 @@ impl Plugin {
     }
 
     /// Ends a call: an instance that returned may serve again where it is kept; any other is dropped here.
-    fn settle<T>(&self, live: Box<Live>, answer: Result<Result<T, outcome::Fault>, CallError>) -> Result<T, CallError> {
+    fn settle<T>(
+        &self,
+        live: Box<Live>,
+        answer: Result<Result<T, outcome::Fault>, CallError>,
+    ) -> Result<T, CallError> {
         if self.spec.kept && answer.is_ok() {
             // Full: enough instances wait already, this one goes.
             drop(self.kept.push(live));
@@ -213,7 +251,10 @@ impl Plugin {
         self.judge(answer)
     }
 
-    fn judge<T>(&self, answer: Result<Result<T, outcome::Fault>, CallError>) -> Result<T, CallError> {
+    fn judge<T>(
+        &self,
+        answer: Result<Result<T, outcome::Fault>, CallError>,
+    ) -> Result<T, CallError> {
         let error = match answer {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(outcome::Fault::Refuse(refusal))) => match valid_refusal(refusal) {
@@ -241,24 +282,40 @@ impl From<types::Phases> for Phases {
 
 fn valid_caller(caller: identity::Caller) -> Result<Caller, CallError> {
     if caller.id.is_empty() || caller.id.len() > 256 || caller.id.chars().any(char::is_control) {
-        return Err(CallError::Invalid("a caller id must have 1 to 256 printable characters".into()));
+        return Err(CallError::Invalid(
+            "a caller id must have 1 to 256 printable characters".into(),
+        ));
     }
     if caller.roles.len() > 64 || caller.claims.len() > 64 {
-        return Err(CallError::Invalid("a caller has at most 64 roles and 64 claims".into()));
+        return Err(CallError::Invalid(
+            "a caller has at most 64 roles and 64 claims".into(),
+        ));
     }
-    Ok(Caller { id: caller.id.into(), roles: caller.roles, claims: caller.claims })
+    Ok(Caller {
+        id: caller.id.into(),
+        roles: caller.roles,
+        claims: caller.claims,
+    })
 }
 
 fn valid_reply(reply: outcome::Reply) -> Result<Reply, CallError> {
     let status = final_status(reply.status)
         .ok_or_else(|| CallError::Invalid(format!("{} is not a final status", reply.status)))?;
     let headers = checked_headers(reply.fields).map_err(CallError::Invalid)?;
-    Ok(Reply { status, headers, body: Bytes::from(reply.body) })
+    Ok(Reply {
+        status,
+        headers,
+        body: Bytes::from(reply.body),
+    })
 }
 
 fn valid_refusal(refusal: outcome::Refusal) -> Result<Refusal, CallError> {
-    let reason = RefusalReason::named(&refusal.reason)
-        .ok_or_else(|| CallError::Invalid(format!("no refusal is named `{}`", printable(&refusal.reason, 64))))?;
+    let reason = RefusalReason::named(&refusal.reason).ok_or_else(|| {
+        CallError::Invalid(format!(
+            "no refusal is named `{}`",
+            printable(&refusal.reason, 64)
+        ))
+    })?;
     let headers = checked_headers(refusal.fields).map_err(CallError::Invalid)?;
     Ok(Refusal {
         reason,

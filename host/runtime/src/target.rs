@@ -89,7 +89,9 @@ fn is_unreserved(b: u8) -> bool {
 fn check_query(query: Option<&str>) -> Result<(), TargetError> {
     // Lenient as browsers are: any visible ASCII. What must not pass are controls, spaces and raw UTF-8.
     match query {
-        Some(q) if !q.bytes().all(|b| b.is_ascii_graphic() && b != b'#') => Err(TargetError::Character),
+        Some(q) if !q.bytes().all(|b| b.is_ascii_graphic() && b != b'#') => {
+            Err(TargetError::Character)
+        }
         _ => Ok(()),
     }
 }
@@ -171,7 +173,9 @@ fn decode_unreserved(path: &str) -> Result<String, TargetError> {
 }
 
 fn hex_value(b: u8) -> Option<u8> {
-    char::from(b).to_digit(16).and_then(|v| u8::try_from(v).ok())
+    char::from(b)
+        .to_digit(16)
+        .and_then(|v| u8::try_from(v).ok())
 }
 
 #[cfg(test)]
@@ -212,7 +216,11 @@ mod tests {
         ];
         for (raw, want) in cases {
             let got = Target::parse(raw);
-            assert_eq!(got.as_ref().map(Target::as_str), want.as_ref().copied().map_err(|e| e), "{raw}");
+            assert_eq!(
+                got.as_ref().map(Target::as_str),
+                want.as_ref().copied().map_err(|e| e),
+                "{raw}"
+            );
         }
     }
 

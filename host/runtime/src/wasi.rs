@@ -50,46 +50,66 @@ pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
     wasmtime_wasi_io::add_to_linker_async(linker)?;
 
     let mut environment = linker.instance(&format!("wasi:cli/environment@{VERSION}"))?;
-    environment.func_wrap("get-environment", |_, ()| Ok((Vec::<(String, String)>::new(),)))?;
+    environment.func_wrap("get-environment", |_, ()| {
+        Ok((Vec::<(String, String)>::new(),))
+    })?;
     environment.func_wrap("get-arguments", |_, ()| Ok((Vec::<String>::new(),)))?;
     environment.func_wrap("initial-cwd", |_, ()| Ok((None::<String>,)))?;
 
-    linker.instance(&format!("wasi:cli/exit@{VERSION}"))?.func_wrap(
-        "exit",
-        |_, (_status,): (Result<(), ()>,)| -> wasmtime::Result<()> { wasmtime::bail!("it called exit") },
-    )?;
+    linker
+        .instance(&format!("wasi:cli/exit@{VERSION}"))?
+        .func_wrap(
+            "exit",
+            |_, (_status,): (Result<(), ()>,)| -> wasmtime::Result<()> {
+                wasmtime::bail!("it called exit")
+            },
+        )?;
 
-    linker.instance(&format!("wasi:cli/stdin@{VERSION}"))?.func_wrap("get-stdin", |mut store, ()| {
-        let stream: DynInputStream = Box::new(Empty);
-        Ok((store.data_mut().table.push(stream)?,))
-    })?;
-    linker.instance(&format!("wasi:cli/stdout@{VERSION}"))?.func_wrap("get-stdout", |mut store, ()| {
-        let stream: DynOutputStream = Box::new(Lines::default());
-        Ok((store.data_mut().table.push(stream)?,))
-    })?;
-    linker.instance(&format!("wasi:cli/stderr@{VERSION}"))?.func_wrap("get-stderr", |mut store, ()| {
-        let session = store.data_mut();
-        let stream: DynOutputStream = Box::new(Lines::of(session));
-        Ok((session.table.push(stream)?,))
-    })?;
+    linker
+        .instance(&format!("wasi:cli/stdin@{VERSION}"))?
+        .func_wrap("get-stdin", |mut store, ()| {
+            let stream: DynInputStream = Box::new(Empty);
+            Ok((store.data_mut().table.push(stream)?,))
+        })?;
+    linker
+        .instance(&format!("wasi:cli/stdout@{VERSION}"))?
+        .func_wrap("get-stdout", |mut store, ()| {
+            let stream: DynOutputStream = Box::new(Lines::default());
+            Ok((store.data_mut().table.push(stream)?,))
+        })?;
+    linker
+        .instance(&format!("wasi:cli/stderr@{VERSION}"))?
+        .func_wrap("get-stderr", |mut store, ()| {
+            let session = store.data_mut();
+            let stream: DynOutputStream = Box::new(Lines::of(session));
+            Ok((session.table.push(stream)?,))
+        })?;
 
-    linker.instance(&format!("wasi:cli/terminal-input@{VERSION}"))?.resource(
-        "terminal-input",
-        ResourceType::host::<TerminalInput>(),
-        |_, _| Ok(()),
-    )?;
-    linker.instance(&format!("wasi:cli/terminal-output@{VERSION}"))?.resource(
-        "terminal-output",
-        ResourceType::host::<TerminalOutput>(),
-        |_, _| Ok(()),
-    )?;
+    linker
+        .instance(&format!("wasi:cli/terminal-input@{VERSION}"))?
+        .resource(
+            "terminal-input",
+            ResourceType::host::<TerminalInput>(),
+            |_, _| Ok(()),
+        )?;
+    linker
+        .instance(&format!("wasi:cli/terminal-output@{VERSION}"))?
+        .resource(
+            "terminal-output",
+            ResourceType::host::<TerminalOutput>(),
+            |_, _| Ok(()),
+        )?;
     linker
         .instance(&format!("wasi:cli/terminal-stdin@{VERSION}"))?
-        .func_wrap("get-terminal-stdin", |_, ()| Ok((None::<Resource<TerminalInput>>,)))?;
+        .func_wrap("get-terminal-stdin", |_, ()| {
+            Ok((None::<Resource<TerminalInput>>,))
+        })?;
     for name in ["stdout", "stderr"] {
         linker
             .instance(&format!("wasi:cli/terminal-{name}@{VERSION}"))?
-            .func_wrap(&format!("get-terminal-{name}"), |_, ()| Ok((None::<Resource<TerminalOutput>>,)))?;
+            .func_wrap(&format!("get-terminal-{name}"), |_, ()| {
+                Ok((None::<Resource<TerminalOutput>>,))
+            })?;
     }
 
     linker
@@ -133,7 +153,10 @@ const MAX_PRINTED: usize = 4096;
 
 impl Lines {
     fn of(session: &Session) -> Lines {
-        Lines { text: Vec::new(), plugin: session.spec.name.to_string() }
+        Lines {
+            text: Vec::new(),
+            plugin: session.spec.name.to_string(),
+        }
     }
 }
 
@@ -162,9 +185,9 @@ impl Drop for Lines {
     fn drop(&mut self) {
         // Stdout has no plugin name and goes nowhere.
         if !self.text.is_empty() && !self.plugin.is_empty() {
-            let text = crate::host::printable(String::from_utf8_lossy(&self.text).trim_end(), MAX_PRINTED);
+            let text =
+                crate::host::printable(String::from_utf8_lossy(&self.text).trim_end(), MAX_PRINTED);
             tracing::event!(tracing::Level::WARN, plugin = %self.plugin, "printed: {text}");
         }
     }
 }
-
