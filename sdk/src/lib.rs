@@ -77,3 +77,8 @@ pub mod prelude {
     };
     pub use serde::Deserialize;
 }
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
