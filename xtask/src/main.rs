@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask run | test | bench | guests`.
 
+mod bench;
 mod cargo;
 mod children;
 mod guests;
@@ -39,6 +40,8 @@ enum Command {
         #[arg(long)]
         full: bool,
     },
+    /// Measure the gateway beside nginx; writes docs/bench.md
+    Bench,
     /// Build the plugins and put them into plugins.d
     Guests,
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run => run::run(),
         Command::Test { full } => test::test(full),
+        Command::Bench => bench::bench(),
         Command::Guests => {
             guests::build().and_then(|()| guests::install(&place::root().join("plugins.d")))
         }

@@ -1,0 +1,120 @@
+//! Filter of the tests: does what the header `x-do` says, most of which no plugin should do.
+
+use std::cell::Cell;
+
+use portcullis_sdk::prelude::*;
+
+/// The plugin. Its counter must be forgotten between requests in fresh mode.
+#[derive(Debug)]
+pub struct Unruly {
+    calls: Cell<u32>,
+}
+
+#[portcullis_sdk::plugin]
+impl Filter for Unruly {
+    type Settings = portcullis_sdk::NoSettings;
+
+    fn configure(_: Self::Settings) -> Result<Self, String> {
+        Ok(Unruly { calls: Cell::new(0) })
+    }
+
+    fn on_request(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
+        self.calls.set(self.calls.get() + 1);
+        match x.header("x-do").as_deref() {
+            Some("count") => x.set_header("x-count", self.calls.get().to_string()).map_err(denied)?,
+            Some("loop") => spin(),
+            Some("trap") => panic!("as asked"),
+            Some("recurse") => recurse(1),
+            Some("hoard") => hoard(),
+            Some("call the host") => (0..1_000_000).for_each(|_| drop(x.method())),
+            Some("inject") => inject(x)?,
+            Some("take over") => take_over(x)?,
+            Some("log") => (0..10_000).for_each(|i| portcullis_sdk::log::error!("line {i}\r\n\u{1b}[31m")),
+            Some("many headers") => {
+                for i in 0..100_000 {
+                    x.add_header(&format!("x-{i}"), "1").map_err(denied)?;
+                }
+            }
+            Some("nonsense") => return Err(Refusal::named("no such reason").into()),
+            Some("huge reply") => return Ok(Verdict::Respond(Reply::new(200).body(vec![0; 12 << 20]))),
+            Some("early status") => return Ok(Verdict::Respond(Reply::new(101))),
+            Some("rewrite") => x.set_target("/rewritten/../%2e/path?x=1").map_err(denied)?,
+            Some("teapot") => return Ok(Verdict::Respond(Reply::text(418, "short and stout"))),
+            _ => {}
+        }
+        Ok(Verdict::Next)
+    }
+
+    fn on_request_body(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
+        if x.header("x-do").as_deref() == Some("shout") {
+            let body = x.body().map_err(denied)?.to_ascii_uppercase();
+            x.replace_body(body).map_err(denied)?;
+        }
+        Ok(Verdict::Next)
+    }
+
+    fn on_response(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
+        // The same instance as for the request, in fresh mode too.
+        x.set_header("x-calls", self.calls.get().to_string()).map_err(denied)?;
+        Ok(Verdict::Next)
+    }
+}
+
+fn denied(denied: portcullis_sdk::Denied) -> Fault {
+    Fault::failed(format!("denied: {denied:?}"))
+}
+
+fn spin() {
+    let mut n = 0_u64;
+    loop {
+        n = std::hint::black_box(n.wrapping_add(1));
+    }
+}
+
+fn recurse(n: u64) {
+    if std::hint::black_box(n) > 0 {
+        recurse(n + 1);
+        std::hint::black_box(n);
+    }
+}
+
+fn hoard() {
+    let mut all = Vec::new();
+    loop {
+        all.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+/// What must be denied; failing here means that the host let one through.
+fn inject(x: &mut Exchange) -> Result<(), Fault> {
+    let tries: [(&str, &[u8]); 7] = [
+        ("x-a", b"1\r\nx-b: 2"),
+        ("x-a", b"\0"),
+        ("x-a\r\nx-b", b"1"),
+        ("host", b"elsewhere"),
+        ("content-length", b"5"),
+        ("transfer-encoding", b"chunked"),
+        ("connection", b"x-user-id"),
+    ];
+    for (name, value) in tries {
+        if x.set_header(name, value).is_ok() {
+            return Err(Fault::failed(format!("{name:?} was taken")));
+        }
+    }
+    Ok(())
+}
+
+/// A filter of a request has no say over the response that is not there yet, nor over broken targets.
+fn take_over(x: &mut Exchange) -> Result<(), Fault> {
+    let let_through = [
+        ("status", x.set_status(200).is_ok()),
+        ("response header", x.response().set_header("x-a", "1").is_ok()),
+        ("target", x.set_target("http://elsewhere/").is_ok()),
+        ("climbing target", x.set_target("/../../etc").is_ok()),
+        ("split target", x.set_target("/a HTTP/1.1\r\nx: y").is_ok()),
+    ];
+    match let_through.iter().find(|(_, ok)| *ok) {
+        Some((what, _)) => Err(Fault::failed(format!("{what} was taken"))),
+        None => Ok(()),
+    }
+}

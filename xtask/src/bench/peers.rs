@@ -1,0 +1,157 @@
+//! What is measured: nginx as the upstream, nginx as a proxy, and the gateway, each on its core.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::cargo::says;
+use crate::children::Children;
+use crate::{Done, Failure, place, probe};
+
+/// The proxy under test has one core, its upstream and the load the other.
+const PROXY_CORE: &str = "0";
+pub(super) const LOAD_CORE: &str = "1";
+
+const UPSTREAM: &str = "127.0.0.1:18090";
+const NGINX: &str = "127.0.0.1:18091";
+const GATEWAY: &str = "127.0.0.1:18092";
+const ADMIN: &str = "127.0.0.1:18093";
+const TOKEN: &str = "7000000001:BENCH-token-0000000000000000000000000";
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+pub(super) struct Peers {
+    pub(super) subjects: Vec<Subject>,
+}
+
+/// One row of the table.
+pub(super) struct Subject {
+    pub(super) name: &'static str,
+    pub(super) url: String,
+    pub(super) headers: Vec<String>,
+    /// The process whose CPU, with that of its children, is counted.
+    process: u32,
+}
+
+impl Peers {
+    pub(super) fn start(directory: &Path, children: &mut Children) -> Done<Peers> {
+        let write = |name: &str, text: String| {
+            let file = directory.join(name);
+            fs::write(&file, text).map_err(Failure::of(file.display())).map(|()| file)
+        };
+        let body = "x".repeat(1024);
+        let upstream = write("upstream.conf", nginx(directory, "upstream", &format!(
+            "server {{ listen {UPSTREAM} reuseport; location / {{ default_type text/plain; return 200 \"{body}\"; }} }}"
+        )))?;
+        let proxy = write("proxy.conf", nginx(directory, "proxy", &format!(
+            "upstream up {{ server {UPSTREAM}; keepalive 64; keepalive_requests 1000000000; }}\n  \
+             server {{ listen {NGINX}; location / {{ proxy_http_version 1.1; proxy_set_header Connection \"\"; \
+             proxy_set_header Host $host; proxy_pass http://up; }} }}"
+        )))?;
+        let config = write("gateway.toml", gateway_toml())?;
+
+        let mut start = |name, core, program: &Path, arguments: &[&str]| {
+            let mut command = Command::new("taskset");
+            command.args(["-c", core]).arg(program).args(arguments);
+            command.env("BOT_TOKEN", TOKEN).stdin(Stdio::null());
+            children.start(name, &mut command)
+        };
+        let text = |path: &Path| path.display().to_string();
+        let nginx = Path::new("nginx");
+        start("the upstream", LOAD_CORE, nginx, &["-c", &text(&upstream)])?;
+        let nginx_process = start("nginx", PROXY_CORE, nginx, &["-c", &text(&proxy)])?;
+        let portcullis = place::release("portcullis");
+        let gateway = start("the gateway", PROXY_CORE, &portcullis, &["run", "--config", &text(&config)])?;
+        wait_ready(children)?;
+
+        let init_data = says(Command::new(place::release("init-data")).arg("42").env("BOT_TOKEN", TOKEN))
+            .ok_or_else(|| Failure::new("cannot sign initData"))?;
+        let credential = format!("Authorization: tma {init_data}");
+        let row = |name, address: &str, path: &str, headers: &[&String], process| Subject {
+            name,
+            url: format!("http://{address}{path}"),
+            headers: headers.iter().map(|h| (*h).clone()).collect(),
+            process,
+        };
+        Ok(Peers {
+            subjects: vec![
+                row("nginx proxy_pass", NGINX, "/plain", &[], nginx_process),
+                row("gateway, no plugin", GATEWAY, "/plain", &[], gateway),
+                row("gateway, telegram-auth kept", GATEWAY, "/kept", &[&credential], gateway),
+                row("gateway, telegram-auth fresh", GATEWAY, "/fresh", &[&credential], gateway),
+            ],
+        })
+    }
+}
+
+fn nginx(directory: &Path, name: &str, servers: &str) -> String {
+    let d = directory.display();
+    format!(
+        "daemon off; worker_processes 1; pid {d}/{name}.pid; error_log {d}/{name}.log error;\n\
+         events {{ worker_connections 4096; }}\n\
+         http {{\n  access_log off; keepalive_requests 1000000000;\n  \
+         client_body_temp_path {d}/{name}-body; proxy_temp_path {d}/{name}-proxy;\n  {servers}\n}}\n"
+    )
+}
+
+fn gateway_toml() -> String {
+    let plugin = |name: &str| {
+        format!(
+            "[plugin.{name}]\ncomponent = \"telegram_auth.wasm\"\ninstance = \"{name}\"\n\
+             settings = {{ bots = [{{ token = {{ env = \"BOT_TOKEN\" }} }}], query = \"tma\" }}\n"
+        )
+    };
+    let route = |name: &str, guard: &str| {
+        format!("[[route]]\nname = \"{name}\"\npath = \"/{name}\"\n{guard}\nupstream = \"up\"\n")
+    };
+    [
+        format!("[listen]\nhttp = \"{GATEWAY}\"\nadmin = \"{ADMIN}\"\nworkers = 1\n[log]\naccess = false\n"),
+        format!("[upstream.up]\nservers = [\"{UPSTREAM}\"]\n"),
+        plugin("fresh"),
+        plugin("kept"),
+        route("plain", "public = true"),
+        route("fresh", "plugins = [\"fresh\"]"),
+        route("kept", "plugins = [\"kept\"]"),
+    ]
+    .join("\n")
+}
+
+fn wait_ready(children: &mut Children) -> Done {
+    let end = Instant::now() + READY_WITHIN;
+    let answers = |address: &str, path: &str| {
+        address.parse().is_ok_and(|address| probe::status(address, path).is_ok_and(|status| status == 200))
+    };
+    while Instant::now() < end {
+        children.all_run()?;
+        if answers(ADMIN, "/readyz") && answers(NGINX, "/plain") && answers(GATEWAY, "/plain") {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Err(Failure::new(format!("not everything answers after {READY_WITHIN:?}")))
+}
+
+impl Subject {
+    /// User and system time so far, in microseconds, of the process and its children (proc_pid_stat(5)).
+    pub(super) fn cpu(&self) -> Done<f64> {
+        let ticks = processes(self.process).iter().filter_map(|id| ticks(*id)).sum::<u64>();
+        if ticks == 0 {
+            return Err(Failure::new(format!("{}: no process {}", self.name, self.process)));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a measurement")]
+        Ok(ticks as f64 * 1e6 / rustix::param::clock_ticks_per_second() as f64)
+    }
+}
+
+fn processes(parent: u32) -> Vec<u32> {
+    let file = format!("/proc/{parent}/task/{parent}/children");
+    let children = fs::read_to_string(file).unwrap_or_default();
+    children.split_whitespace().filter_map(|id| id.parse().ok()).chain([parent]).collect()
+}
+
+fn ticks(process: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name, in parentheses, may hold spaces.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+}

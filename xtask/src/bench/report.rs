@@ -1,0 +1,93 @@
+//! From what wrk says to a table of medians and ratios.
+
+use std::fmt::Write;
+use std::process::Command;
+
+use super::{CONNECTIONS, ROUNDS, SECONDS, Sample};
+use crate::cargo::says;
+
+/// Reads wrk's report; None when a figure is missing or an answer was not 2xx.
+pub(super) fn sample(said: &str, cpu: f64) -> Option<Sample> {
+    if said.contains("Non-2xx") {
+        return None;
+    }
+    let after = |word: &str| said.lines().find_map(|line| line.trim().strip_prefix(word).map(str::trim));
+    let requests: f64 = said.lines().find_map(|l| l.trim().split_once(" requests in")?.0.parse().ok())?;
+    Some(Sample {
+        per_second: after("Requests/sec:")?.parse().ok()?,
+        cpu: cpu / requests,
+        p50: micros(after("50%")?)?,
+        p99: micros(after("99%")?)?,
+    })
+}
+
+/// "1.23ms" and the like in microseconds.
+fn micros(text: &str) -> Option<f64> {
+    let (number, factor) = [("us", 1.0), ("ms", 1e3), ("s", 1e6)]
+        .iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
+    Some(number.parse::<f64>().ok()? * factor)
+}
+
+pub(super) fn text(measured: &[(&'static str, Vec<Sample>)]) -> String {
+    let mut out = String::from("# Benchmark\n\nWritten by `cargo xtask bench`. ");
+    let _ = write!(
+        out,
+        "HTTP/1.1 keep-alive, 1 KiB answers, {CONNECTIONS} connections, {ROUNDS} interleaved rounds of {SECONDS} s, \
+         medians. The proxy under test has one core and one worker; upstream (nginx) and load (wrk) share another. \
+         Access logs off. Ratios are round by round against nginx, so a loud neighbour is loud for both.\n\n"
+    );
+    out.push_str("| | requests/s | CPU µs/request | p50 µs | p99 µs | × nginx: requests/s | CPU | p50 | p99 |\n");
+    out.push_str("|---|---|---|---|---|---|---|---|---|\n");
+    let Some((_, base)) = measured.first() else { return out };
+    type Figure = fn(&Sample) -> f64;
+    let figures: [Figure; 4] = [|s| s.per_second, |s| s.cpu, |s| s.p50, |s| s.p99];
+    for (name, samples) in measured {
+        let _ = write!(out, "| {name} |");
+        for (i, figure) in figures.iter().enumerate() {
+            let digits = usize::from(i == 1);
+            let _ = write!(out, " {:.digits$} |", median(samples.iter().map(figure)));
+        }
+        for figure in figures {
+            let ratios = samples.iter().zip(base).map(|(sample, base)| figure(sample) / figure(base));
+            let _ = write!(out, " {:.2} |", median(ratios));
+        }
+        out.push('\n');
+    }
+    let _ = write!(out, "\n{}", machine());
+    out
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Where and with what it was measured.
+fn machine() -> String {
+    let shell = |line: &str| says(Command::new("sh").args(["-c", line])).unwrap_or_else(|| "?".into());
+    format!(
+        "Measured on {}: {} cores ({}), kernel {}; {}; {}; {}.\n",
+        shell("date -u +%Y-%m-%d"),
+        shell("nproc"),
+        shell("sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1"),
+        shell("uname -r"),
+        shell("nginx -v 2>&1"),
+        shell("wrk -v 2>&1 | head -n 1 | cut -d' ' -f1,2,3"),
+        shell("rustc --version"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_wrk_is_read_and_errors_are_not_measured() {
+        let said = "Running 3s test @ http://x\n  Latency Distribution\n     50%    1.20ms\n     75%    1.50ms\n     90%    2.00ms\n     99%  900.00us\n  3000 requests in 3.00s, 1.00MB read\nRequests/sec:   1000.00\n";
+        let read = sample(said, 60_000.0).expect("complete");
+        assert_eq!((read.per_second, read.cpu, read.p50, read.p99), (1000.0, 20.0, 1200.0, 900.0));
+        assert!(sample(&format!("{said}  Non-2xx or 3xx responses: 1\n"), 1.0).is_none());
+    }
+}
