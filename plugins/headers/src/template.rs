@@ -113,6 +113,8 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
     use super::*;
 
     fn fill(template: &str) -> Option<String> {

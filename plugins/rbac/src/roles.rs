@@ -188,6 +188,8 @@ fn safe(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
     use super::*;
 
     fn roles(json: &str) -> Result<Roles, String> {
