@@ -37,7 +37,15 @@ pub(crate) fn bench() -> Done {
     }
     guests::build()?;
     step("gateway");
-    let parts = ["build", "--release", "-p", "portcullis", "-p", "portcullis-tests", "--bins"];
+    let parts = [
+        "build",
+        "--release",
+        "-p",
+        "portcullis",
+        "-p",
+        "portcullis-tests",
+        "--bins",
+    ];
     must(&mut cargo(&parts))?;
     let directory = place::target().join("bench");
     guests::install(&directory.join("plugins.d"))?;
@@ -60,8 +68,11 @@ fn measure(
     children: &mut Children,
     interrupt: &Interrupt,
 ) -> Done<Vec<(&'static str, Vec<Sample>)>> {
-    let mut measured: Vec<(&'static str, Vec<Sample>)> =
-        peers.subjects.iter().map(|subject| (subject.name, Vec::new())).collect();
+    let mut measured: Vec<(&'static str, Vec<Sample>)> = peers
+        .subjects
+        .iter()
+        .map(|subject| (subject.name, Vec::new()))
+        .collect();
     for round in 0..=ROUNDS {
         step(&format!("round {round} of {ROUNDS}"));
         for (subject, (_, samples)) in peers.subjects.iter().zip(&mut measured) {
@@ -81,7 +92,17 @@ fn measure(
 fn one(subject: &Subject) -> Done<Sample> {
     let before = subject.cpu()?;
     let mut wrk = Command::new("taskset");
-    wrk.args(["-c", peers::LOAD_CORE, "wrk", "-t1", "-c", CONNECTIONS, "-d", SECONDS, "--latency"]);
+    wrk.args([
+        "-c",
+        peers::LOAD_CORE,
+        "wrk",
+        "-t1",
+        "-c",
+        CONNECTIONS,
+        "-d",
+        SECONDS,
+        "--latency",
+    ]);
     for header in &subject.headers {
         wrk.args(["-H", header]);
     }

@@ -11,6 +11,9 @@ use crate::{Done, Failure, place, step};
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 pub(crate) const PACKAGES: [&str; 3] = ["telegram-auth", "rbac", "headers"];
 
+/// Components that only the tests use.
+pub(crate) const FIXTURES: [&str; 2] = ["unruly", "relay"];
+
 /// Builds the components, adding the target when it is missing.
 pub(crate) fn build() -> Done {
     ensure_target()?;
@@ -20,7 +23,10 @@ pub(crate) fn build() -> Done {
 
 /// `-p telegram-auth -p rbac …`
 pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
-    PACKAGES.into_iter().flat_map(|package| ["-p", package])
+    PACKAGES
+        .into_iter()
+        .chain(FIXTURES)
+        .flat_map(|package| ["-p", package])
 }
 
 /// Puts the built components into a plugin folder.

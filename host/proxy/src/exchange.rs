@@ -120,6 +120,7 @@ async fn pass(
     let mut response = match (early, route.chain.handler()) {
         (Some(reply), _) => plain(reply),
         (None, Some(handler)) => {
+            x.request_body = filters.body_for(handler, body).await?;
             let reply = handler.handle(&mut x).await;
             plain(reply.map_err(|error| Refusal::from_call(handler.name(), error))?)
         }

@@ -64,6 +64,21 @@ impl Filters {
         Ok((RequestBody::full(body), reply))
     }
 
+    /// The body for a handler that wants it.
+    pub(crate) async fn body_for(
+        &self,
+        handler: &Plugin,
+        body: RequestBody,
+    ) -> Result<Option<Bytes>, Refusal> {
+        let limit = handler
+            .body_limit()
+            .min(usize::try_from(self.max_body).unwrap_or(usize::MAX));
+        if limit == 0 {
+            return Ok(None);
+        }
+        collect_request(body, limit).await.map(Some)
+    }
+
     async fn request_bodies(
         &mut self,
         x: &mut Exchange,

@@ -43,10 +43,8 @@ pub enum LoadError {
     NoUpstreams,
     #[error("verify: {0}")]
     Link(String),
-    #[error(
-        "verify: it starts with {needs} bytes of memory, more than its limit of {limit}. Raise limits.memory"
-    )]
-    Memory { needs: u64, limit: usize },
+    #[error("configure: {problem}, which is {limit} bytes. Raise limits.memory")]
+    Memory { problem: String, limit: usize },
     #[error("configure: it refused its settings: {0}")]
     Settings(String),
     #[error("configure: it failed: {0}")]

@@ -196,17 +196,6 @@ impl Compiled {
     pub fn verify(self, runtime: &Runtime, spec: Spec) -> Result<Verified, LoadError> {
         let kind = self.kind(runtime)?;
         let imports = self.granted_imports(runtime, &spec)?;
-        if let Some(needs) = self
-            .component
-            .resources_required()
-            .and_then(|r| r.max_initial_memory_size)
-            && needs > spec.memory as u64
-        {
-            return Err(LoadError::Memory {
-                needs,
-                limit: spec.memory,
-            });
-        }
         let linked = runtime
             .linker
             .instantiate_pre(&self.component)
@@ -307,6 +296,13 @@ impl Verified {
         let configured = Live::start(&self.runtime, &self.pre, &self.spec, CONFIGURE_TIME).await;
         let (_, registration) = configured.map_err(|error| match error {
             crate::CallError::TimedOut(time) => LoadError::ConfigureTime(time),
+            // The limiter's own words; there is no error type to match on.
+            crate::CallError::Trapped(text) if text.contains("memory minimum size") => {
+                LoadError::Memory {
+                    problem: text,
+                    limit: self.spec.memory,
+                }
+            }
             crate::CallError::Failed(text) => LoadError::Settings(text),
             other => LoadError::Configure(other.to_string()),
         })?;

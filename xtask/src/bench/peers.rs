@@ -37,17 +37,33 @@ impl Peers {
     pub(super) fn start(directory: &Path, children: &mut Children) -> Done<Peers> {
         let write = |name: &str, text: String| {
             let file = directory.join(name);
-            fs::write(&file, text).map_err(Failure::of(file.display())).map(|()| file)
+            fs::write(&file, text)
+                .map_err(Failure::of(file.display()))
+                .map(|()| file)
         };
         let body = "x".repeat(1024);
-        let upstream = write("upstream.conf", nginx(directory, "upstream", &format!(
-            "server {{ listen {UPSTREAM} reuseport; location / {{ default_type text/plain; return 200 \"{body}\"; }} }}"
-        )))?;
-        let proxy = write("proxy.conf", nginx(directory, "proxy", &format!(
-            "upstream up {{ server {UPSTREAM}; keepalive 64; keepalive_requests 1000000000; }}\n  \
+        let upstream = write(
+            "upstream.conf",
+            nginx(
+                directory,
+                "upstream",
+                &format!(
+                    "server {{ listen {UPSTREAM} reuseport; location / {{ default_type text/plain; return 200 \"{body}\"; }} }}"
+                ),
+            ),
+        )?;
+        let proxy = write(
+            "proxy.conf",
+            nginx(
+                directory,
+                "proxy",
+                &format!(
+                    "upstream up {{ server {UPSTREAM}; keepalive 64; keepalive_requests 1000000000; }}\n  \
              server {{ listen {NGINX}; location / {{ proxy_http_version 1.1; proxy_set_header Connection \"\"; \
              proxy_set_header Host $host; proxy_pass http://up; }} }}"
-        )))?;
+                ),
+            ),
+        )?;
         let config = write("gateway.toml", gateway_toml())?;
 
         let mut start = |name, core, program: &Path, arguments: &[&str]| {
@@ -61,11 +77,20 @@ impl Peers {
         start("the upstream", LOAD_CORE, nginx, &["-c", &text(&upstream)])?;
         let nginx_process = start("nginx", PROXY_CORE, nginx, &["-c", &text(&proxy)])?;
         let portcullis = place::release("portcullis");
-        let gateway = start("the gateway", PROXY_CORE, &portcullis, &["run", "--config", &text(&config)])?;
+        let gateway = start(
+            "the gateway",
+            PROXY_CORE,
+            &portcullis,
+            &["run", "--config", &text(&config)],
+        )?;
         wait_ready(children)?;
 
-        let init_data = says(Command::new(place::release("init-data")).arg("42").env("BOT_TOKEN", TOKEN))
-            .ok_or_else(|| Failure::new("cannot sign initData"))?;
+        let init_data = says(
+            Command::new(place::release("init-data"))
+                .arg("42")
+                .env("BOT_TOKEN", TOKEN),
+        )
+        .ok_or_else(|| Failure::new("cannot sign initData"))?;
         let credential = format!("Authorization: tma {init_data}");
         let row = |name, address: &str, path: &str, headers: &[&String], process| Subject {
             name,
@@ -77,8 +102,20 @@ impl Peers {
             subjects: vec![
                 row("nginx proxy_pass", NGINX, "/plain", &[], nginx_process),
                 row("gateway, no plugin", GATEWAY, "/plain", &[], gateway),
-                row("gateway, telegram-auth kept", GATEWAY, "/kept", &[&credential], gateway),
-                row("gateway, telegram-auth fresh", GATEWAY, "/fresh", &[&credential], gateway),
+                row(
+                    "gateway, telegram-auth kept",
+                    GATEWAY,
+                    "/kept",
+                    &[&credential],
+                    gateway,
+                ),
+                row(
+                    "gateway, telegram-auth fresh",
+                    GATEWAY,
+                    "/fresh",
+                    &[&credential],
+                    gateway,
+                ),
             ],
         })
     }
@@ -119,7 +156,9 @@ fn gateway_toml() -> String {
 fn wait_ready(children: &mut Children) -> Done {
     let end = Instant::now() + READY_WITHIN;
     let answers = |address: &str, path: &str| {
-        address.parse().is_ok_and(|address| probe::status(address, path).is_ok_and(|status| status == 200))
+        address
+            .parse()
+            .is_ok_and(|address| probe::status(address, path).is_ok_and(|status| status == 200))
     };
     while Instant::now() < end {
         children.all_run()?;
@@ -128,15 +167,23 @@ fn wait_ready(children: &mut Children) -> Done {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Err(Failure::new(format!("not everything answers after {READY_WITHIN:?}")))
+    Err(Failure::new(format!(
+        "not everything answers after {READY_WITHIN:?}"
+    )))
 }
 
 impl Subject {
     /// User and system time so far, in microseconds, of the process and its children (proc_pid_stat(5)).
     pub(super) fn cpu(&self) -> Done<f64> {
-        let ticks = processes(self.process).iter().filter_map(|id| ticks(*id)).sum::<u64>();
+        let ticks = processes(self.process)
+            .iter()
+            .filter_map(|id| ticks(*id))
+            .sum::<u64>();
         if ticks == 0 {
-            return Err(Failure::new(format!("{}: no process {}", self.name, self.process)));
+            return Err(Failure::new(format!(
+                "{}: no process {}",
+                self.name, self.process
+            )));
         }
         #[expect(clippy::cast_precision_loss, reason = "a measurement")]
         Ok(ticks as f64 * 1e6 / rustix::param::clock_ticks_per_second() as f64)
@@ -146,7 +193,11 @@ impl Subject {
 fn processes(parent: u32) -> Vec<u32> {
     let file = format!("/proc/{parent}/task/{parent}/children");
     let children = fs::read_to_string(file).unwrap_or_default();
-    children.split_whitespace().filter_map(|id| id.parse().ok()).chain([parent]).collect()
+    children
+        .split_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .chain([parent])
+        .collect()
 }
 
 fn ticks(process: u32) -> Option<u64> {

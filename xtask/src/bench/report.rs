@@ -11,8 +11,13 @@ pub(super) fn sample(said: &str, cpu: f64) -> Option<Sample> {
     if said.contains("Non-2xx") {
         return None;
     }
-    let after = |word: &str| said.lines().find_map(|line| line.trim().strip_prefix(word).map(str::trim));
-    let requests: f64 = said.lines().find_map(|l| l.trim().split_once(" requests in")?.0.parse().ok())?;
+    let after = |word: &str| {
+        said.lines()
+            .find_map(|line| line.trim().strip_prefix(word).map(str::trim))
+    };
+    let requests: f64 = said
+        .lines()
+        .find_map(|l| l.trim().split_once(" requests in")?.0.parse().ok())?;
     Some(Sample {
         per_second: after("Requests/sec:")?.parse().ok()?,
         cpu: cpu / requests,
@@ -39,7 +44,9 @@ pub(super) fn text(measured: &[(&'static str, Vec<Sample>)]) -> String {
     );
     out.push_str("| | requests/s | CPU µs/request | p50 µs | p99 µs | × nginx: requests/s | CPU | p50 | p99 |\n");
     out.push_str("|---|---|---|---|---|---|---|---|---|\n");
-    let Some((_, base)) = measured.first() else { return out };
+    let Some((_, base)) = measured.first() else {
+        return out;
+    };
     type Figure = fn(&Sample) -> f64;
     let figures: [Figure; 4] = [|s| s.per_second, |s| s.cpu, |s| s.p50, |s| s.p99];
     for (name, samples) in measured {
@@ -49,7 +56,10 @@ pub(super) fn text(measured: &[(&'static str, Vec<Sample>)]) -> String {
             let _ = write!(out, " {:.digits$} |", median(samples.iter().map(figure)));
         }
         for figure in figures {
-            let ratios = samples.iter().zip(base).map(|(sample, base)| figure(sample) / figure(base));
+            let ratios = samples
+                .iter()
+                .zip(base)
+                .map(|(sample, base)| figure(sample) / figure(base));
             let _ = write!(out, " {:.2} |", median(ratios));
         }
         out.push('\n');
@@ -66,7 +76,8 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 /// Where and with what it was measured.
 fn machine() -> String {
-    let shell = |line: &str| says(Command::new("sh").args(["-c", line])).unwrap_or_else(|| "?".into());
+    let shell =
+        |line: &str| says(Command::new("sh").args(["-c", line])).unwrap_or_else(|| "?".into());
     format!(
         "Measured on {}: {} cores ({}), kernel {}; {}; {}; {}.\n",
         shell("date -u +%Y-%m-%d"),
@@ -87,7 +98,10 @@ mod tests {
     fn a_report_of_wrk_is_read_and_errors_are_not_measured() {
         let said = "Running 3s test @ http://x\n  Latency Distribution\n     50%    1.20ms\n     75%    1.50ms\n     90%    2.00ms\n     99%  900.00us\n  3000 requests in 3.00s, 1.00MB read\nRequests/sec:   1000.00\n";
         let read = sample(said, 60_000.0).expect("complete");
-        assert_eq!((read.per_second, read.cpu, read.p50, read.p99), (1000.0, 20.0, 1200.0, 900.0));
+        assert_eq!(
+            (read.per_second, read.cpu, read.p50, read.p99),
+            (1000.0, 20.0, 1200.0, 900.0)
+        );
         assert!(sample(&format!("{said}  Non-2xx or 3xx responses: 1\n"), 1.0).is_none());
     }
 }

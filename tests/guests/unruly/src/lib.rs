@@ -15,13 +15,17 @@ impl Filter for Unruly {
     type Settings = portcullis_sdk::NoSettings;
 
     fn configure(_: Self::Settings) -> Result<Self, String> {
-        Ok(Unruly { calls: Cell::new(0) })
+        Ok(Unruly {
+            calls: Cell::new(0),
+        })
     }
 
     fn on_request(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
         self.calls.set(self.calls.get() + 1);
         match x.header("x-do").as_deref() {
-            Some("count") => x.set_header("x-count", self.calls.get().to_string()).map_err(denied)?,
+            Some("count") => x
+                .set_header("x-count", self.calls.get().to_string())
+                .map_err(denied)?,
             Some("loop") => spin(),
             Some("trap") => panic!("as asked"),
             Some("recurse") => recurse(1),
@@ -29,14 +33,18 @@ impl Filter for Unruly {
             Some("call the host") => (0..1_000_000).for_each(|_| drop(x.method())),
             Some("inject") => inject(x)?,
             Some("take over") => take_over(x)?,
-            Some("log") => (0..10_000).for_each(|i| portcullis_sdk::log::error!("line {i}\r\n\u{1b}[31m")),
+            Some("log") => {
+                (0..10_000).for_each(|i| portcullis_sdk::log::error!("line {i}\r\n\u{1b}[31m"))
+            }
             Some("many headers") => {
                 for i in 0..100_000 {
                     x.add_header(&format!("x-{i}"), "1").map_err(denied)?;
                 }
             }
             Some("nonsense") => return Err(Refusal::named("no such reason").into()),
-            Some("huge reply") => return Ok(Verdict::Respond(Reply::new(200).body(vec![0; 12 << 20]))),
+            Some("huge reply") => {
+                return Ok(Verdict::Respond(Reply::new(200).body(vec![0; 12 << 20])));
+            }
             Some("early status") => return Ok(Verdict::Respond(Reply::new(101))),
             Some("rewrite") => x.set_target("/rewritten/../%2e/path?x=1").map_err(denied)?,
             Some("teapot") => return Ok(Verdict::Respond(Reply::text(418, "short and stout"))),
@@ -55,7 +63,8 @@ impl Filter for Unruly {
 
     fn on_response(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
         // The same instance as for the request, in fresh mode too.
-        x.set_header("x-calls", self.calls.get().to_string()).map_err(denied)?;
+        x.set_header("x-calls", self.calls.get().to_string())
+            .map_err(denied)?;
         Ok(Verdict::Next)
     }
 }
@@ -108,7 +117,10 @@ fn inject(x: &mut Exchange) -> Result<(), Fault> {
 fn take_over(x: &mut Exchange) -> Result<(), Fault> {
     let let_through = [
         ("status", x.set_status(200).is_ok()),
-        ("response header", x.response().set_header("x-a", "1").is_ok()),
+        (
+            "response header",
+            x.response().set_header("x-a", "1").is_ok(),
+        ),
         ("target", x.set_target("http://elsewhere/").is_ok()),
         ("climbing target", x.set_target("/../../etc").is_ok()),
         ("split target", x.set_target("/a HTTP/1.1\r\nx: y").is_ok()),

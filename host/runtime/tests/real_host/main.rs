@@ -1,0 +1,62 @@
+//! Built components in the real runtime. `cargo xtask guests` (or `test`) builds them first.
+
+mod limits;
+mod loading;
+mod shipped;
+
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use portcullis_runtime::{Artifact, EngineOptions, LoadError, Plugin, Runtime, SecretText, Spec};
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let options = EngineOptions {
+        instances: 64,
+        max_memory: 256 << 20,
+    };
+    Runtime::new(options).expect("an engine")
+});
+
+/// A component that xtask built.
+fn component(file: &str) -> Vec<u8> {
+    let folder = std::env::var_os("PORTCULLIS_GUESTS")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| {
+            let test = std::env::current_exe().expect("the system knows the executable");
+            let target = test
+                .ancestors()
+                .nth(3)
+                .expect("<target>/<profile>/deps/<test>");
+            target.join("wasm32-wasip2/guest")
+        });
+    let path = folder.join(file);
+    std::fs::read(&path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}. Run `cargo xtask guests` first",
+            path.display()
+        )
+    })
+}
+
+fn spec(settings: &str) -> Spec {
+    Spec {
+        name: "under-test".into(),
+        settings: SecretText(settings.to_owned()),
+        upstreams: Vec::new(),
+        memory: 16 << 20,
+        time: Duration::from_millis(500),
+        host_calls: 1000,
+        kept: false,
+    }
+}
+
+async fn load_bytes(bytes: Vec<u8>, spec: Spec) -> Result<Arc<Plugin>, LoadError> {
+    let artifact = Artifact::from_bytes("test.wasm".into(), bytes);
+    let verified = artifact.compile(&RUNTIME)?.verify(&RUNTIME, spec)?;
+    Ok(verified.configure().await?.serve())
+}
+
+async fn load(file: &str, spec: Spec) -> Result<Arc<Plugin>, LoadError> {
+    load_bytes(component(file), spec).await
+}
