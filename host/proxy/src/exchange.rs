@@ -13,7 +13,7 @@ use portcullis_runtime::{Exchange, Outcome, Reply, ResponseHead};
 
 use crate::admit::{Admitted, Peer, admit, strip_hop_by_hop};
 use crate::body::{Content, Problem, RequestBody, ResponseBody, Watch};
-use crate::filters::Filters;
+use crate::filters::{Filters, body_for};
 use crate::forward::{Forwarding, forward};
 use crate::forwarded;
 use crate::gate::Worker;
@@ -120,7 +120,7 @@ async fn pass(
     let mut response = match (early, route.chain.handler()) {
         (Some(reply), _) => plain(reply),
         (None, Some(handler)) => {
-            x.request_body = filters.body_for(handler, body).await?;
+            x.request_body = body_for(handler, body, route.max_body).await?;
             let reply = handler.handle(&mut x).await;
             plain(reply.map_err(|error| Refusal::from_call(handler.name(), error))?)
         }

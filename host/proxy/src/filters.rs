@@ -64,21 +64,6 @@ impl Filters {
         Ok((RequestBody::full(body), reply))
     }
 
-    /// The body for a handler that wants it.
-    pub(crate) async fn body_for(
-        &self,
-        handler: &Plugin,
-        body: RequestBody,
-    ) -> Result<Option<Bytes>, Refusal> {
-        let limit = handler
-            .body_limit()
-            .min(usize::try_from(self.max_body).unwrap_or(usize::MAX));
-        if limit == 0 {
-            return Ok(None);
-        }
-        collect_request(body, limit).await.map(Some)
-    }
-
     async fn request_bodies(
         &mut self,
         x: &mut Exchange,
@@ -174,6 +159,21 @@ impl Filters {
 enum Step {
     Head,
     Body,
+}
+
+/// The body for a handler that wants it.
+pub(crate) async fn body_for(
+    handler: &Plugin,
+    body: RequestBody,
+    max_body: u64,
+) -> Result<Option<Bytes>, Refusal> {
+    let limit = handler
+        .body_limit()
+        .min(usize::try_from(max_body).unwrap_or(usize::MAX));
+    if limit == 0 {
+        return Ok(None);
+    }
+    collect_request(body, limit).await.map(Some)
 }
 
 async fn collect_request(body: RequestBody, limit: usize) -> Result<Bytes, Refusal> {
