@@ -135,7 +135,7 @@ fn gateway_toml() -> String {
     let plugin = |name: &str| {
         format!(
             "[plugin.{name}]\ncomponent = \"telegram_auth.wasm\"\ninstance = \"{name}\"\n\
-             settings = {{ bots = [{{ token = {{ env = \"BOT_TOKEN\" }} }}], query = \"tma\" }}\n"
+             settings = {{ bots = [{{ token = {{ env = \"BOT_TOKEN\" }} }}], query = \"tma\" }}\nlimits = {{ time = \"1s\" }}\n"
         )
     };
     let route = |name: &str, guard: &str| {
@@ -175,16 +175,17 @@ fn wait_ready(children: &mut Children) -> Done {
 impl Subject {
     /// User and system time so far, in microseconds, of the process and its children (proc_pid_stat(5)).
     pub(super) fn cpu(&self) -> Done<f64> {
-        let ticks = processes(self.process)
-            .iter()
-            .filter_map(|id| ticks(*id))
-            .sum::<u64>();
-        if ticks == 0 {
+        let known: Vec<u64> = processes(self.process)
+            .into_iter()
+            .filter_map(ticks)
+            .collect();
+        if known.is_empty() {
             return Err(Failure::new(format!(
-                "{}: no process {}",
+                "{}: process {} is gone",
                 self.name, self.process
             )));
         }
+        let ticks: u64 = known.iter().sum();
         #[expect(clippy::cast_precision_loss, reason = "a measurement")]
         Ok(ticks as f64 * 1e6 / rustix::param::clock_ticks_per_second() as f64)
     }
