@@ -6,6 +6,7 @@ mod output;
 mod ports;
 mod setup;
 
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::process::{Child, ExitStatus, Output};
@@ -204,6 +205,17 @@ impl Gateway {
     pub fn drop_plugin(&self, file: &str, bytes: &[u8]) {
         let path = self.directory.path().join("plugins.d").join(file);
         replace_file(&path, bytes).expect("the temporary directory is writable");
+    }
+
+    /// Takes a file out of the plugin folder.
+    pub fn remove_plugin(&self, file: &str) {
+        fs::remove_file(self.directory.path().join("plugins.d").join(file)).expect("it was there");
+    }
+
+    /// Writes a file into the plugin folder as a careless copy would: in place, in pieces, over `time`.
+    pub fn write_plugin_slowly(&self, file: &str, bytes: &[u8], time: Duration) {
+        let path = self.directory.path().join("plugins.d").join(file);
+        folder::write_slowly(&path, bytes, time).expect("the temporary directory is writable");
     }
 
     /// Runs another `portcullis` command on the same gateway.toml.

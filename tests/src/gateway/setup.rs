@@ -56,6 +56,11 @@ impl Setup {
         .guests()
     }
 
+    /// gateway.toml, but for the listeners.
+    pub fn toml(&self) -> &str {
+        &self.toml
+    }
+
     /// More lines for `[listen]`.
     pub fn listen(mut self, lines: &str) -> Self {
         let listen = self

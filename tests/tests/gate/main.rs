@@ -1,4 +1,10 @@
 //! The gateway from outside: the real binary between real servers and clients. Each test is a sentence of law.
 
+mod balance;
+mod demo;
+mod forwarding;
 mod h1_vectors;
 mod h2_vectors;
+mod reload;
+mod streaming;
+mod swap;
