@@ -82,11 +82,10 @@ impl Admin {
             (&Method::GET | &Method::HEAD, "/readyz") => page(StatusCode::OK, TEXT, "ready\n"),
             (&Method::GET, "/metrics") => {
                 let log = self.gate.archive.log.as_ref();
-                let text = self
-                    .gate
-                    .archive
-                    .metrics
-                    .render(&self.gate.lease(), log.map_or(0, |l| l.dropped()));
+                let text = self.gate.archive.metrics.render(
+                    &self.gate.lease(),
+                    log.map_or(0, portcullis_proxy::AccessLog::dropped),
+                );
                 page(StatusCode::OK, PROMETHEUS, text)
             }
             (&Method::GET, "/plugins") => json(&self.plugins()),

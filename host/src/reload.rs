@@ -151,7 +151,7 @@ fn swapped(
             None => changes.push(format!("plugin {name} serves: {:?}", plugin.digest())),
             Some(old) if Arc::ptr_eq(old, plugin) => {}
             Some(old) if old.digest() == plugin.digest() => {
-                changes.push(format!("plugin {name} has new settings"))
+                changes.push(format!("plugin {name} has new settings"));
             }
             Some(old) => changes.push(format!(
                 "plugin {name} swapped: {:?} -> {:?}",

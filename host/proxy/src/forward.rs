@@ -32,6 +32,10 @@ pub(crate) struct Forwarding<'a> {
 }
 
 /// What came of one try.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the common one; a box would cost every request"
+)]
 enum Tried {
     Response(Response<Incoming>, Connection, Ticket),
     /// Another server may be asked.

@@ -179,7 +179,7 @@ pub(crate) fn via_protocol(version: Version) -> &'static str {
 pub(crate) fn write_via(headers: &mut HeaderMap, protocol: &str) {
     match headers.get(VIA) {
         None if protocol == "1.1" => {
-            drop(headers.insert(VIA, HeaderValue::from_static("1.1 portcullis")))
+            headers.insert(VIA, HeaderValue::from_static("1.1 portcullis"));
         }
         before => {
             let before = before

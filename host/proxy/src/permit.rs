@@ -73,7 +73,7 @@ async fn authenticate(route: &Route, x: &mut Exchange) -> Result<Caller, Refusal
 
 /// Several challenges in one 401 (RFC 9110 section 11.6.1).
 fn merge(mut first: Refusal, second: Refusal) -> Refusal {
-    for (name, value) in &second.headers {
+    for (name, value) in second.headers.iter() {
         first.headers.append(name, value.clone());
     }
     first.because = match (first.because, second.because) {

@@ -74,7 +74,8 @@ pub struct Refusal {
     pub origin: Origin,
     pub detail: Option<String>,
     pub because: Option<String>,
-    pub headers: HeaderMap,
+    /// Boxed: a refusal is the error of every step, and most have none.
+    pub headers: Box<HeaderMap>,
     pub members: Vec<(String, String)>,
     /// The connection cannot be used for another request.
     pub close: bool,
@@ -96,7 +97,7 @@ impl Refusal {
             origin,
             detail: None,
             because: None,
-            headers: HeaderMap::new(),
+            headers: Box::default(),
             members: Vec::new(),
             close: false,
         }
@@ -162,7 +163,7 @@ impl Refusal {
             Some(said) => Refusal {
                 detail: said.detail,
                 because: said.because.map(|text| format!("plugin {plugin}: {text}")),
-                headers: said.headers,
+                headers: Box::new(said.headers),
                 members: said.members,
                 ..base
             },
@@ -187,7 +188,7 @@ impl Refusal {
         }
         let mut response = Response::new(Bytes::from(Value::Object(problem).to_string()));
         *response.status_mut() = status;
-        *response.headers_mut() = self.headers.clone();
+        *response.headers_mut() = (*self.headers).clone();
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,

@@ -171,9 +171,9 @@ impl Node {
             };
         }
         if plan.path.open {
-            node.open.push(index)
+            node.open.push(index);
         } else {
-            node.here.push(index)
+            node.here.push(index);
         }
     }
 }

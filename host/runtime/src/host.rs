@@ -240,11 +240,11 @@ impl HostExchange for Session {
             return Ok(Err(Denied::Invalid));
         };
         let same_path = target.path() == exchange.target.path();
-        Ok(match writable {
-            Writable::Request => Ok(exchange.target = target),
-            Writable::Query if same_path => Ok(exchange.target = target),
-            _ => Err(Denied::Immutable),
-        })
+        if writable == Writable::Request || (writable == Writable::Query && same_path) {
+            exchange.target = target;
+            return Ok(Ok(()));
+        }
+        Ok(Err(Denied::Immutable))
     }
 
     fn attr(&mut self, _: Resource<Handle>, name: String) -> Said<Option<String>> {
@@ -387,10 +387,11 @@ impl HostExchange for Session {
         if let Err(denied) = self.may_write(side(s)) {
             return Ok(Err(denied));
         }
-        Ok(match self.exchange.body_mut(side(s)) {
-            Some(current) => Ok(*current = Bytes::from(body)),
-            None => Err(Denied::NotReady),
-        })
+        let Some(current) = self.exchange.body_mut(side(s)) else {
+            return Ok(Err(Denied::NotReady));
+        };
+        *current = Bytes::from(body);
+        Ok(Ok(()))
     }
 
     fn get_var(&mut self, _: Resource<Handle>, key: String) -> Said<Option<Vec<u8>>> {

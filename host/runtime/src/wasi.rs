@@ -74,7 +74,7 @@ pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
     linker
         .instance(&format!("wasi:cli/stdout@{VERSION}"))?
         .func_wrap("get-stdout", |mut store, ()| {
-            let stream: DynOutputStream = Box::new(Lines::default());
+            let stream: DynOutputStream = Box::<Lines>::default();
             Ok((store.data_mut().table.push(stream)?,))
         })?;
     linker

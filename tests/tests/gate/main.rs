@@ -6,5 +6,7 @@ mod forwarding;
 mod h1_vectors;
 mod h2_vectors;
 mod reload;
+mod routing;
 mod streaming;
 mod swap;
+mod upstreams;
