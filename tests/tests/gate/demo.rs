@@ -279,7 +279,7 @@ async fn a_refused_handshake_opens_no_tunnel() {
     let tunnels = gateway.admin("GET", "/metrics").await.text();
     let open = tunnels
         .lines()
-        .find(|line| line.starts_with("portcullis_tunnels"));
+        .find(|line| line.starts_with("portcullis_websockets"));
     assert!(open.is_none_or(|line| line.ends_with(" 0")), "{open:?}");
 }
 

@@ -26,7 +26,7 @@ async fn telegram_auth_gives_every_vector_its_verdict() {
         });
         let plugin = load("telegram_auth.wasm", spec(&settings.to_string()))
             .await
-            .expect(text("id"));
+            .unwrap_or_else(|error| panic!("{}: {error}", text("id")));
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_str(text("init_data")).expect("a header value");
         headers.insert("x-init-data", value);

@@ -34,7 +34,7 @@ impl Filter for Unruly {
             Some("inject") => inject(x)?,
             Some("take over") => take_over(x)?,
             Some("log") => {
-                (0..500).for_each(|i| portcullis_sdk::log::error!("line {i}\r\n\u{1b}[31m"))
+                (0..500).for_each(|i| portcullis_sdk::log::error!("line {i}\r\n\u{1b}[31m"));
             }
             Some("many headers") => {
                 for i in 0..100_000 {
