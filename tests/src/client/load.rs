@@ -5,10 +5,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::plain::Client;
+
+/// Between two requests of a client: a gateway under load, not a machine without a core to spare.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// What every client asks.
 #[derive(Debug, Clone)]
@@ -69,6 +73,7 @@ async fn keep_asking(ask: Ask, stop: Arc<AtomicBool>, answered: Arc<AtomicUsize>
     let mut failures = Vec::new();
     let mut client = None;
     while !stop.load(Ordering::Relaxed) {
+        tokio::time::sleep(PAUSE).await;
         match ask_once(&ask, &mut client).await {
             Ok(()) => {
                 answered.fetch_add(1, Ordering::Relaxed);

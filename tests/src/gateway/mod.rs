@@ -230,16 +230,26 @@ impl Gateway {
 
     /// Resident memory in KiB.
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .expect("the child runs");
+        self.memory("VmRSS:")
+    }
+
+    /// The most that resident memory ever was, in KiB.
+    pub fn peak(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// A line of /proc/PID/status (proc_pid_status(5)).
+    fn memory(&self, name: &str) -> u64 {
+        let file = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("every process has VmRSS");
+            .find_map(|line| line.strip_prefix(name))
+            .expect("every process has it");
         line.trim()
             .trim_end_matches(" kB")
             .parse()
-            .expect("VmRSS is a number of kB")
+            .expect("a number of kB")
     }
 
     /// SIGTERM; waits for the end.

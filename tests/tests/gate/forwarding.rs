@@ -27,7 +27,11 @@ async fn headers_of_one_connection_end_at_the_gateway() {
     ];
     let answer = gateway.get("/echo", &sent).await;
     for (name, _) in &sent[..sent.len() - 1] {
-        assert_eq!(answer.saw(&name.to_ascii_lowercase()), None, "{name}: {answer:?}");
+        assert_eq!(
+            answer.saw(&name.to_ascii_lowercase()),
+            None,
+            "{name}: {answer:?}"
+        );
     }
     assert_eq!(answer.saw("x-kept").as_deref(), Some("3"));
 }
@@ -44,7 +48,13 @@ async fn headers_of_the_upstreams_connection_end_at_the_gateway_too() {
         assert_eq!(answer.header(name), None, "{answer:?}");
     }
     assert_eq!(answer.header("x-kept"), Some("2"));
-    assert!(answer.all("via").iter().any(|via| via.contains("portcullis")), "{answer:?}");
+    assert!(
+        answer
+            .all("via")
+            .iter()
+            .any(|via| via.contains("portcullis")),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,8 +75,14 @@ async fn an_untrusted_peer_cannot_say_where_it_comes_from() {
     assert_eq!(answer.saw_all("x-forwarded-proto"), ["http"]);
     assert_eq!(answer.saw_all("x-forwarded-host"), ["gate.test"]);
     assert_eq!(answer.saw("x-real-ip"), None);
-    assert!(!answer.text().contains("1.2.3.4") && !answer.text().contains("evil"), "{answer:?}");
-    assert!(!answer.text().contains("chosen-by-the-client"), "{answer:?}");
+    assert!(
+        !answer.text().contains("1.2.3.4") && !answer.text().contains("evil"),
+        "{answer:?}"
+    );
+    assert!(
+        !answer.text().contains("chosen-by-the-client"),
+        "{answer:?}"
+    );
     let line = gateway.log_line(|line| line["path"] == "/echo").await;
     assert_eq!(line["client_ip"], "127.0.0.1");
 }
@@ -84,16 +100,25 @@ async fn a_trusted_proxy_is_believed_and_appended_to() {
         ("Via", "1.1 edge"),
     ];
     let answer = gateway.get("/echo", &told).await;
-    assert_eq!(answer.saw_all("x-forwarded-for"), ["203.0.113.9, 10.0.0.7, 127.0.0.1"]);
+    assert_eq!(
+        answer.saw_all("x-forwarded-for"),
+        ["203.0.113.9, 10.0.0.7, 127.0.0.1"]
+    );
     assert_eq!(answer.saw_all("x-forwarded-proto"), ["https"]);
     assert_eq!(answer.saw_all("x-forwarded-host"), ["shop.test"]);
     assert_eq!(answer.saw_all("x-request-id"), ["from-the-edge_1.2"]);
     assert_eq!(answer.saw_all("via"), ["1.1 edge, 1.1 portcullis"]);
     let forwarded = answer.saw("forwarded").unwrap_or_default();
-    assert!(forwarded.starts_with("for=203.0.113.9;proto=https, for=127.0.0.1"), "{forwarded}");
+    assert!(
+        forwarded.starts_with("for=203.0.113.9;proto=https, for=127.0.0.1"),
+        "{forwarded}"
+    );
     let line = gateway.log_line(|line| line["path"] == "/echo").await;
     // The right-most address that no trusted proxy vouches for.
-    assert_eq!((&line["client_ip"], &line["request_id"]), (&"10.0.0.7".into(), &"from-the-edge_1.2".into()));
+    assert_eq!(
+        (&line["client_ip"], &line["request_id"]),
+        (&"10.0.0.7".into(), &"from-the-edge_1.2".into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,9 +169,21 @@ async fn what_is_forwarded_is_the_normal_form_of_the_target() {
     ];
     for (sent, expected) in cases {
         let answer = gateway.get(sent, &[]).await;
-        assert_eq!((answer.status, seen_target(&answer).as_str()), (200, expected), "{sent}");
+        assert_eq!(
+            (answer.status, seen_target(&answer).as_str()),
+            (200, expected),
+            "{sent}"
+        );
     }
-    for ambiguous in ["/a%2fb", "/a%5cb", "/a%00b", "/a%", "/a%zz", "/../a", "/a/../../b"] {
+    for ambiguous in [
+        "/a%2fb",
+        "/a%5cb",
+        "/a%00b",
+        "/a%",
+        "/a%zz",
+        "/../a",
+        "/a/../../b",
+    ] {
         let answer = gateway.get(ambiguous, &[]).await;
         assert_eq!(answer.status, 400, "{ambiguous}: {answer:?}");
         assert_eq!(answer.json()["type"], "malformed_request", "{ambiguous}");
@@ -157,20 +194,42 @@ async fn what_is_forwarded_is_the_normal_form_of_the_target() {
 async fn method_body_and_headers_pass_unchanged() {
     let echo = Echo::start("one").await;
     let gateway = Gateway::start(&toml(&echo)).await;
-    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
+    for method in [
+        "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND",
+    ] {
         let body: &[u8] = if method == "GET" { b"" } else { b"some text" };
-        let headers = [("x-two", "1"), ("x-two", "2"), ("accept", "*/*"), ("cookie", "a=1; b=2")];
-        let answer = gateway.ask(method, "/echo?status=207", &headers, body).await;
+        let headers = [
+            ("x-two", "1"),
+            ("x-two", "2"),
+            ("accept", "*/*"),
+            ("cookie", "a=1; b=2"),
+        ];
+        let answer = gateway
+            .ask(method, "/echo?status=207", &headers, body)
+            .await;
         let seen = answer.json();
-        assert_eq!((answer.status, &seen["method"]), (207, &method.into()), "{answer:?}");
-        assert_eq!(seen["body"].as_str().map(str::as_bytes), Some(body), "{method}");
+        assert_eq!(
+            (answer.status, &seen["method"]),
+            (207, &method.into()),
+            "{answer:?}"
+        );
+        assert_eq!(
+            seen["body"].as_str().map(str::as_bytes),
+            Some(body),
+            "{method}"
+        );
         assert_eq!(answer.saw_all("x-two"), ["1", "2"]);
         assert_eq!(answer.saw_all("cookie"), ["a=1; b=2"]);
         assert_eq!(answer.header("x-echo"), Some("1"));
     }
     let answer = gateway.ask("HEAD", "/echo", &[], b"").await;
     assert_eq!((answer.status, answer.body.len()), (200, 0));
-    assert!(answer.header("content-length").is_some_and(|length| length != "0"), "{answer:?}");
+    assert!(
+        answer
+            .header("content-length")
+            .is_some_and(|length| length != "0"),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,8 +237,19 @@ async fn a_chunked_body_arrives_whole() {
     let echo = Echo::start("one").await;
     let gateway = Gateway::start(&toml(&echo)).await;
     let chunked = b"3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nx-trailer: 1\r\n\r\n";
-    let answer = gateway.ask("POST", "/echo", &[("transfer-encoding", "chunked")], chunked).await;
-    assert_eq!((answer.status, answer.json()["body"].as_str()), (200, Some("abcde")), "{answer:?}");
+    let answer = gateway
+        .ask(
+            "POST",
+            "/echo",
+            &[("transfer-encoding", "chunked")],
+            chunked,
+        )
+        .await;
+    assert_eq!(
+        (answer.status, answer.json()["body"].as_str()),
+        (200, Some("abcde")),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +264,10 @@ async fn connect_and_trace_are_never_served() {
 }
 
 fn seen_target(answer: &Answer) -> String {
-    answer.json()["target"].as_str().unwrap_or_default().to_owned()
+    answer.json()["target"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn toml(echo: &Echo) -> String {

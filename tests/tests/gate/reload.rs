@@ -107,6 +107,10 @@ async fn fifty_reloads_under_load_fail_no_request() {
             name,
             "round {round}"
         );
+        let served = load.answered();
+        while load.answered() < served + 10 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
     let tally = load.stop().await;
     assert!(
@@ -115,7 +119,6 @@ async fn fifty_reloads_under_load_fail_no_request() {
         tally.failures,
         tally.answered
     );
-    assert!(tally.answered > 500, "only {} requests", tally.answered);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -112,6 +112,18 @@ async fn a_plugin_whose_file_is_removed_serves_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_dropped_the_moment_the_gate_is_up_is_served() {
+    let demo = Demo::start().await;
+    let gateway = Setup::demo(&demo).start().await;
+    let other = with_custom_section(&guest("headers.wasm"), "at once");
+    gateway.drop_plugin("headers.wasm", &other);
+    let before = digest(&gateway).await;
+    gateway
+        .plugin_until("stamp", |entry| entry["digest"] != before)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_written_slowly_is_read_once_it_is_whole() {
     let demo = Demo::start().await;
     let gateway = Setup::demo(&demo).start().await;
