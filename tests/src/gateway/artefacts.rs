@@ -4,6 +4,8 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 /// The repository's root.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -42,6 +44,11 @@ pub fn with_custom_section(component: &[u8], text: &str) -> Vec<u8> {
     bytes.extend(NAME);
     bytes.extend(text.as_bytes());
     bytes
+}
+
+/// What /plugins calls the bytes of a component.
+pub fn digest(component: &[u8]) -> String {
+    hex::encode(Sha256::digest(component))
 }
 
 /// The target directory: this test's own executable is `<target>/debug/deps/…`.
