@@ -12,6 +12,7 @@ use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use portcullis_config::plan::{Condition, RoutePlan, Segment, Want};
 use portcullis_runtime::Target;
+use rustc_hash::FxHashMap;
 
 /// Routes of one configuration, by index into its list.
 #[derive(Debug, Default)]
@@ -31,10 +32,11 @@ struct Rule {
     params: Vec<Arc<str>>,
 }
 
-/// A trie of path segments. Hashing a segment keeps the cost independent of the number of routes.
+/// A trie of path segments. Hashing a segment keeps the cost independent of the number of routes; a fast hash will do,
+/// because the keys come from gateway.toml and not from clients.
 #[derive(Debug, Default)]
 struct Node {
-    literal: HashMap<Box<str>, Node>,
+    literal: FxHashMap<Box<str>, Node>,
     param: Option<Box<Node>>,
     /// Routes that end here, most specific first.
     here: Vec<usize>,
@@ -68,7 +70,6 @@ pub enum NotFound {
 struct Search<'a> {
     wanted: Wanted<'a>,
     routes: &'a [Rule],
-    segments: Vec<&'a str>,
     values: Vec<&'a str>,
     allowed: Vec<String>,
 }
@@ -115,10 +116,15 @@ impl Router {
 
     /// `wanted.host` is lower case and has no port.
     pub fn find(&self, wanted: Wanted<'_>) -> Result<Found, NotFound> {
+        // "/" is the root itself, not an empty segment below it.
+        let rest = wanted
+            .target
+            .path()
+            .get(1..)
+            .filter(|rest| !rest.is_empty());
         let mut search = Search {
             wanted,
             routes: &self.routes,
-            segments: wanted.target.path().split('/').skip(1).collect(),
             values: Vec::new(),
             allowed: Vec::new(),
         };
@@ -129,7 +135,7 @@ impl Router {
             .filter(|(s, _)| wanted.host.ends_with(s.as_str()))
             .map(|(_, node)| node);
         for node in exact.chain(suffix).chain(&self.any) {
-            if let Some(found) = search.visit(node, 0) {
+            if let Some(found) = search.visit(node, rest) {
                 return Ok(found);
             }
         }
@@ -189,20 +195,19 @@ fn normal(text: &str) -> Box<str> {
 // === impl Search ===
 
 impl<'a> Search<'a> {
-    fn visit(&mut self, node: &'a Node, depth: usize) -> Option<Found> {
-        let Some(&segment) = self.segments.get(depth) else {
+    /// `rest` is what follows the last slash passed; None at the end of the path.
+    fn visit(&mut self, node: &'a Node, rest: Option<&'a str>) -> Option<Found> {
+        let Some(rest) = rest else {
             return self
                 .first_of(&node.here)
                 .or_else(|| self.first_of(&node.open));
         };
-        // "/" is one empty segment: the root itself.
-        if segment.is_empty() && depth == 0 && self.segments.len() == 1 && !node.here.is_empty() {
-            return self
-                .first_of(&node.here)
-                .or_else(|| self.first_of(&node.open));
-        }
+        let (segment, below) = match rest.split_once('/') {
+            Some((segment, below)) => (segment, Some(below)),
+            None => (rest, None),
+        };
         if let Some(child) = node.literal.get(segment)
-            && let Some(found) = self.visit(child, depth + 1)
+            && let Some(found) = self.visit(child, below)
         {
             return Some(found);
         }
@@ -210,7 +215,7 @@ impl<'a> Search<'a> {
             && let Some(child) = &node.param
         {
             self.values.push(segment);
-            let found = self.visit(child, depth + 1);
+            let found = self.visit(child, below);
             self.values.pop();
             if found.is_some() {
                 return found;
