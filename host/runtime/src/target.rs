@@ -218,7 +218,7 @@ mod tests {
             let got = Target::parse(raw);
             assert_eq!(
                 got.as_ref().map(Target::as_str),
-                want.as_ref().copied().map_err(|e| e),
+                want.as_ref().copied(),
                 "{raw}"
             );
         }
