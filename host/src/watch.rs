@@ -31,12 +31,13 @@ pub(crate) async fn watch(
     let _watcher = notifier(&gate, config.as_deref(), dirty.clone()).inspect_err(
         |error| tracing::warn!(%error, "no file events; looking every second instead"),
     );
-    let mut seen = look(&gate, config.as_deref());
+    // Empty: the first look asks for a reload, which finds what changed between the first load and now.
+    let mut seen = Seen::new();
     loop {
-        // Whichever comes first; a time-out is a rescan.
-        let _ = tokio::time::timeout(RESCAN, dirty.notified()).await;
         let mut now = look(&gate, config.as_deref());
         if now == seen {
+            // Whichever comes first; a time-out is a rescan.
+            let _ = tokio::time::timeout(RESCAN, dirty.notified()).await;
             continue;
         }
         loop {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{HOST, HeaderValue};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use portcullis_config::plan::Timeouts;
 use portcullis_runtime::Exchange;
@@ -64,10 +64,11 @@ pub(crate) async fn forward(
     let times = upstream.timeouts;
     f.journal.rewritten(permit.rewritten_from(x));
     let deadline = f.journal.began() + times.total;
+    let key = upstream.key(x);
     let mut request = upstream_request(x, body, &f);
     let mut tried: Vec<Arc<Server>> = Vec::new();
     let mut last = Refusal::new(Reason::UpstreamUnreachable).because("no server is left to try");
-    while let Some(ticket) = upstream.pick(x, &tried, f.worker.index) {
+    while let Some(ticket) = upstream.pick(key, &tried, f.worker.index) {
         tried.push(ticket.server().clone());
         f.journal.server = Some(ticket.server().address.clone());
         write_host(&mut request, x, upstream, &ticket, &f.provenance);
@@ -167,6 +168,13 @@ async fn attempt(
             )));
         };
         let error = match sent {
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                metrics.tried(&upstream.name, "broken");
+                return Err(Refusal::new(Reason::UpstreamBroken).because(format!(
+                    "{} switched protocols unasked",
+                    ticket.server().address
+                )));
+            }
             Ok(response) => {
                 metrics.tried(&upstream.name, "ok");
                 return Ok(Tried::Response(response, connection, ticket));
@@ -231,20 +239,17 @@ async fn send(
     let mut seen = watch.bytes();
     let mut since = Instant::now();
     loop {
-        let limit = if watch.has_ended() {
-            times.first_byte
-        } else {
-            times.idle.max(times.first_byte)
-        };
-        let until = deadline.min(since + limit);
-        match tokio::time::timeout_at(until.into(), sending.as_mut()).await {
-            Ok(done) => return Some(done),
-            Err(_) if watch.bytes() != seen && Instant::now() < deadline => {
-                seen = watch.bytes();
-                since = Instant::now();
-            }
-            Err(_) => return None,
+        let until = deadline.min(since + times.first_byte);
+        if let Ok(done) = tokio::time::timeout_at(until.into(), sending.as_mut()).await {
+            return Some(done);
         }
+        // A body that is still coming is the client's time, which its own connection bounds.
+        let coming = watch.bytes() != seen || !watch.has_ended();
+        if !coming || Instant::now() >= deadline {
+            return None;
+        }
+        seen = watch.bytes();
+        since = Instant::now();
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::Response;
 use http::header::{HOST, HeaderValue};
-use portcullis_runtime::{Call, Exchange, Outbound, OutboundError, OutboundFuture};
+use portcullis_runtime::{Call, Outbound, OutboundError, OutboundFuture};
 
 use crate::admit::strip_hop_by_hop;
 use crate::body::{RequestBody, collect};
@@ -55,10 +55,9 @@ async fn run(
     let metrics = &worker.gate.archive.metrics;
     let (parts, body) = call.request.into_parts();
     let mut request = http::Request::from_parts(parts, RequestBody::full(body));
-    let nobody = Exchange::default();
     let mut tried = Vec::new();
     let mut last = OutboundError::Connect("no server".into());
-    while let Some(ticket) = upstream.pick(&nobody, &tried, worker.index) {
+    while let Some(ticket) = upstream.pick(None, &tried, worker.index) {
         tried.push(ticket.server().clone());
         let mut connection = match ticket.reuse() {
             Some(connection) => connection,

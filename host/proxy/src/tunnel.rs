@@ -47,6 +47,7 @@ pub(crate) async fn open(
         .as_ref()
         .ok_or_else(|| Refusal::new(Reason::Internal).because("no upstream"))?;
     let times = upstream.timeouts;
+    let key = upstream.key(x);
     let mut request = upstream_request(x, RequestBody::empty(), &f);
     request
         .headers_mut()
@@ -56,7 +57,7 @@ pub(crate) async fn open(
         .insert(UPGRADE, HeaderValue::from_static("websocket"));
     let mut tried = Vec::new();
     let (mut response, ticket) = loop {
-        let Some(ticket) = upstream.pick(x, &tried, f.worker.index) else {
+        let Some(ticket) = upstream.pick(key, &tried, f.worker.index) else {
             return Err(Refusal::new(Reason::UpstreamUnreachable)
                 .because(format!("no server of {}", upstream.name)));
         };

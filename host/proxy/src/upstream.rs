@@ -96,12 +96,22 @@ impl Upstream {
         &self.servers
     }
 
+    /// What a request is hashed by; None where it has no such thing, or the upstream does not hash.
+    pub fn key(&self, x: &Exchange) -> Option<u64> {
+        match &self.balance {
+            Balance::HashHeader(name) => x.request.get(name).map(|v| hash(v.as_bytes())),
+            Balance::HashCaller => x.caller.as_ref().map(|c| hash(c.id.as_bytes())),
+            Balance::HashClientIp => x.client_ip.map(|ip: IpAddr| hash(&ip)),
+            Balance::RoundRobin | Balance::LeastConnections | Balance::PowerOfTwo => None,
+        }
+    }
+
     /// The next server to try; never one in `tried`. Ejected servers are passed over while another is left.
-    pub fn pick(&self, x: &Exchange, tried: &[Arc<Server>], worker: usize) -> Option<Ticket> {
+    pub fn pick(&self, key: Option<u64>, tried: &[Arc<Server>], worker: usize) -> Option<Ticket> {
         let fresh = |s: &Arc<Server>| !tried.iter().any(|t| Arc::ptr_eq(t, s));
         let server = self
-            .choose(x, |s| fresh(s) && !s.is_ejected())
-            .or_else(|| self.choose(x, fresh))?;
+            .choose(key, |s| fresh(s) && !s.is_ejected())
+            .or_else(|| self.choose(key, fresh))?;
         server.in_flight.fetch_add(1, Ordering::Relaxed);
         Some(Ticket { server, worker })
     }
@@ -116,27 +126,24 @@ impl Upstream {
         server.ejections.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn choose(&self, x: &Exchange, usable: impl Fn(&Arc<Server>) -> bool) -> Option<Arc<Server>> {
-        match &self.balance {
-            Balance::RoundRobin => self.round_robin(usable),
-            Balance::LeastConnections => {
+    fn choose(
+        &self,
+        key: Option<u64>,
+        usable: impl Fn(&Arc<Server>) -> bool,
+    ) -> Option<Arc<Server>> {
+        match (&self.balance, key) {
+            (Balance::LeastConnections, _) => {
                 let start = self.turn.fetch_add(1, Ordering::Relaxed);
                 // Equals take turns: the search begins at another server each time.
-                let rotated = (0..self.servers.len())
-                    .map(|i| &self.servers[(start + i) % self.servers.len()]);
-                rotated
-                    .filter(|s| usable(s))
-                    .min_by(|a, b| a.load().total_cmp(&b.load()))
-                    .cloned()
+                let n = self.servers.len();
+                let rotated = (0..n).map(|i| &self.servers[(start.wrapping_add(i)) % n]);
+                let least = rotated.filter(|s| usable(s));
+                least.min_by(|a, b| a.load().total_cmp(&b.load())).cloned()
             }
-            Balance::PowerOfTwo => self.power_of_two(usable),
-            Balance::HashHeader(name) => {
-                self.hashed(x.request.get(name).map(|v| hash(v.as_bytes())), usable)
-            }
-            Balance::HashCaller => {
-                self.hashed(x.caller.as_ref().map(|c| hash(c.id.as_bytes())), usable)
-            }
-            Balance::HashClientIp => self.hashed(x.client_ip.map(|ip: IpAddr| hash(&ip)), usable),
+            (Balance::PowerOfTwo, _) => self.power_of_two(usable),
+            (_, Some(key)) => self.hashed(key, usable),
+            // Round robin, and requests that have nothing to hash.
+            (_, None) => self.round_robin(usable),
         }
     }
 
@@ -172,15 +179,8 @@ impl Upstream {
         Some(Arc::clone(if b.load() < a.load() { b } else { a }))
     }
 
-    /// The first usable server clockwise of the key; round robin where the request has no key.
-    fn hashed(
-        &self,
-        key: Option<u64>,
-        usable: impl Fn(&Arc<Server>) -> bool,
-    ) -> Option<Arc<Server>> {
-        let Some(key) = key else {
-            return self.round_robin(usable);
-        };
+    /// The first usable server clockwise of the key.
+    fn hashed(&self, key: u64, usable: impl Fn(&Arc<Server>) -> bool) -> Option<Arc<Server>> {
         let start = self.ring.partition_point(|(point, _)| *point < key);
         let (before, after) = self.ring.split_at(start);
         let mut clockwise = after.iter().chain(before).map(|(_, i)| &self.servers[*i]);
