@@ -117,7 +117,7 @@ pub enum InstanceMode {
 pub struct PluginLimits {
     /// Linear memory in bytes, per instance.
     pub memory: usize,
-    /// Wall time of one call.
+    /// Running time of one call.
     pub time: Duration,
     /// Host functions one call may call.
     pub host_calls: u32,

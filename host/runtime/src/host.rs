@@ -45,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) writable: Writable,
     pub(crate) started: Instant,
     pub(crate) host_calls: u32,
+    /// Ticks of the engine's clock that the guest ran in this call.
+    pub(crate) ticks: u32,
     /// Set once the settings were taken; before, the time of configuring bounds the guest.
     pub(crate) configured: bool,
     log_lines: u32,
@@ -72,6 +74,7 @@ impl Session {
             writable: Writable::Nothing,
             started: Instant::now(),
             host_calls: 0,
+            ticks: 0,
             configured: false,
             log_lines: 0,
         }
@@ -82,6 +85,7 @@ impl Session {
         self.writable = writable;
         self.started = Instant::now();
         self.host_calls = 0;
+        self.ticks = 0;
         self.log_lines = 0;
     }
 

@@ -8,7 +8,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, StoreLimitsBuilder, UpdateDeadl
 
 use crate::contract::types::Registration;
 use crate::contract::{authenticator, authorizer, filter, handler, identity, outcome};
-use crate::engine::Runtime;
+use crate::engine::{Runtime, TICK};
 use crate::error::CallError;
 use crate::exchange::Exchange;
 use crate::host::{Handle, Session, Writable};
@@ -16,6 +16,9 @@ use crate::life::{Kind, Spec, one_line};
 
 /// Bytes that one value may bring from the guest to the host (wasmtime's default is 128 MiB).
 const HOSTCALL_FUEL: usize = 8 * 1024 * 1024;
+
+/// How long beyond its time a call may last while its worker does not get the processor.
+const STARVED: Duration = Duration::from_secs(1);
 
 /// A linked component of one kind, ready to be instantiated.
 pub(crate) enum Pre {
@@ -88,7 +91,7 @@ impl Live {
             let registration = configure(&mut store, &bound, &spec.settings.0).await?;
             Ok((bound, registration))
         };
-        match tokio::time::timeout(time, started).await {
+        match tokio::time::timeout(time + STARVED, started).await {
             Err(_) => Err(CallError::TimedOut(time)),
             Ok(Err(error)) => Err(call_error(&error, time)),
             Ok(Ok((_, Err(refused)))) => {
@@ -200,14 +203,17 @@ fn new_store(runtime: &Runtime, spec: &Arc<Spec>, time: Duration) -> Store<Sessi
     store.limiter(|session| &mut session.limits);
     store.set_hostcall_fuel(HOSTCALL_FUEL);
     store.set_epoch_deadline(1);
-    // Each tick that a guest runs it gives way to other requests of its worker; past its time it is stopped.
-    store.epoch_deadline_callback(move |store| {
-        let limit = if store.data().configured {
-            store.data().spec.time
+    // Each tick that a guest runs it gives way to other requests of its worker; past its time it is stopped. What is
+    // counted are its own ticks and not the clock: a guest must not pay for a machine that is busy elsewhere.
+    store.epoch_deadline_callback(move |mut store| {
+        let session = store.data_mut();
+        let limit = if session.configured {
+            session.spec.time
         } else {
             time
         };
-        if store.data().started.elapsed() > limit {
+        session.ticks += 1;
+        if TICK * session.ticks > limit {
             return Err(Overrun.into());
         }
         Ok(UpdateDeadline::Yield(1))
@@ -261,8 +267,8 @@ async fn entered<T>(
     let time = store.data().spec.time;
     store.data_mut().begin(std::mem::take(x), writable);
     store.set_epoch_deadline(1);
-    // The outer limit: epochs do not cut a guest that waits in a host function.
-    let done = tokio::time::timeout(time, call(&mut *store)).await;
+    // Outbound calls end with the plugin's time by themselves; this is for a host function that does not.
+    let done = tokio::time::timeout(time + STARVED, call(&mut *store)).await;
     *x = std::mem::take(&mut store.data_mut().exchange);
     match done {
         Err(_) => Err(CallError::TimedOut(time)),
