@@ -1,14 +1,10 @@
 //! The contract of the demo: the repository's own gateway.toml in front of its services.
 
-use futures_util::{SinkExt, StreamExt};
-use portcullis_tests::client::{Answer, Client};
+use portcullis_tests::client::Answer;
 use portcullis_tests::demo::Demo;
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::telegram::{self, DEMO_TOKEN, authorization, init_data, query_value};
 use serde_json::Value;
-use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 
 /// Role admin by the gateway.toml's default of `ADMIN_IDS`.
 const ADMIN: u64 = 1;
@@ -166,47 +162,6 @@ async fn a_service_learns_who_asks_and_never_the_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_credential_and_no_token_is_ever_shown() {
-    let demo = Demo::start().await;
-    let gateway = Setup::demo(&demo).env("BOT_TOKEN", SECRET).start().await;
-    let credential = telegram::signed(SECRET, USER);
-    let value = query_value(&credential);
-    let bearer = format!("tma {credential}");
-    for target in [
-        "/api/users/42",
-        "/api/users/43",
-        "/nowhere",
-        "/public/hello",
-    ] {
-        gateway.get(target, &[("authorization", &bearer)]).await;
-        gateway.get(&format!("{target}?tma={value}"), &[]).await;
-    }
-    // Refused by the plugin too, whose log line must not quote it.
-    let broken = format!("{value}0");
-    gateway
-        .get(&format!("/api/users/42?tma={broken}"), &[])
-        .await;
-    gateway.get("/last", &[]).await;
-    gateway.log_line(|line| line["path"] == "/last").await;
-    let mut said = gateway.everything_said();
-    for page in ["/metrics", "/plugins", "/routes"] {
-        said += &gateway.admin("GET", page).await.text();
-    }
-    assert!(
-        said.contains("/api/users/43") && said.contains("portcullis_"),
-        "{said}"
-    );
-    for secret in [
-        hash_of(&credential),
-        SECRET.to_owned(),
-        SECRET[11..].to_owned(),
-        "tma=".to_owned(),
-    ] {
-        assert!(!said.contains(&secret), "{secret} is in\n{said}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_demo_token_is_no_good_where_another_is_set() {
     let demo = Demo::start().await;
     let gateway = Setup::demo(&demo).env("BOT_TOKEN", SECRET).start().await;
@@ -216,190 +171,6 @@ async fn the_demo_token_is_no_good_where_another_is_set() {
             .get("/api/users/42", &[("authorization", &bearer)])
             .await;
         assert_eq!(answer.status, expected, "{token}: {answer:?}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_websocket_with_its_credential_in_the_query_is_joined() {
-    let demo = Demo::start().await;
-    let gateway = Setup::demo(&demo).start().await;
-    let target = format!("/ws/mentions?tma={}", query_value(&init_data(USER)));
-    let mut socket = open(&gateway, &target)
-        .await
-        .expect("the handshake is accepted");
-    for text in ["hello", "grüße", &"x".repeat(100_000)] {
-        assert!(
-            echoes(&mut socket, text).await,
-            "no echo of {} bytes",
-            text.len()
-        );
-    }
-    drop(socket);
-    let line = gateway
-        .log_line(|line| line["path"] == "/ws/mentions")
-        .await;
-    assert_eq!(
-        (&line["status"], &line["caller"]),
-        (&Value::from(101), &Value::from("42")),
-        "{line}"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refused_handshake_opens_no_tunnel() {
-    let demo = Demo::start().await;
-    let gateway = Setup::demo(&demo).start().await;
-    let stale = telegram::dated(DEMO_TOKEN, USER, telegram::now() - 2 * 86_400);
-    for target in [
-        "/ws/mentions".to_owned(),
-        format!("/ws/mentions?tma={}", query_value(&stale)),
-    ] {
-        let mut client = Client::connect(gateway.listen.http)
-            .await
-            .expect("the gateway listens");
-        let handshake = [
-            ("connection", "upgrade"),
-            ("upgrade", "websocket"),
-            ("sec-websocket-version", "13"),
-            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ];
-        let answer = client
-            .ask("GET", &target, &handshake, b"")
-            .await
-            .expect("an answer");
-        assert_eq!(answer.status, 401, "{target}: {answer:?}");
-        // A text frame is no HTTP request: nobody may echo it.
-        let sent = client.write(b"\x81\x85\0\0\0\0hello").await;
-        let back = client.piece().await.unwrap_or_default();
-        assert!(
-            !String::from_utf8_lossy(&back).contains("hello"),
-            "{sent:?} {back:?}"
-        );
-    }
-    let tunnels = gateway.admin("GET", "/metrics").await.text();
-    let open = tunnels
-        .lines()
-        .find(|line| line.starts_with("portcullis_websockets"));
-    assert!(open.is_none_or(|line| line.ends_with(" 0")), "{open:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_exchange_leaves_one_line_with_every_key() {
-    const KEYS: [&str; 17] = [
-        "time",
-        "client_ip",
-        "method",
-        "host",
-        "path",
-        "status",
-        "bytes_in",
-        "bytes_out",
-        "duration_ms",
-        "route",
-        "caller",
-        "upstream",
-        "server",
-        "request_id",
-        "refusal",
-        "because",
-        "aborted",
-    ];
-    let demo = Demo::start().await;
-    let gateway = Setup::demo(&demo).start().await;
-    let bearer = authorization(USER);
-    let body = br#"{"name":"Anna"}"#;
-    let answer = gateway
-        .ask(
-            "PUT",
-            "/api/users/42?x=1",
-            &[("authorization", &bearer)],
-            body,
-        )
-        .await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let line = gateway.log_line(|line| line["method"] == "PUT").await;
-    let keys: Vec<_> = line
-        .as_object()
-        .expect("a line is an object")
-        .keys()
-        .cloned()
-        .collect();
-    let mut expected = KEYS.to_vec();
-    expected.sort_unstable();
-    assert_eq!(keys, expected);
-    let written = [
-        "client_ip",
-        "host",
-        "path",
-        "status",
-        "bytes_in",
-        "route",
-        "caller",
-        "upstream",
-        "refusal",
-        "aborted",
-    ]
-    .map(|key| line[key].clone());
-    let same = serde_json::json!([
-        "127.0.0.1",
-        "gate.test",
-        "/api/users/42",
-        200,
-        body.len(),
-        "users",
-        "42",
-        "users",
-        null,
-        false
-    ]);
-    assert_eq!(Value::from(written.to_vec()), same, "{line}");
-    assert_eq!(line["bytes_out"], answer.body.len(), "{line}");
-    assert_eq!(
-        line["request_id"],
-        answer.json()["saw"]["x-request-id"],
-        "{line}"
-    );
-    let servers = demo
-        .addresses()
-        .users
-        .iter()
-        .map(|at| Value::from(at.to_string()))
-        .collect::<Vec<_>>();
-    assert!(servers.contains(&line["server"]), "{line}");
-    let lines = gateway
-        .stdout()
-        .lines()
-        .filter(|line| line.contains("PUT"))
-        .count();
-    assert_eq!(lines, 1, "one exchange, one line");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn why_a_403_came_is_for_the_log_and_not_for_the_client() {
-    let demo = Demo::start().await;
-    let gateway = Setup::demo(&demo).start().await;
-    let answer = ask(&gateway, Header(USER), "GET", "/api/users/43").await;
-    let problem = answer.json();
-    let line = gateway
-        .log_line(|line| line["path"] == "/api/users/43")
-        .await;
-    let because = line["because"].as_str().unwrap_or_default();
-    assert!(because.contains("rules"), "{line}");
-    assert_eq!(
-        (&line["status"], &line["refusal"]),
-        (&Value::from(403), &Value::from("forbidden")),
-        "{line}"
-    );
-    assert_eq!(
-        line["request_id"], problem["request_id"],
-        "the two can be brought together"
-    );
-    let told = problem.as_object().expect("a problem is an object");
-    let mut keys: Vec<_> = told.keys().map(String::as_str).collect();
-    keys.retain(|key| *key != "detail");
-    assert_eq!(keys, ["request_id", "status", "title", "type"]);
-    for word in ["role", "{own}", "{id}", "rules", "rbac"] {
-        assert!(!answer.text().contains(word), "{answer:?}");
     }
 }
 
@@ -453,30 +224,4 @@ fn hash_of(init_data: &str) -> String {
     let pairs = init_data.split('&');
     let hash = pairs.filter_map(|pair| pair.strip_prefix("hash=")).next();
     hash.expect("initData has a hash").to_owned()
-}
-
-async fn open(gateway: &Gateway, target: &str) -> Result<WebSocketStream<TcpStream>, String> {
-    let stream = TcpStream::connect(gateway.listen.http)
-        .await
-        .expect("the gateway listens");
-    let opened = tokio_tungstenite::client_async(format!("ws://gate.test{target}"), stream).await;
-    opened
-        .map(|(socket, _)| socket)
-        .map_err(|error| error.to_string())
-}
-
-/// Whether a text comes back, among the mentions that come by themselves.
-async fn echoes(socket: &mut WebSocketStream<TcpStream>, text: &str) -> bool {
-    socket
-        .send(Message::text(text))
-        .await
-        .expect("the tunnel is open");
-    for _ in 0..10 {
-        match socket.next().await {
-            Some(Ok(Message::Text(back))) if back.as_str() == text => return true,
-            Some(Ok(_)) => {}
-            _ => return false,
-        }
-    }
-    false
 }
