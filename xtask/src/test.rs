@@ -29,8 +29,9 @@ pub(crate) fn test(full: bool) -> Done {
     ]))?;
     let for_guests = ["--target", guests::TARGET, "--", "-D", "warnings"];
     must(cargo(&["clippy"]).args(guests::packages()).args(for_guests))?;
-    step("gateway");
-    must(&mut cargo(&["build", "-p", "portcullis"]))?;
+    step("gateway and tests");
+    // All at once: a build of the gateway alone would choose other features and compile wasmtime twice.
+    must(&mut cargo(&["build", "--workspace", "--bins", "--tests"]))?;
     step("tests");
     let mut tally = Tally::default();
     let done = run(&mut tally, full);
@@ -52,15 +53,16 @@ pub(crate) fn test(full: bool) -> Done {
 
 fn run(tally: &mut Tally, full: bool) -> Done {
     if says(&mut cargo(&["nextest", "--version"])).is_none() {
-        let ignored: &[&str] = if full {
-            &["--", "--include-ignored"]
-        } else {
-            &[]
-        };
-        return counted(
-            tally,
-            cargo(&["test", "--workspace", "--no-fail-fast"]).args(ignored),
-        );
+        // In turn: some of them load or measure the machine, and only nextest can keep those apart.
+        let mut command = cargo(&[
+            "test",
+            "--workspace",
+            "--no-fail-fast",
+            "--",
+            "--test-threads=1",
+        ]);
+        let ignored: &[&str] = if full { &["--include-ignored"] } else { &[] };
+        return counted(tally, command.args(ignored));
     }
     let settings = [
         "nextest",
