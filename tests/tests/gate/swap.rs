@@ -15,6 +15,8 @@ use tokio_tungstenite::tungstenite::Message;
 
 const USER: u64 = 42;
 const SWAPS: usize = 100;
+/// The promise: a dropped file serves within this.
+const SERVES_WITHIN: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_swaps_under_load_fail_no_request_and_close_no_websocket() {
@@ -52,6 +54,21 @@ async fn a_hundred_swaps_under_load_fail_no_request_and_close_no_websocket() {
         tally.answered
     );
     assert!(echoes > SWAPS / 2, "only {echoes} echoes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_file_serves_within_a_second() {
+    let demo = Demo::start().await;
+    let gateway = Setup::demo(&demo).start().await;
+    let original = guest("headers.wasm");
+    for swap in 0..20 {
+        // Never seen before, so that nothing can be remembered of it.
+        let bytes = with_custom_section(&original, &format!("edition {swap}"));
+        gateway.drop_plugin("headers.wasm", &bytes);
+        let (_, took) = gateway.plugin_until("stamp", is(&bytes)).await;
+        println!("served after {took:?}");
+        assert!(took < SERVES_WITHIN, "swap {swap} took {took:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
