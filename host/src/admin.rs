@@ -1,5 +1,6 @@
 //! The admin listener: health, metrics, plugins, reload. Meant for loopback; it never shows settings or secrets.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portcullis_proxy::Gate;
+use portcullis_runtime::Figures;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -32,9 +34,49 @@ struct PluginPage {
     instance: &'static str,
     can: String,
     imports: Vec<String>,
+    /// How instances come to be configured.
+    configured: String,
     calls: u64,
     failures: u64,
+    /// The bill, by route.
+    routes: Vec<BillPage>,
     last_error: Option<String>,
+}
+
+/// What a plugin cost on one route since the gateway started.
+#[derive(Serialize)]
+struct BillPage {
+    route: String,
+    outcomes: BTreeMap<&'static str, u64>,
+    bypassed: u64,
+    wall_seconds: f64,
+    cpu_seconds: f64,
+    host_calls: u64,
+    outbound_calls: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    log_bytes_dropped: u64,
+    memory_peak_bytes: u64,
+    instances_live: i64,
+}
+
+impl BillPage {
+    fn of(route: &str, figures: &Figures) -> BillPage {
+        BillPage {
+            route: route.to_owned(),
+            outcomes: figures.endings.into_iter().collect(),
+            bypassed: figures.bypassed,
+            wall_seconds: figures.wall.as_secs_f64(),
+            cpu_seconds: figures.cpu.as_secs_f64(),
+            host_calls: figures.host_calls,
+            outbound_calls: figures.outbound_calls,
+            bytes_in: figures.bytes_in,
+            bytes_out: figures.bytes_out,
+            log_bytes_dropped: figures.dropped_log_bytes,
+            memory_peak_bytes: figures.peak_memory,
+            instances_live: figures.live,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -115,8 +157,9 @@ impl Admin {
             .lock()
             .map(|r| r.clone())
             .unwrap_or_default();
+        let bills = self.gate.archive.metrics.bills();
         let page = |(name, plugin): (&Arc<str>, &Arc<portcullis_runtime::Plugin>)| {
-            let (calls, failures) = plugin.counts();
+            let bills = || bills.iter().filter(|(plugin, _, _)| plugin == name);
             PluginPage {
                 name: name.to_string(),
                 kind: plugin.kind().as_str(),
@@ -124,8 +167,12 @@ impl Admin {
                 instance: if plugin.spec().kept { "kept" } else { "fresh" },
                 can: abilities(plugin),
                 imports: plugin.imports().to_vec(),
-                calls,
-                failures,
+                configured: plugin.snapshot().to_string(),
+                calls: bills().map(|(_, _, figures)| figures.calls()).sum(),
+                failures: bills().map(|(_, _, figures)| figures.failures()).sum(),
+                routes: bills()
+                    .map(|(_, route, figures)| BillPage::of(route, figures))
+                    .collect(),
                 last_error: refused.get(name).cloned(),
             }
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_config::plan::{Plan, RoutePlan};
 use portcullis_proxy::Metrics;
-use portcullis_runtime::{EngineOptions, Runtime};
+use portcullis_runtime::{Budget, EngineOptions, Runtime};
 
 use crate::Failure;
 use crate::args::ConfigFile;
@@ -28,12 +28,8 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
     for (name, plugin) in &generation.plugins {
         println!("plugin {name}: {}, {:?}", plugin.kind(), plugin.digest());
         println!("  can {}", abilities(plugin));
-        println!(
-            "  within {} KiB of memory, {:?} and {} host calls per call",
-            plugin.spec().memory / 1024,
-            plugin.spec().time,
-            plugin.spec().host_calls
-        );
+        println!("  {}", budget(&plugin.spec().budget));
+        println!("  {}", plugin.snapshot());
     }
     println!(
         "{}: {} routes, {} plugins, {} upstreams: good",
@@ -43,6 +39,19 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
         plan.upstream.len()
     );
     Ok(())
+}
+
+fn budget(budget: &Budget) -> String {
+    format!(
+        "within {} KiB of memory, {:?} ({:?} of its own), {} host calls, {} KiB in, {} KiB out per call; {} at once",
+        budget.memory / 1024,
+        budget.time,
+        budget.cpu,
+        budget.host_calls,
+        budget.bytes_in / 1024,
+        budget.bytes_out / 1024,
+        budget.concurrent
+    )
 }
 
 /// Lists the routes.
@@ -91,7 +100,7 @@ pub(crate) fn runtime(plan: &Plan, instances: u32) -> Result<Runtime, Failure> {
     let largest = plan
         .plugin
         .values()
-        .map(|p| p.limits.memory)
+        .map(|p| p.given.limits.memory)
         .max()
         .unwrap_or(0);
     Runtime::new(EngineOptions {

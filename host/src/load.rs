@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use portcullis_config::diagnostic::{Diagnostic, Report};
-use portcullis_config::plan::{InstanceMode, Plan, PluginPlan};
-use portcullis_proxy::{Generation, Metrics};
-use portcullis_runtime::{Kind, LoadError, Plugin, Runtime, SecretText, Spec};
+use portcullis_config::plan::{Plan, PluginPlan};
+use portcullis_proxy::{Generation, Metrics, spec};
+use portcullis_runtime::{Bucket, Kind, LoadError, Plugin, Runtime};
 
 use crate::folder::Folder;
 
@@ -50,7 +50,7 @@ impl Loader {
             let old = before.and_then(|b| b.plugins.get(name));
             match self.plugin(&plan, wanted, old).await {
                 Ok(plugin) => drop(plugins.insert(name.clone(), plugin)),
-                Err(error) => match old.filter(|old| old.spec() == &spec(wanted)) {
+                Err(error) => match old.filter(|old| **old.spec() == spec(wanted)) {
                     Some(old) => {
                         refused.insert(name.clone(), error.to_string());
                         plugins.insert(name.clone(), old.clone());
@@ -83,7 +83,7 @@ impl Loader {
         let spec = spec(wanted);
         if let Some(old) = old
             && old.digest() == compiled.digest()
-            && old.spec() == &spec
+            && **old.spec() == spec
         {
             return Ok(old.clone());
         }
@@ -104,18 +104,6 @@ impl Loader {
 /// Where a plugin's component is.
 pub(crate) fn path(plan: &Plan, plugin: &PluginPlan) -> PathBuf {
     plan.plugins.folder.join(&plugin.component)
-}
-
-fn spec(plan: &PluginPlan) -> Spec {
-    Spec {
-        name: plan.name.clone(),
-        settings: SecretText(plan.settings.expose().to_owned()),
-        upstreams: plan.upstreams.clone(),
-        memory: plan.limits.memory,
-        time: plan.limits.time,
-        host_calls: plan.limits.host_calls,
-        kept: plan.instance == InstanceMode::Kept,
-    }
 }
 
 /// A load error as a mistake of the file, at the key that it is about.
@@ -142,21 +130,32 @@ pub(crate) fn abilities(plugin: &Plugin) -> String {
         }
         .to_owned(),
     ];
-    if plugin
-        .imports()
-        .iter()
-        .any(|name| name.starts_with("portcullis:plugin/upstream@"))
-        && !spec.upstreams.is_empty()
-    {
-        let names: Vec<&str> = spec.upstreams.iter().map(|name| &**name).collect();
-        can.push(format!("call upstreams: {}", names.join(", ")));
+    let grants = &spec.grants;
+    let names = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<_>>().join(", ");
+    if !grants.upstreams.is_empty() {
+        let upstreams = names(&mut grants.upstreams.iter().map(ToString::to_string));
+        can.push(format!(
+            "call upstreams {upstreams}, {} times per request",
+            grants.calls
+        ));
     }
-    if plugin
-        .imports()
-        .iter()
-        .any(|name| name.starts_with("portcullis:plugin/telemetry@"))
-    {
-        can.push("log".into());
+    if !grants.stores.is_empty() {
+        let stores = names(&mut grants.stores.iter().map(ToString::to_string));
+        can.push(format!("remember in {stores}"));
+    }
+    if !grants.buckets.is_empty() {
+        let bucket = |b: &Bucket| format!("{} ({} per {:?})", b.name, b.size, b.per);
+        let buckets = names(&mut grants.buckets.iter().map(bucket));
+        can.push(format!("take tokens from {buckets}"));
+    }
+    if grants.clock {
+        can.push("tell the time".into());
+    }
+    if grants.random {
+        can.push("draw random numbers".into());
+    }
+    if grants.log > 0 {
+        can.push(format!("log {} bytes per call", grants.log));
     }
     can.join("; ")
 }

@@ -29,6 +29,7 @@ macro_rules! world {
                     "portcullis:plugin/types@0.1.0": super::host::portcullis::plugin::types,
                     "portcullis:plugin/exchange@0.1.0": super::host::portcullis::plugin::exchange,
                     "portcullis:plugin/upstream@0.1.0": super::host::portcullis::plugin::upstream,
+                    "portcullis:plugin/state@0.1.0": super::host::portcullis::plugin::state,
                     "portcullis:plugin/outcome@0.1.0": super::host::portcullis::plugin::outcome,
                     "portcullis:plugin/identity@0.1.0": super::host::portcullis::plugin::identity,
                     "portcullis:plugin/telemetry@0.1.0": super::host::portcullis::plugin::telemetry,

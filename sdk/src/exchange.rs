@@ -63,6 +63,12 @@ impl<'a> Exchange<'a> {
         self.wire.method()
     }
 
+    /// Changes the method that is forwarded; a filter's request callbacks only. What was authorized stays the
+    /// method that the client sent.
+    pub fn set_method(&mut self, method: &str) -> Result<(), Denied> {
+        self.wire.set_method(method)
+    }
+
     /// Path and query as they will be forwarded: normalised, percent-encoded.
     pub fn target(&self) -> String {
         self.wire.target()

@@ -52,6 +52,7 @@ mod query;
 mod refusal;
 mod reply;
 pub mod settings;
+pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 pub mod upstream;
@@ -67,14 +68,16 @@ pub use reply::{Reply, Verdict};
 pub use settings::NoSettings;
 
 /// The crates that appear in this SDK's own signatures, so that a plugin needs no version of its own.
-pub use {serde, serde_json};
+pub use {schemars, serde, serde_json};
 
 /// Everything a plugin usually needs: `use portcullis_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
         Authenticator, Authorizer, Caller, Exchange, Fault, Filter, Handler, NoSettings, Phases,
-        Refusal, Reply, Verdict, clock, log, settings, upstream,
+        Refusal, Reply, Verdict, clock, log, settings, state, upstream,
     };
+    // The derive names its crate, `schemars`: with it in scope a plugin needs no dependency of its own.
+    pub use schemars::{self, JsonSchema};
     pub use serde::Deserialize;
 }
 

@@ -14,6 +14,7 @@
 //! kind and phase: those are tested against the real one.
 
 pub(crate) mod host;
+pub(crate) mod state;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::bindings::host::portcullis::plugin::types::Field;
 use crate::{Denied, Exchange, Side, wire};
 
 pub use host::{answer_upstreams_with, set_now};
+pub use state::set_bucket;
 
 /// One exchange in memory.
 #[derive(Debug, Default)]
@@ -152,6 +154,16 @@ impl Fake {
 
     pub(crate) fn method(&self) -> String {
         self.state.borrow().method.clone()
+    }
+
+    pub(crate) fn set_method(&self, method: &str) -> Result<(), Denied> {
+        let token =
+            !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+        if !token || method == "CONNECT" || method == "TRACE" {
+            return Err(Denied::Invalid);
+        }
+        method.clone_into(&mut self.state.borrow_mut().method);
+        Ok(())
     }
 
     pub(crate) fn target(&self) -> String {

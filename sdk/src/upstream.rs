@@ -60,6 +60,10 @@ pub enum CallError {
     Other(String),
 }
 
+/// A call under way. Dropping it cancels the call.
+#[derive(Debug)]
+pub struct Pending(wire::Pending);
+
 /// Makes one call.
 pub fn send(call: Call) -> Result<Answer, CallError> {
     wire::send(call)
@@ -68,6 +72,26 @@ pub fn send(call: Call) -> Result<Answer, CallError> {
 /// Makes all calls at once; slot i answers call i.
 pub fn send_all(calls: impl IntoIterator<Item = Call>) -> Vec<Result<Answer, CallError>> {
     wire::send_all(calls.into_iter().collect())
+}
+
+/// Begins a call and does not wait for it: for calls that depend on one another's answers.
+pub fn start(call: Call) -> Result<Pending, CallError> {
+    wire::start(call).map(Pending)
+}
+
+/// Waits until one of the calls is finished; its index. `None` when there is none to wait for.
+pub fn next(pending: &[&Pending]) -> Option<usize> {
+    let pending: Vec<_> = pending.iter().map(|pending| &pending.0).collect();
+    (!pending.is_empty()).then(|| wire::next(&pending))
+}
+
+// === impl Pending ===
+
+impl Pending {
+    /// The answer; waits for it.
+    pub fn take(self) -> Result<Answer, CallError> {
+        wire::take(self.0)
+    }
 }
 
 // === impl Call ===

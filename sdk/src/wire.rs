@@ -19,7 +19,9 @@ mod guest {
 
     pub(crate) use wit::clock::{monotonic_ns, now_ms, remaining_ms};
     pub(crate) use wit::exchange::Exchange as Wire;
+    pub(crate) use wit::state;
     pub(crate) use wit::telemetry::{enabled as log_enabled, log};
+    pub(crate) use wit::upstream::Pending;
 
     pub(crate) fn send(call: Call) -> Result<Answer, CallError> {
         wit::upstream::send(&lower(call))
@@ -33,6 +35,18 @@ mod guest {
             .into_iter()
             .map(|slot| slot.map(lift).map_err(CallError::from))
             .collect()
+    }
+
+    pub(crate) fn start(call: Call) -> Result<Pending, CallError> {
+        wit::upstream::start(&lower(call)).map_err(CallError::from)
+    }
+
+    pub(crate) fn next(pending: &[&Pending]) -> usize {
+        wit::upstream::next(pending) as usize
+    }
+
+    pub(crate) fn take(pending: Pending) -> Result<Answer, CallError> {
+        Pending::take(pending).map(lift).map_err(CallError::from)
     }
 
     /// Plain pairs to fields of the contract.
@@ -88,6 +102,8 @@ mod guest {
 mod native {
     pub(crate) use crate::testing::Fake as Wire;
     pub(crate) use crate::testing::host::{
-        log, log_enabled, monotonic_ns, now_ms, remaining_ms, send, send_all,
+        Pending, log, log_enabled, monotonic_ns, next, now_ms, remaining_ms, send, send_all, start,
+        take,
     };
+    pub(crate) use crate::testing::state;
 }

@@ -145,6 +145,10 @@ impl<'a> Fields<'a> {
         })
     }
 
+    pub(crate) fn size_or(&self, name: &str, default: u64) -> u64 {
+        self.given(name, read_size).unwrap_or(default)
+    }
+
     pub(crate) fn address(&self, name: &str) -> SocketAddr {
         self.value(name, read_address, |text| {
             text.parse().expect("keys.rs has addresses")
@@ -157,6 +161,10 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn choice(&self, name: &str) -> &'static str {
         self.value(name, read_choice, |text| text)
+    }
+
+    pub(crate) fn choice_if_given(&self, name: &str) -> Option<&'static str> {
+        self.given(name, read_choice)
     }
 
     /// A string that has a default.
@@ -211,6 +219,48 @@ impl<'a> Fields<'a> {
             new
         });
         words
+    }
+
+    /// A list whose elements are names, or tables of `section` with a `name`: each name once.
+    pub(crate) fn entries(
+        &self,
+        name: &str,
+        section: &'static Section,
+    ) -> Vec<(Word<'a>, Option<Self>)> {
+        let Some(item) = self.item(name) else {
+            return Vec::new();
+        };
+        let DeValue::Array(array) = item.get_ref() else {
+            let fault = Fault::wrong_type(name, "a list", item.get_ref());
+            let fault = bracketed(fault, item);
+            self.mistakes.fault(item.span().into(), fault);
+            return Vec::new();
+        };
+        let mut seen = BTreeSet::new();
+        let entry = |item: &'a Spanned<DeValue<'a>>| {
+            let (word, table) = match item.get_ref() {
+                DeValue::Table(table) => {
+                    let fields = Self::new(section, item.span().into(), table, self.mistakes);
+                    (fields.required_text("name")?, Some(fields))
+                }
+                DeValue::String(_) => (Word::of(name, item).ok()?, None),
+                other => {
+                    let found = type_name(other);
+                    let fault =
+                        format!("each of `{name}` must be a string or a table, not {found}");
+                    self.mistakes.fault(item.span().into(), Fault::new(fault));
+                    return None;
+                }
+            };
+            if !seen.insert(word.text) {
+                let fault = Fault::new(format!("`{}` is twice in `{name}`", word.text));
+                let fault = fault.with_hint("take one out");
+                self.mistakes.fault(word.span, fault);
+                return None;
+            }
+            Some((word, table))
+        };
+        array.iter().filter_map(entry).collect()
     }
 
     /// A table within this one, if it is there and is one.

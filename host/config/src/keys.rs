@@ -4,7 +4,10 @@ mod general;
 mod named;
 
 pub(crate) use general::{LISTEN, LOG, PLUGINS, TIMEOUTS};
-pub(crate) use named::{LIMITS, PLUGIN, ROUTE, SERVER, UPSTREAM, UPSTREAM_TIMEOUTS};
+pub(crate) use named::{
+    GRANTS, LIMITS, PLUGIN, ROUTE, ROUTE_GRANTS, ROUTE_PLUGIN, SERVER, UPSTREAM, UPSTREAM_GRANT,
+    UPSTREAM_TIMEOUTS,
+};
 
 /// A table of the file.
 pub(crate) struct Section {
@@ -69,10 +72,13 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &PLUGINS,
     &PLUGIN,
     &LIMITS,
+    &GRANTS,
+    &UPSTREAM_GRANT,
     &UPSTREAM,
     &SERVER,
     &UPSTREAM_TIMEOUTS,
     &ROUTE,
+    &ROUTE_PLUGIN,
 ];
 
 /// The file itself; not part of the reference, which has a chapter for each of these keys.

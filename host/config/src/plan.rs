@@ -96,9 +96,7 @@ pub struct PluginPlan {
     pub component: String,
     pub component_span: Span,
     pub instance: InstanceMode,
-    pub limits: PluginLimits,
-    /// Upstreams this plugin may call.
-    pub upstreams: Vec<Arc<str>>,
+    pub given: Given,
     /// The settings as JSON text, secrets resolved. Redacted in Debug.
     pub settings: Settings,
     pub settings_span: Span,
@@ -112,15 +110,66 @@ pub enum InstanceMode {
     Kept,
 }
 
+/// What a plugin may reach and spend: of `[plugin.NAME]`, or what a route leaves of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    pub grants: PluginGrants,
+    pub limits: PluginLimits,
+    /// `on_failure = "open"`: a call that fails lets the request pass.
+    pub fail_open: bool,
+    /// Where `on_failure` stands; the table when it is not there.
+    pub on_failure_span: Span,
+}
+
+/// `grants = {}` of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PluginGrants {
+    pub upstreams: Vec<UpstreamGrant>,
+    /// Calls of upstreams per request.
+    pub calls: u32,
+    /// Key-value stores.
+    pub state: Vec<Arc<str>>,
+    pub buckets: Vec<BucketPlan>,
+    /// The time of day.
+    pub clock: bool,
+    pub random: bool,
+    /// Bytes of log lines per call.
+    pub log: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamGrant {
+    pub name: Arc<str>,
+    /// Empty: every method.
+    pub methods: Vec<String>,
+    /// Empty: every path. `*` is one segment, a last `**` is the rest.
+    pub paths: Vec<String>,
+}
+
+/// A kind of token bucket: `"5/1m"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketPlan {
+    pub name: Arc<str>,
+    pub size: u32,
+    pub per: Duration,
+}
+
 /// `limits = {}` of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PluginLimits {
     /// Linear memory in bytes, per instance.
     pub memory: usize,
-    /// Running time of one call.
+    /// Wall time of one call, waiting included.
     pub time: Duration,
+    /// Time of one call that the guest itself runs.
+    pub cpu: Duration,
     /// Host functions one call may call.
     pub host_calls: u32,
+    /// Bytes copied into and out of the guest by one call.
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    /// Calls at the same time.
+    pub concurrent: u32,
 }
 
 /// `[upstream.NAME]`
@@ -178,12 +227,16 @@ pub struct RoutePlan {
     pub upstream: Option<Arc<str>>,
     /// Largest request body in bytes.
     pub max_body: u64,
+    /// Answer with `Server-Timing`: what each plugin took.
+    pub server_timing: bool,
 }
 
 #[derive(Debug, Clone)]
 pub struct PluginRef {
     pub name: Arc<str>,
     pub span: Span,
+    /// What this route leaves the plugin of what it has; None: all of it.
+    pub narrowed: Option<Given>,
 }
 
 /// A path of a route, parsed.

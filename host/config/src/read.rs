@@ -2,6 +2,7 @@
 
 mod conflict;
 mod general;
+mod given;
 mod matching;
 mod plugin;
 mod route;
@@ -33,6 +34,8 @@ struct File<'a> {
     plugins: BTreeSet<&'a str>,
     upstreams: BTreeSet<&'a str>,
     timeouts: Timeouts,
+    /// `plugins.instances`
+    instances: u32,
 }
 
 /// Reads gateway.toml. Paths in it are relative to its directory; secrets come from the environment of the
@@ -130,7 +133,9 @@ fn plan<'a>(
 ) -> Option<Plan> {
     let root = Fields::new(&keys::FILE, Span::default(), root, mistakes);
     let timeouts = general::timeouts(&root.fields("timeouts", &keys::TIMEOUTS));
+    let pool = general::plugins(&root.fields("plugins", &keys::PLUGINS), dir);
     let file = File {
+        instances: pool.instances,
         source,
         plugins: names(&root, "plugin"),
         upstreams: names(&root, "upstream"),
@@ -140,16 +145,15 @@ fn plan<'a>(
     };
     let listen = general::listen(&file.root.fields("listen", &keys::LISTEN));
     let log = general::log(&file.root.fields("log", &keys::LOG));
-    let plugins = general::plugins(&file.root.fields("plugins", &keys::PLUGINS), dir);
     let plugin = file.named("plugin", &keys::PLUGIN, plugin::read);
     let upstream = file.named("upstream", &keys::UPSTREAM, upstream::read);
-    let routes = route::read_all(&file);
+    let routes = route::read_all(&file, &plugin);
     Some(Plan {
         source: Arc::clone(source),
         listen,
         timeouts,
         log,
-        plugins,
+        plugins: pool,
         plugin,
         upstream,
         routes: routes?,

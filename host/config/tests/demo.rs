@@ -73,14 +73,18 @@ fn the_demo_parses_to_the_expected_plugins() {
     let limits = PluginLimits {
         memory: 16 << 20,
         time: Duration::from_millis(50),
+        cpu: Duration::from_millis(50),
         host_calls: 1000,
+        bytes_in: 32 << 20,
+        bytes_out: 32 << 20,
+        concurrent: 1000,
     };
-    assert_eq!(telegram.limits, limits);
+    assert_eq!(telegram.given.limits, limits);
     assert_eq!(
-        plan.plugin["rules"].limits, limits,
+        plan.plugin["rules"].given.limits, limits,
         "the demo writes the defaults out"
     );
-    assert!(telegram.upstreams.is_empty());
+    assert!(telegram.given.grants.upstreams.is_empty());
     let settings: serde_json::Value = serde_json::from_str(telegram.settings.expose()).unwrap();
     assert_eq!(
         settings["bots"][0]["token"],

@@ -82,31 +82,62 @@ fn a_plugin_is_read_with_its_limits_and_grants() {
         [plugin.p]
         component = "p.wasm"
         instance = "kept"
-        limits = { memory = "64KiB", host_calls = 0 }
-        upstreams = ["u"]
+        limits = { memory = "64KiB", time = "2s", host_calls = 0 }
+        on_failure = "open"
+        grants.upstreams = ["u", { name = "v", methods = ["GET"], paths = ["/a/*", "/b/**"] }]
+        grants.buckets = { tries = "5/1m" }
+        grants.state = ["seen"]
+        grants.clock = true
+        [upstream.v]
+        servers = ["a:1"]
     "#;
     let plan = plan(&format!("{text}\n{UPSTREAM}{ROUTE}"));
     let plugin = &plan.plugin["p"];
     assert_eq!(plugin.instance, InstanceMode::Kept);
-    assert_eq!(
-        (plugin.limits.memory, plugin.limits.host_calls),
-        (65_536, 0)
-    );
-    assert_eq!(
-        plugin.limits.time,
-        Duration::from_millis(50),
-        "what is left out has its default"
-    );
-    assert_eq!(
-        plugin
-            .upstreams
-            .iter()
-            .map(AsRef::as_ref)
-            .collect::<Vec<_>>(),
-        ["u"]
-    );
+    let portcullis_config::plan::Given {
+        limits,
+        grants,
+        fail_open,
+        ..
+    } = &plugin.given;
+    assert!(*fail_open);
+    assert_eq!((limits.memory, limits.host_calls), (65_536, 0));
+    assert_eq!(limits.time, Duration::from_secs(2));
+    assert_eq!(limits.cpu, Duration::from_millis(50), "the default");
+    assert_eq!(limits.concurrent, 1000, "as many as the pool has");
+    let names: Vec<&str> = grants.upstreams.iter().map(|u| &*u.name).collect();
+    assert_eq!(names, ["u", "v"]);
+    assert_eq!(grants.upstreams[1].paths, ["/a/*", "/b/**"]);
+    assert_eq!(grants.calls, 16, "the default where there are upstreams");
+    let bucket = &grants.buckets[0];
+    assert_eq!((bucket.size, bucket.per), (5, Duration::from_secs(60)));
+    assert!(grants.clock && !grants.random && grants.log == 0);
     assert_eq!(plugin.settings.expose(), "{}");
     assert_eq!(plan.plugins.folder, Path::new("etc/plugins.d"));
+}
+
+#[test]
+fn a_route_narrows_what_a_plugin_is_given() {
+    let text = r#"
+        [plugin.p]
+        component = "p.wasm"
+        limits = { time = "2s" }
+        grants = { upstreams = ["u"], log = "4KiB" }
+        [[route]]
+        name = "n"
+        path = "/n"
+        server_timing = true
+        plugins = [{ name = "p", limits = { time = "1s" }, grants = { upstreams = [] }, on_failure = "open" }]
+    "#;
+    let plan = plan(&format!("{text}\n{UPSTREAM}"));
+    assert!(plan.routes[0].server_timing);
+    let own = &plan.plugin["p"].given;
+    let given = plan.routes[0].plugins[0].narrowed.as_ref().unwrap();
+    assert_eq!(given.limits.time, Duration::from_secs(1));
+    assert_eq!(given.limits.memory, own.limits.memory);
+    assert!(given.grants.upstreams.is_empty());
+    assert_eq!(given.grants.log, 4096);
+    assert!(given.fail_open && !own.fail_open);
 }
 
 #[test]

@@ -6,8 +6,10 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Request, Response, Version};
+use http::header::HeaderValue;
 use hyper::body::{Body as _, Incoming};
 use portcullis_runtime::{Exchange, Outcome, Reply, ResponseHead};
 
@@ -65,7 +67,7 @@ pub async fn serve(
             if refusal.close {
                 response.headers_mut().insert(
                     http::header::CONNECTION,
-                    http::HeaderValue::from_static("close"),
+                    HeaderValue::from_static("close"),
                 );
             }
             response.into_parts()
@@ -104,6 +106,7 @@ async fn pass(
     let route = find(generation, &mut x)?;
     journal.routed(&route);
     x.outbound = Some(Calls::port(worker, generation));
+    x.timings = route.server_timing.then(Vec::new);
 
     let permit = Permit::obtain(&route, &mut x).await;
     journal.caller = x.caller.as_ref().map(|caller| caller.id.clone());
@@ -144,7 +147,21 @@ async fn pass(
     };
     response = filters.response(&mut x, response, head).await?;
     finish(&mut response, version, &watch);
+    if let Some(timings) = &x.timings {
+        tell_timings(&mut response, timings);
+    }
     Ok(response)
+}
+
+/// `Server-Timing` (W3C): what each plugin call took, in milliseconds.
+fn tell_timings(response: &mut Response<Content>, timings: &[(Arc<str>, Duration)]) {
+    let metric = |(plugin, took): &(Arc<str>, Duration)| {
+        format!("{plugin};dur={:.3}", took.as_secs_f64() * 1e3)
+    };
+    let text: Vec<String> = timings.iter().map(metric).collect();
+    if let Ok(value) = HeaderValue::from_str(&text.join(", ")) {
+        response.headers_mut().append("server-timing", value);
+    }
 }
 
 /// Finds the route and names it in the exchange.
@@ -195,7 +212,7 @@ fn finish(response: &mut Response<Content>, version: Version, watch: &Watch) {
         // The rest of the request body will not be read: the connection cannot be used again (RFC 9112 section 9.6).
         response.headers_mut().insert(
             http::header::CONNECTION,
-            http::HeaderValue::from_static("close"),
+            HeaderValue::from_static("close"),
         );
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use portcullis_runtime::{Exchange, Kind, Plugin, Reply, ResponseHead, Slot};
+use portcullis_runtime::{Exchange, Kind, Post, Reply, ResponseHead, Slot};
 
 use crate::body::{Content, RequestBody, collect, forget_framing};
 use crate::exchange::{body_refusal, reply_of};
@@ -14,7 +14,7 @@ use crate::refusal::{Reason, Refusal};
 
 /// Each filter with the place where its instance waits between request and response.
 pub(crate) struct Filters {
-    running: Vec<(Arc<Plugin>, Slot)>,
+    running: Vec<(Arc<Post>, Slot)>,
     max_body: u64,
 }
 
@@ -146,7 +146,7 @@ impl Filters {
     }
 
     /// The smallest limit of the filters that want the body; None where none does.
-    fn buffer_limit(&self, wants: impl Fn(&Plugin) -> bool) -> Option<usize> {
+    fn buffer_limit(&self, wants: impl Fn(&Post) -> bool) -> Option<usize> {
         self.running
             .iter()
             .filter(|(plugin, _)| wants(plugin))
@@ -163,7 +163,7 @@ enum Step {
 
 /// The body for a handler that wants it.
 pub(crate) async fn body_for(
-    handler: &Plugin,
+    handler: &Post,
     body: RequestBody,
     max_body: u64,
 ) -> Result<Option<Bytes>, Refusal> {

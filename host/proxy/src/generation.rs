@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use portcullis_config::diagnostic::{Diagnostic, Report};
-use portcullis_config::plan::{Plan, RoutePlan};
-use portcullis_runtime::{Kind, Plugin};
+use portcullis_config::plan::{Plan, PluginRef, RoutePlan};
+use portcullis_runtime::{Kind, Plugin, Post};
 
+use crate::given;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::Router;
 use crate::upstream::Upstream;
@@ -34,24 +35,27 @@ pub struct Route {
     pub chain: Chain,
     pub upstream: Option<Arc<Upstream>>,
     pub max_body: u64,
+    /// Answers carry `Server-Timing`.
+    pub server_timing: bool,
     pub metrics: RouteMetrics,
 }
 
 /// The plugins of a route by what they do, each kind in the order of the file.
 #[derive(Debug)]
-pub struct Chain(Vec<Arc<Plugin>>);
+pub struct Chain(Vec<Arc<Post>>);
 
 impl Chain {
-    pub fn of(&self, kind: Kind) -> impl DoubleEndedIterator<Item = &Arc<Plugin>> {
-        self.0.iter().filter(move |plugin| plugin.kind() == kind)
+    pub fn of(&self, kind: Kind) -> impl DoubleEndedIterator<Item = &Arc<Post>> {
+        self.0.iter().filter(move |post| post.kind() == kind)
     }
 
-    pub fn handler(&self) -> Option<&Arc<Plugin>> {
+    pub fn handler(&self) -> Option<&Arc<Post>> {
         self.of(Kind::Handler).next()
     }
 
-    fn has(&self, kind: Kind) -> bool {
-        self.of(kind).next().is_some()
+    /// Every plugin of the route at its post.
+    pub fn posts(&self) -> &[Arc<Post>] {
+        &self.0
     }
 }
 
@@ -77,18 +81,13 @@ impl Generation {
             Arc::new(Route {
                 name: route.name.clone(),
                 public: route.public,
-                chain: Chain(
-                    route
-                        .plugins
-                        .iter()
-                        .filter_map(|p| plugins.get(&p.name).cloned())
-                        .collect(),
-                ),
+                chain: chain(route, &plugins, metrics, before),
                 upstream: route
                     .upstream
                     .as_ref()
                     .and_then(|name| upstreams.get(name).cloned()),
                 max_body: route.max_body,
+                server_timing: route.server_timing,
                 metrics: metrics.route(&route.name),
             })
         };
@@ -104,68 +103,133 @@ impl Generation {
     }
 }
 
+/// Puts the plugins of a route at their posts. One whose plugin and grants are as before stays where it is, with
+/// the instances it has kept.
+fn chain(
+    route: &RoutePlan,
+    plugins: &BTreeMap<Arc<str>, Arc<Plugin>>,
+    metrics: &Metrics,
+    before: Option<&Generation>,
+) -> Chain {
+    let old = before.and_then(|b| b.routes.iter().find(|old| old.name == route.name));
+    let post = |used: &PluginRef| {
+        let plugin = plugins.get(&used.name)?;
+        let spec = match &used.narrowed {
+            Some(given) => Arc::new(given::narrowed(plugin.spec(), given)),
+            None => plugin.spec().clone(),
+        };
+        let same = |post: &&Arc<Post>| Arc::ptr_eq(post.plugin(), plugin) && *post.spec() == spec;
+        let stays = old.and_then(|old| old.chain.0.iter().find(same));
+        let bill = || metrics.bill(&used.name, &route.name);
+        Some(stays.cloned().unwrap_or_else(|| plugin.post(spec, bill())))
+    };
+    Chain(route.plugins.iter().filter_map(post).collect())
+}
+
 /// What can only be said once the components are known: every route has who it needs, and only who it can use.
 fn check_chains(plan: &Arc<Plan>, plugins: &BTreeMap<Arc<str>, Arc<Plugin>>) -> Result<(), Report> {
     let mut found = Vec::new();
     for route in &plan.routes {
-        let chain = Chain(
-            route
-                .plugins
-                .iter()
-                .filter_map(|p| plugins.get(&p.name).cloned())
-                .collect(),
-        );
-        let mut say = |message: String, hint: &str| {
-            found.push(Diagnostic {
-                span: route.span,
-                message,
-                hint: Some(hint.to_owned()),
-            });
-        };
-        let (name, identified) = (&route.name, chain.has(Kind::Authenticator));
-        if !route.public && !identified {
-            say(
-                format!("route `{name}` lists no authenticator, so nobody could use it"),
-                "list one in `plugins`, or write `public = true` if everybody may",
-            );
-        }
-        if route.public && identified {
-            say(
-                format!("route `{name}` is public and lists an authenticator"),
-                "take one of the two away",
-            );
-        }
-        if route.public && chain.has(Kind::Authorizer) {
-            say(
-                format!(
-                    "route `{name}` is public and lists an authorizer, which has no caller to judge"
-                ),
-                "list an authenticator instead of `public = true`",
-            );
-        }
-        let handlers = chain.of(Kind::Handler).count();
-        if handlers > 1 {
-            say(
-                format!("route `{name}` lists {handlers} handlers"),
-                "one handler answers; list one",
-            );
-        }
-        if handlers == 1 && route.upstream.is_some() {
-            say(
-                format!("route `{name}` has both a handler and an upstream"),
-                "the handler answers in the upstream's place; take one of the two away",
-            );
-        }
-        if handlers == 0 && route.upstream.is_none() {
-            say(
-                format!("route `{name}` has nothing that answers"),
-                "add `upstream = \"…\"` or list a handler",
-            );
-        }
+        check_chain(route, plugins, &mut found);
     }
+    check_failure_modes(plan, plugins, &mut found);
     if found.is_empty() {
         Ok(())
     } else {
         Err(Report::new(plan.source.clone(), found))
+    }
+}
+
+fn check_chain(
+    route: &RoutePlan,
+    plugins: &BTreeMap<Arc<str>, Arc<Plugin>>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let kinds = || {
+        let known = |used: &PluginRef| plugins.get(&used.name).map(|plugin| plugin.kind());
+        route.plugins.iter().filter_map(known)
+    };
+    let has = |kind| kinds().any(|k| k == kind);
+    let mut say = |message: String, hint: &str| {
+        found.push(Diagnostic {
+            span: route.span,
+            message,
+            hint: Some(hint.to_owned()),
+        });
+    };
+    let (name, identified) = (&route.name, has(Kind::Authenticator));
+    if !route.public && !identified {
+        say(
+            format!("route `{name}` lists no authenticator, so nobody could use it"),
+            "list one in `plugins`, or write `public = true` if everybody may",
+        );
+    }
+    if route.public && identified {
+        say(
+            format!("route `{name}` is public and lists an authenticator"),
+            "take one of the two away",
+        );
+    }
+    if route.public && has(Kind::Authorizer) {
+        say(
+            format!(
+                "route `{name}` is public and lists an authorizer, which has no caller to judge"
+            ),
+            "list an authenticator instead of `public = true`",
+        );
+    }
+    let handlers = kinds().filter(|kind| *kind == Kind::Handler).count();
+    if handlers > 1 {
+        say(
+            format!("route `{name}` lists {handlers} handlers"),
+            "one handler answers; list one",
+        );
+    }
+    if handlers == 1 && route.upstream.is_some() {
+        say(
+            format!("route `{name}` has both a handler and an upstream"),
+            "the handler answers in the upstream's place; take one of the two away",
+        );
+    }
+    if handlers == 0 && route.upstream.is_none() {
+        say(
+            format!("route `{name}` has nothing that answers"),
+            "add `upstream = \"…\"` or list a handler",
+        );
+    }
+}
+
+/// Only a filter may be passed by: without an authenticator or authorizer nobody may, without a handler there is
+/// no answer.
+fn check_failure_modes(
+    plan: &Plan,
+    plugins: &BTreeMap<Arc<str>, Arc<Plugin>>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let own = plan
+        .plugin
+        .values()
+        .map(|plugin| (&plugin.name, &plugin.given));
+    let used = plan.routes.iter().flat_map(|route| &route.plugins);
+    let narrowed = used.filter_map(|used| Some((&used.name, used.narrowed.as_ref()?)));
+    for (name, given) in own.chain(narrowed).filter(|(_, given)| given.fail_open) {
+        let kind = plugins.get(name).map(|plugin| plugin.kind());
+        if let Some(kind) = kind.filter(|kind| *kind != Kind::Filter) {
+            found.push(Diagnostic {
+                span: given.on_failure_span,
+                message: format!(
+                    "plugin `{name}` is a{} {kind}: it cannot fail open",
+                    article(kind)
+                ),
+                hint: Some("`on_failure = \"open\"` is for filters; leave it out".to_owned()),
+            });
+        }
+    }
+}
+
+fn article(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Authenticator | Kind::Authorizer => "n",
+        Kind::Filter | Kind::Handler => "",
     }
 }

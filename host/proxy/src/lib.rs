@@ -5,6 +5,7 @@
 
 mod access_log;
 mod admit;
+mod bills;
 mod body;
 mod connection;
 mod exchange;
@@ -13,6 +14,7 @@ mod forward;
 mod forwarded;
 mod gate;
 mod generation;
+mod given;
 mod guard;
 mod h2wire;
 mod journal;
@@ -29,6 +31,7 @@ mod wire;
 pub use access_log::{AccessLog, Writer};
 pub use gate::{Gate, Worker};
 pub use generation::{Chain, Generation, Route};
+pub use given::spec;
 pub use journal::Archive;
 pub use metrics::Metrics;
 pub use refusal::{Reason, Refusal};

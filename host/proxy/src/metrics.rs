@@ -10,6 +10,9 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use portcullis_runtime::{Bill, Figures};
+
+use crate::bills::Bills;
 use crate::generation::Generation;
 use crate::refusal::Reason;
 
@@ -39,8 +42,7 @@ pub struct Metrics {
     pub tunnels: IntGauge,
     pub upstream_tries: IntCounterVec,
     pub reloads: IntCounterVec,
-    plugin_calls: IntGaugeVec,
-    plugin_failures: IntGaugeVec,
+    bills: Bills,
     server_in_flight: IntGaugeVec,
     server_ejected: IntGaugeVec,
     generation: IntGauge,
@@ -137,18 +139,7 @@ impl Metrics {
                 "Reloads of configuration and plugins, by outcome",
                 &["outcome"],
             )?,
-            plugin_calls: gauges(
-                r,
-                "plugin_calls",
-                "Calls of the serving version of a plugin",
-                &["plugin"],
-            )?,
-            plugin_failures: gauges(
-                r,
-                "plugin_failures",
-                "Calls of the serving version that trapped, ran too long or answered nonsense",
-                &["plugin"],
-            )?,
+            bills: Bills::register(r)?,
             server_in_flight: gauges(
                 r,
                 "server_in_flight",
@@ -177,6 +168,16 @@ impl Metrics {
         route_metrics(&self.requests, &self.durations, name)
     }
 
+    /// The bill of a plugin on a route; the same one for as long as the gateway runs.
+    pub fn bill(&self, plugin: &Arc<str>, route: &Arc<str>) -> Arc<Bill> {
+        self.bills.of(plugin, route)
+    }
+
+    /// Every bill with the names of its plugin and route.
+    pub fn bills(&self) -> Vec<(Arc<str>, Arc<str>, Figures)> {
+        self.bills.figures()
+    }
+
     pub fn refused(&self, reason: Reason) {
         self.refusals.with_label_values(&[reason.as_str()]).inc();
     }
@@ -193,23 +194,8 @@ impl Metrics {
             .set(i64::try_from(generation.number).unwrap_or(i64::MAX));
         self.access_log_dropped
             .set(i64::try_from(dropped_lines).unwrap_or(i64::MAX));
-        for gauges in [
-            &self.plugin_calls,
-            &self.plugin_failures,
-            &self.server_in_flight,
-            &self.server_ejected,
-        ] {
+        for gauges in [&self.server_in_flight, &self.server_ejected] {
             gauges.reset();
-        }
-        for (name, plugin) in &generation.plugins {
-            let (calls, failures) = plugin.counts();
-            let set = |gauges: &IntGaugeVec, n: u64| {
-                gauges
-                    .with_label_values(&[&**name])
-                    .set(i64::try_from(n).unwrap_or(i64::MAX));
-            };
-            set(&self.plugin_calls, calls);
-            set(&self.plugin_failures, failures);
         }
         for upstream in generation.upstreams.values() {
             for server in upstream.servers() {

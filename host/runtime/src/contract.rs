@@ -6,10 +6,14 @@ pub(crate) mod filter {
         world: "filter-plugin",
         imports: {
             "portcullis:plugin/upstream": async | trappable,
+            "portcullis:plugin/state": async | trappable,
             default: trappable,
         },
         exports: { default: async },
-        with: { "portcullis:plugin/exchange.exchange": crate::host::Handle },
+        with: {
+            "portcullis:plugin/exchange.exchange": crate::host::Handle,
+            "portcullis:plugin/upstream.pending": crate::host::Pending,
+        },
     });
 }
 
@@ -22,6 +26,7 @@ pub(crate) mod authenticator {
             "portcullis:plugin/types": super::filter::portcullis::plugin::types,
             "portcullis:plugin/exchange": super::filter::portcullis::plugin::exchange,
             "portcullis:plugin/upstream": super::filter::portcullis::plugin::upstream,
+            "portcullis:plugin/state": super::filter::portcullis::plugin::state,
             "portcullis:plugin/outcome": super::filter::portcullis::plugin::outcome,
             "portcullis:plugin/identity": super::filter::portcullis::plugin::identity,
             "portcullis:plugin/telemetry": super::filter::portcullis::plugin::telemetry,
@@ -39,6 +44,7 @@ pub(crate) mod authorizer {
             "portcullis:plugin/types": super::filter::portcullis::plugin::types,
             "portcullis:plugin/exchange": super::filter::portcullis::plugin::exchange,
             "portcullis:plugin/upstream": super::filter::portcullis::plugin::upstream,
+            "portcullis:plugin/state": super::filter::portcullis::plugin::state,
             "portcullis:plugin/outcome": super::filter::portcullis::plugin::outcome,
             "portcullis:plugin/identity": super::filter::portcullis::plugin::identity,
             "portcullis:plugin/telemetry": super::filter::portcullis::plugin::telemetry,
@@ -56,6 +62,7 @@ pub(crate) mod handler {
             "portcullis:plugin/types": super::filter::portcullis::plugin::types,
             "portcullis:plugin/exchange": super::filter::portcullis::plugin::exchange,
             "portcullis:plugin/upstream": super::filter::portcullis::plugin::upstream,
+            "portcullis:plugin/state": super::filter::portcullis::plugin::state,
             "portcullis:plugin/outcome": super::filter::portcullis::plugin::outcome,
             "portcullis:plugin/identity": super::filter::portcullis::plugin::identity,
             "portcullis:plugin/telemetry": super::filter::portcullis::plugin::telemetry,
@@ -65,5 +72,5 @@ pub(crate) mod handler {
 }
 
 pub(crate) use filter::portcullis::plugin::{
-    clock, exchange, identity, outcome, telemetry, types, upstream,
+    clock, exchange, identity, outcome, state, telemetry, types, upstream,
 };

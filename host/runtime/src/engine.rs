@@ -7,8 +7,10 @@ use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::contract::{clock, exchange, identity, outcome, telemetry, types, upstream};
-use crate::host::Session;
+use crate::contract::{clock, exchange, identity, outcome, state, telemetry, types, upstream};
+use crate::life::Templates;
+use crate::session::Session;
+use crate::state::{Memory, State};
 
 /// How often a running guest is looked at. A loop is noticed within one tick.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
@@ -32,6 +34,8 @@ pub struct EngineOptions {
 pub struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Arc<Linker<Session>>,
+    pub(crate) state: Arc<dyn State>,
+    pub(crate) templates: Arc<Templates>,
     _ticker: Arc<Ticker>,
 }
 
@@ -57,6 +61,8 @@ impl Runtime {
         Ok(Runtime {
             engine,
             linker: Arc::new(linker),
+            state: Arc::new(Memory::default()),
+            templates: Arc::default(),
             _ticker: Arc::new(ticker),
         })
     }
@@ -97,6 +103,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Session>> {
     types::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     exchange::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     upstream::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
+    state::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     outcome::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     identity::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     telemetry::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;

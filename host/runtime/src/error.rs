@@ -37,10 +37,11 @@ pub enum LoadError {
         "verify: it imports {0}, which no plugin is given. Plugins see no files, sockets, clocks or environment; use the SDK instead"
     )]
     Ungranted(String),
+    /// WIT names, and the lines that would grant them.
     #[error(
-        "verify: it imports portcullis:plugin/upstream, but no upstream is granted to it. Add `upstreams = [\"…\"]` to its table"
+        "verify: it imports {imports}, which it is not granted. If it should have it, write `grants = {{ {remedy} }}` in its table"
     )]
-    NoUpstreams,
+    NotGranted { imports: String, remedy: String },
     #[error("verify: {0}")]
     Link(String),
     #[error("configure: {problem}, which is {limit} bytes. Raise limits.memory")]
@@ -76,4 +77,11 @@ pub enum CallError {
     Invalid(String),
     #[error("all plugin instances are in use")]
     Overloaded,
+}
+
+impl CallError {
+    /// Whether the plugin, and not the request, is at fault.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self, CallError::Refused(_))
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -35,6 +36,10 @@ pub struct Exchange {
     pub outbound: Option<Arc<dyn Outbound>>,
     /// Scratch that plugins leave for each other.
     pub vars: Vec<(String, Vec<u8>)>,
+    /// Outbound calls so far, by plugin.
+    pub calls: Vec<(Arc<str>, u32)>,
+    /// Wall time of each plugin call, where the floor above wants to know.
+    pub timings: Option<Vec<(Arc<str>, Duration)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -161,6 +166,18 @@ impl Exchange {
         })
     }
 
+    /// Counts an outbound call of a plugin; false when it has used up its `limit`.
+    pub(crate) fn spend_call(&mut self, plugin: &Arc<str>, limit: u32) -> bool {
+        let known = self.calls.iter().position(|(name, _)| name == plugin);
+        let index = known.unwrap_or_else(|| {
+            self.calls.push((plugin.clone(), 0));
+            self.calls.len() - 1
+        });
+        let spent = &mut self.calls[index].1;
+        *spent += 1;
+        *spent <= limit
+    }
+
     pub(crate) fn headers(&self, side: Side) -> Option<&HeaderMap> {
         match side {
             Side::Request => Some(&self.request),
@@ -179,6 +196,57 @@ impl Exchange {
         match side {
             Side::Request => &mut self.request_body,
             Side::Response => &mut self.response_body,
+        }
+    }
+}
+
+/// One message as it was before a filter saw it. Bodies are shared, not copied.
+pub(crate) enum Before {
+    Request {
+        method: Method,
+        target: Target,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    },
+    Response {
+        head: Option<ResponseHead>,
+        body: Option<Bytes>,
+    },
+}
+
+impl Before {
+    pub(crate) fn of(x: &Exchange, side: Side) -> Before {
+        match side {
+            Side::Request => Before::Request {
+                method: x.method.clone(),
+                target: x.target.clone(),
+                headers: x.request.clone(),
+                body: x.request_body.clone(),
+            },
+            Side::Response => Before::Response {
+                head: x.response.clone(),
+                body: x.response_body.clone(),
+            },
+        }
+    }
+
+    pub(crate) fn restore(self, x: &mut Exchange) {
+        match self {
+            Before::Request {
+                method,
+                target,
+                headers,
+                body,
+            } => {
+                x.method = method;
+                x.target = target;
+                x.request = headers;
+                x.request_body = body;
+            }
+            Before::Response { head, body } => {
+                x.response = head;
+                x.response_body = body;
+            }
         }
     }
 }

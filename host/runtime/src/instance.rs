@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::{InstancePre, Resource};
-use wasmtime::{PoolConcurrencyLimitError, Store, StoreLimitsBuilder, UpdateDeadline};
+use wasmtime::component::{Instance, InstancePre, Resource};
+use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+
+use crate::bill::{Alive, Bill};
 
 use crate::contract::types::Registration;
 use crate::contract::{authenticator, authorizer, filter, handler, identity, outcome};
 use crate::engine::{Runtime, TICK};
 use crate::error::CallError;
-use crate::exchange::Exchange;
-use crate::host::{Handle, Session, Writable};
-use crate::life::{Kind, Spec, one_line};
+use crate::exchange::{Exchange, Side};
+use crate::host::Handle;
+use crate::life::{Kind, one_line};
+use crate::session::{Meter, Session, Writable};
+use crate::spec::Spec;
 
 /// Bytes that one value may bring from the guest to the host (wasmtime's default is 128 MiB).
 const HOSTCALL_FUEL: usize = 8 * 1024 * 1024;
@@ -44,11 +48,21 @@ pub(crate) enum FilterPhase {
     ResponseBody,
 }
 
+impl FilterPhase {
+    pub(crate) fn side(self) -> Side {
+        match self {
+            FilterPhase::Request | FilterPhase::RequestBody => Side::Request,
+            FilterPhase::Response | FilterPhase::ResponseBody => Side::Response,
+        }
+    }
+}
+
 /// A configured instance. Whoever holds it has it alone; one whose call did not return is never put back, so
 /// a trap, a time-out or a dropped future cannot poison a later request.
 pub(crate) struct Live {
     store: Store<Session>,
     bound: Bound,
+    _alive: Option<Alive>,
 }
 
 // === impl Pre ===
@@ -73,32 +87,99 @@ impl Pre {
             Pre::Handler(pre) => Bound::Handler(pre.instantiate_async(store).await?),
         })
     }
+
+    fn linked(&self) -> &InstancePre<Session> {
+        match self {
+            Pre::Authenticator(pre) => pre.instance_pre(),
+            Pre::Authorizer(pre) => pre.instance_pre(),
+            Pre::Filter(pre) => pre.instance_pre(),
+            Pre::Handler(pre) => pre.instance_pre(),
+        }
+    }
+
+    /// Like `instantiate`, for a snapshot: it needs the instance itself.
+    async fn instantiate_bare(
+        &self,
+        store: &mut Store<Session>,
+    ) -> wasmtime::Result<(Bound, Instance)> {
+        let instance = self.linked().instantiate_async(&mut *store).await?;
+        let bound = match self {
+            Pre::Authenticator(_) => {
+                Bound::Authenticator(authenticator::AuthenticatorPlugin::new(store, &instance)?)
+            }
+            Pre::Authorizer(_) => {
+                Bound::Authorizer(authorizer::AuthorizerPlugin::new(store, &instance)?)
+            }
+            Pre::Filter(_) => Bound::Filter(filter::FilterPlugin::new(store, &instance)?),
+            Pre::Handler(_) => Bound::Handler(handler::HandlerPlugin::new(store, &instance)?),
+        };
+        Ok((bound, instance))
+    }
 }
 
 // === impl Live ===
 
 impl Live {
+    /// An instance from a snapshot: it is configured already.
+    pub(crate) async fn copy(
+        runtime: &Runtime,
+        pre: &Pre,
+        spec: &Arc<Spec>,
+        bill: &Arc<Bill>,
+    ) -> Result<Live, CallError> {
+        let mut store = new_store(runtime, spec, spec.budget.cpu);
+        store.data_mut().configured = true;
+        let bound = pre.instantiate(&mut store).await;
+        let bound = bound.map_err(|error| call_error(&error, spec.budget.time))?;
+        Ok(Live {
+            store,
+            bound,
+            _alive: Some(Alive::on(bill)),
+        })
+    }
+
     /// Instantiates and configures within `time`.
     pub(crate) async fn start(
         runtime: &Runtime,
         pre: &Pre,
         spec: &Arc<Spec>,
+        bill: &Arc<Bill>,
         time: Duration,
-    ) -> Result<(Live, Registration), CallError> {
+    ) -> Result<Live, CallError> {
         let mut store = new_store(runtime, spec, time);
         let started = async {
             let bound = pre.instantiate(&mut store).await?;
             let registration = configure(&mut store, &bound, &spec.settings.0).await?;
             Ok((bound, registration))
         };
-        match tokio::time::timeout(time + STARVED, started).await {
-            Err(_) => Err(CallError::TimedOut(time)),
-            Ok(Err(error)) => Err(call_error(&error, time)),
-            Ok(Ok((_, Err(refused)))) => {
-                Err(CallError::Failed(crate::host::printable(&refused, 2000)))
-            }
-            Ok(Ok((bound, Ok(registration)))) => Ok((Live { store, bound }, registration)),
-        }
+        let (bound, _) = configured(tokio::time::timeout(time + STARVED, started).await, time)?;
+        Ok(Live {
+            store,
+            bound,
+            _alive: Some(Alive::on(bill)),
+        })
+    }
+
+    /// Instantiates and configures for the first time: what it registers, and what a snapshot is taken of.
+    pub(crate) async fn first(
+        runtime: &Runtime,
+        pre: &Pre,
+        spec: &Arc<Spec>,
+        time: Duration,
+    ) -> Result<(Store<Session>, Instance, Registration), CallError> {
+        let mut store = new_store(runtime, spec, time);
+        let started = async {
+            let (bound, instance) = pre.instantiate_bare(&mut store).await?;
+            let registration = configure(&mut store, &bound, &spec.settings.0).await?;
+            Ok((instance, registration))
+        };
+        let ended = tokio::time::timeout(time + STARVED, started).await;
+        let (instance, registration) = configured(ended, time)?;
+        Ok((store, instance, registration))
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.store.data().meter
     }
 
     pub(crate) async fn authenticate(
@@ -192,15 +273,9 @@ fn wrong_kind() -> CallError {
 }
 
 fn new_store(runtime: &Runtime, spec: &Arc<Spec>, time: Duration) -> Store<Session> {
-    let limits = StoreLimitsBuilder::new()
-        .memory_size(spec.memory)
-        .table_elements(10_000)
-        .instances(32)
-        .tables(16)
-        .memories(2)
-        .build();
-    let mut store = Store::new(&runtime.engine, Session::new(spec.clone(), limits));
-    store.limiter(|session| &mut session.limits);
+    let session = Session::new(spec.clone(), runtime.state.clone());
+    let mut store = Store::new(&runtime.engine, session);
+    store.limiter(|session| session);
     store.set_hostcall_fuel(HOSTCALL_FUEL);
     store.set_epoch_deadline(1);
     // Each tick that a guest runs it gives way to other requests of its worker; past its time it is stopped. What is
@@ -208,12 +283,12 @@ fn new_store(runtime: &Runtime, spec: &Arc<Spec>, time: Duration) -> Store<Sessi
     store.epoch_deadline_callback(move |mut store| {
         let session = store.data_mut();
         let limit = if session.configured {
-            session.spec.time
+            session.spec.budget.cpu
         } else {
             time
         };
-        session.ticks += 1;
-        if TICK * session.ticks > limit {
+        session.meter.ticks += 1;
+        if TICK * session.meter.ticks > limit {
             return Err(Overrun.into());
         }
         Ok(UpdateDeadline::Yield(1))
@@ -264,7 +339,7 @@ async fn entered<T>(
     writable: Writable,
     call: impl AsyncFnOnce(&mut Store<Session>) -> wasmtime::Result<T>,
 ) -> Result<T, CallError> {
-    let time = store.data().spec.time;
+    let time = store.data().spec.budget.time;
     store.data_mut().begin(std::mem::take(x), writable);
     store.set_epoch_deadline(1);
     // Outbound calls end with the plugin's time by themselves; this is for a host function that does not.
@@ -274,6 +349,18 @@ async fn entered<T>(
         Err(_) => Err(CallError::TimedOut(time)),
         Ok(Err(error)) => Err(call_error(&error, time)),
         Ok(Ok(answer)) => Ok(answer),
+    }
+}
+
+type Started<T> =
+    Result<wasmtime::Result<(T, Result<Registration, String>)>, tokio::time::error::Elapsed>;
+
+fn configured<T>(started: Started<T>, time: Duration) -> Result<(T, Registration), CallError> {
+    match started {
+        Err(_) => Err(CallError::TimedOut(time)),
+        Ok(Err(error)) => Err(call_error(&error, time)),
+        Ok(Ok((_, Err(refused)))) => Err(CallError::Failed(crate::host::printable(&refused, 2000))),
+        Ok(Ok((started, Ok(registration)))) => Ok((started, registration)),
     }
 }
 

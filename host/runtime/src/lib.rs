@@ -3,22 +3,34 @@
 //! This floor owns wasmtime and what a guest may see and spend. It must not know routes, connections or
 //! gateway.toml's text; the floor above hands it an [`Exchange`] and gets a decision back.
 
+mod bill;
 mod contract;
 mod engine;
 mod error;
 mod exchange;
 mod host;
+mod imports;
 mod instance;
 mod life;
 mod outbound;
 mod plugin;
+mod post;
+mod session;
+mod snapshot;
+mod spec;
+mod state;
 mod target;
 mod wasi;
 
+pub use bill::{Bill, Figures};
 pub use engine::{EngineOptions, Runtime};
 pub use error::{CallError, LoadError};
 pub use exchange::{Caller, Exchange, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side};
-pub use life::{Artifact, Compiled, Configured, Digest, Kind, SecretText, Spec, Verified};
+pub use life::{Artifact, Compiled, Configured, Digest, Kind, Verified};
 pub use outbound::{Call, Outbound, OutboundError, OutboundFuture};
-pub use plugin::{Phases, Plugin, Slot};
+pub use plugin::{Phases, Plugin};
+pub use post::{Post, Slot};
+pub use snapshot::Snapshot;
+pub use spec::{Bucket, Budget, Grants, PathGrant, SecretText, Spec, UpstreamGrant};
+pub use state::{Memory, State, StateError, StateFuture, Taken};
 pub use target::{Target, TargetError};

@@ -5,52 +5,28 @@
 //! ```
 //! A plugin retires when the last lease on it is dropped.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use wasmtime::component::{Component, types::ComponentItem};
+use wasmtime::component::Component;
 
+use crate::CallError;
 use crate::engine::Runtime;
 use crate::error::LoadError;
+use crate::imports;
 use crate::instance::{Live, Pre};
 use crate::plugin::{Phases, Plugin};
+use crate::snapshot::{self, Snapshot};
+use crate::spec::Spec;
 
 /// Largest component that is read, in bytes.
 const MAX_COMPONENT: u64 = 32 * 1024 * 1024;
 /// How long `configure` may take; it runs off the request's way.
 const CONFIGURE_TIME: Duration = Duration::from_secs(5);
-const PACKAGE: &str = "portcullis:plugin/";
-const VERSION: &str = "0.1";
-
-/// What one plugin of gateway.toml is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spec {
-    pub name: Arc<str>,
-    /// JSON text.
-    pub settings: SecretText,
-    /// Upstreams it may call.
-    pub upstreams: Vec<Arc<str>>,
-    /// Bytes of linear memory per instance.
-    pub memory: usize,
-    /// Wall time of one call.
-    pub time: Duration,
-    pub host_calls: u32,
-    /// Reuse instances between requests.
-    pub kept: bool,
-}
-
-/// Text that Debug does not show.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretText(pub String);
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(redacted)")
-    }
-}
 
 /// The sha256 of a component.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,24 +89,46 @@ pub struct Artifact {
 pub struct Compiled {
     component: Component,
     digest: Digest,
+    /// As it was read.
+    wasm: Arc<[u8]>,
+    /// Why no snapshot can be taken of it.
+    opaque: Option<Arc<str>>,
 }
 
 /// A plugin of one kind whose imports are all granted.
 pub struct Verified {
     runtime: Runtime,
+    compiled: Compiled,
     pre: Pre,
     kind: Kind,
-    digest: Digest,
     spec: Arc<Spec>,
     imports: Vec<String>,
 }
 
 /// A plugin that accepted its settings.
 pub struct Configured {
-    verified: Verified,
-    phases: Phases,
-    body_limit: usize,
+    template: Arc<Template>,
+    spec: Arc<Spec>,
 }
+
+/// What instances are made from. Plugins of one component and the same settings share it.
+pub(crate) struct Template {
+    pub(crate) runtime: Runtime,
+    pub(crate) pre: Pre,
+    pub(crate) kind: Kind,
+    pub(crate) digest: Digest,
+    pub(crate) imports: Vec<String>,
+    pub(crate) phases: Phases,
+    pub(crate) body_limit: usize,
+    pub(crate) snapshot: Snapshot,
+}
+
+/// The templates in use.
+#[derive(Default)]
+pub(crate) struct Templates(Mutex<HashMap<TemplateKey, Weak<Template>>>);
+
+/// Component, settings, and whether instances are kept.
+type TemplateKey = (Digest, Digest, bool);
 
 // === impl Artifact ===
 
@@ -176,11 +174,21 @@ impl Artifact {
         if self.bytes.starts_with(b"\0asm\x01\0\0\0") {
             return Err(LoadError::CoreModule);
         }
-        let component = Component::from_binary(&runtime.engine, &self.bytes)
-            .map_err(|error| LoadError::Compile(one_line(&error)))?;
+        let compile = |bytes: &[u8]| {
+            Component::from_binary(&runtime.engine, bytes)
+                .map_err(|error| LoadError::Compile(one_line(&error)))
+        };
+        let instrumented = snapshot::instrument(&self.bytes)
+            .and_then(|bytes| compile(&bytes).map_err(|error| error.to_string()));
+        let (component, opaque) = match instrumented {
+            Ok(component) => (component, None),
+            Err(why) => (compile(&self.bytes)?, Some(why.into())),
+        };
         Ok(Compiled {
             component,
             digest: self.digest,
+            wasm: self.bytes.into(),
+            opaque,
         })
     }
 }
@@ -195,17 +203,14 @@ impl Compiled {
     /// Checks exports and imports against what `spec` grants.
     pub fn verify(self, runtime: &Runtime, spec: Spec) -> Result<Verified, LoadError> {
         let kind = self.kind(runtime)?;
-        let imports = self.granted_imports(runtime, &spec)?;
-        let linked = runtime
-            .linker
-            .instantiate_pre(&self.component)
+        let imports = imports::granted(&self.component, runtime, &spec)?;
+        let pre = link(runtime, kind, &self.component)
             .map_err(|error| LoadError::Link(one_line(&error)))?;
-        let pre = Pre::new(kind, linked).map_err(|error| LoadError::Link(one_line(&error)))?;
         Ok(Verified {
             runtime: runtime.clone(),
+            compiled: self,
             pre,
             kind,
-            digest: self.digest,
             spec: Arc::new(spec),
             imports,
         })
@@ -216,11 +221,12 @@ impl Compiled {
         let exports: Vec<String> = ty
             .exports(&runtime.engine)
             .map(|(name, _)| name.to_owned())
+            .filter(|name| !name.starts_with(snapshot::ACCESS))
             .collect();
         let exported = |kind: &Kind| {
             exports
                 .iter()
-                .any(|name| interface(name) == Some((kind.as_str(), true)))
+                .any(|name| imports::interface(name) == Some((kind.as_str(), true)))
         };
         let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(exported).collect();
         match kinds.as_slice() {
@@ -236,52 +242,10 @@ impl Compiled {
             )),
         }
     }
-
-    fn granted_imports(&self, runtime: &Runtime, spec: &Spec) -> Result<Vec<String>, LoadError> {
-        let ty = self.component.component_type();
-        let mut imports = Vec::new();
-        let mut refused = Vec::new();
-        for (name, item) in ty.imports(&runtime.engine) {
-            let bare = name.split('@').next().unwrap_or(name);
-            match interface(name) {
-                Some(("upstream", true))
-                    if spec.upstreams.is_empty() && has_functions(&item.ty, runtime) =>
-                {
-                    return Err(LoadError::NoUpstreams);
-                }
-                Some((_, true)) => {}
-                _ if crate::wasi::GRANTED.contains(&bare) && name.contains("@0.2.") => {}
-                _ => refused.push(name.to_owned()),
-            }
-            imports.push(name.to_owned());
-        }
-        if refused.is_empty() {
-            Ok(imports)
-        } else {
-            Err(LoadError::Ungranted(refused.join(", ")))
-        }
-    }
 }
 
-/// Splits "portcullis:plugin/filter@0.1.0" into ("filter", version fits).
-fn interface(name: &str) -> Option<(&str, bool)> {
-    let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
-    Some((
-        interface,
-        version
-            .rsplit_once('.')
-            .is_some_and(|(track, _)| track == VERSION),
-    ))
-}
-
-/// An interface imported for its types alone asks for nothing.
-fn has_functions(item: &ComponentItem, runtime: &Runtime) -> bool {
-    match item {
-        ComponentItem::ComponentInstance(instance) => instance
-            .exports(&runtime.engine)
-            .any(|(_, export)| matches!(export.ty, ComponentItem::ComponentFunc(_))),
-        _ => true,
-    }
+fn link(runtime: &Runtime, kind: Kind, component: &Component) -> wasmtime::Result<Pre> {
+    Pre::new(kind, runtime.linker.instantiate_pre(component)?)
 }
 
 // === impl Verified ===
@@ -291,27 +255,79 @@ impl Verified {
         self.kind
     }
 
-    /// Creates an instance, gives it its settings and hears what it wants to see.
+    /// Gives one instance its settings, hears what it wants to see, and takes a snapshot of it where instances are
+    /// fresh.
     pub async fn configure(self) -> Result<Configured, LoadError> {
-        let configured = Live::start(&self.runtime, &self.pre, &self.spec, CONFIGURE_TIME).await;
-        let (_, registration) = configured.map_err(|error| match error {
-            crate::CallError::TimedOut(time) => LoadError::ConfigureTime(time),
-            // The limiter's own words; there is no error type to match on.
-            crate::CallError::Trapped(text) if text.contains("memory minimum size") => {
-                LoadError::Memory {
-                    problem: text,
-                    limit: self.spec.memory,
-                }
-            }
-            crate::CallError::Failed(text) => LoadError::Settings(text),
-            other => LoadError::Configure(other.to_string()),
-        })?;
-        let body_limit = registration.body_limit as usize;
-        Ok(Configured {
+        let settings = Digest(Sha256::digest(&self.spec.settings.0).into());
+        let key = (self.compiled.digest, settings, self.spec.kept);
+        let spec = self.spec.clone();
+        let templates = self.runtime.templates.clone();
+        let template = match templates.get(&key) {
+            Some(template) => template,
+            None => templates.put(key, self.template().await?),
+        };
+        Ok(Configured { template, spec })
+    }
+
+    async fn template(self) -> Result<Template, LoadError> {
+        let (runtime, spec) = (self.runtime, self.spec);
+        let first = Live::first(&runtime, &self.pre, &spec, CONFIGURE_TIME).await;
+        let (store, instance, registration) = first.map_err(|error| refused(error, &spec))?;
+        let copy = match self.compiled.opaque {
+            _ if spec.kept => Err(Snapshot::Kept),
+            Some(why) => Err(Snapshot::None(why.to_string())),
+            None => snapshot::take(&runtime, self.compiled.wasm, store, instance)
+                .await
+                .and_then(|(component, bytes)| {
+                    let pre = link(&runtime, self.kind, &component);
+                    pre.map(|pre| (pre, bytes)).map_err(|e| one_line(&e))
+                })
+                .map_err(Snapshot::None),
+        };
+        let (pre, snapshot) = match copy {
+            Ok((pre, bytes)) => (pre, Snapshot::Taken { bytes }),
+            Err(none) => (self.pre, none),
+        };
+        Ok(Template {
+            runtime,
+            pre,
+            kind: self.kind,
+            digest: self.compiled.digest,
+            imports: self.imports,
             phases: Phases::from(registration.phases),
-            body_limit,
-            verified: self,
+            body_limit: registration.body_limit as usize,
+            snapshot,
         })
+    }
+}
+
+fn refused(error: CallError, spec: &Spec) -> LoadError {
+    match error {
+        CallError::TimedOut(time) => LoadError::ConfigureTime(time),
+        // The limiter's own words; there is no error type to match on.
+        CallError::Trapped(text) if text.contains("memory minimum size") => LoadError::Memory {
+            problem: text,
+            limit: spec.budget.memory,
+        },
+        CallError::Failed(text) => LoadError::Settings(text),
+        other => LoadError::Configure(other.to_string()),
+    }
+}
+
+// === impl Templates ===
+
+impl Templates {
+    fn get(&self, key: &TemplateKey) -> Option<Arc<Template>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key).and_then(Weak::upgrade)
+    }
+
+    fn put(&self, key: TemplateKey, template: Template) -> Arc<Template> {
+        let template = Arc::new(template);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, template| template.strong_count() > 0);
+        known.insert(key, Arc::downgrade(&template));
+        template
     }
 }
 
@@ -320,17 +336,7 @@ impl Verified {
 impl Configured {
     /// The plugin as routes use it.
     pub fn serve(self) -> Arc<Plugin> {
-        let v = self.verified;
-        Arc::new(Plugin::new(
-            v.runtime,
-            v.pre,
-            v.kind,
-            v.digest,
-            v.spec,
-            v.imports,
-            self.phases,
-            self.body_limit,
-        ))
+        Arc::new(Plugin::new(self.template, self.spec))
     }
 }
 

@@ -1,23 +1,14 @@
-//! A serving plugin: the calls that the request's way makes, and where instances come from.
+//! A plugin in service: one component with its settings and what it was given.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use bytes::Bytes;
-use crossbeam_queue::ArrayQueue;
-
-use crate::contract::{identity, outcome, types};
-use crate::engine::Runtime;
-use crate::error::CallError;
-use crate::exchange::{Caller, Exchange, Outcome, Refusal, RefusalReason, Reply};
-use crate::host::{checked_headers, final_status, printable};
-use crate::instance::{FilterPhase, Live, Pre};
-use crate::life::{Digest, Kind, Spec};
-
-/// Kept instances that wait for their next request. More than the workers only matters where guests wait for
-/// upstreams.
-const KEPT: usize = 64;
+use crate::bill::Bill;
+use crate::contract::types;
+use crate::life::{Digest, Kind, Template};
+use crate::post::Post;
+use crate::snapshot::Snapshot;
+use crate::spec::Spec;
 
 /// Which callbacks of a filter are entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,57 +21,31 @@ pub struct Phases {
 
 /// A plugin in service. Dropping the last reference retires it: its code and instances are freed.
 pub struct Plugin {
-    runtime: Runtime,
-    pre: Pre,
-    kind: Kind,
-    digest: Digest,
+    pub(crate) template: Arc<Template>,
     spec: Arc<Spec>,
-    imports: Vec<String>,
-    phases: Phases,
-    body_limit: usize,
-    kept: ArrayQueue<Box<Live>>,
-    calls: AtomicU64,
-    failures: AtomicU64,
+    pub(crate) busy: Busy,
 }
 
-/// Where a filter's instance waits between the request and the response of one exchange.
-#[derive(Default)]
-pub struct Slot(Option<Box<Live>>);
+/// Counts calls at the same time.
+#[derive(Debug, Default)]
+pub(crate) struct Busy(AtomicU32);
+
+/// One of the calls that may run at the same time.
+pub(crate) struct Turn<'a>(&'a AtomicU32);
 
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Plugin({} {} {:?})",
-            self.kind, self.spec.name, self.digest
-        )
+        let Template { kind, digest, .. } = &*self.template;
+        write!(f, "Plugin({kind} {} {digest:?})", self.spec.name)
     }
 }
 
 impl Plugin {
-    #[expect(clippy::too_many_arguments, reason = "called once, by the age before")]
-    pub(crate) fn new(
-        runtime: Runtime,
-        pre: Pre,
-        kind: Kind,
-        digest: Digest,
-        spec: Arc<Spec>,
-        imports: Vec<String>,
-        phases: Phases,
-        body_limit: usize,
-    ) -> Plugin {
+    pub(crate) fn new(template: Arc<Template>, spec: Arc<Spec>) -> Plugin {
         Plugin {
-            runtime,
-            pre,
-            kind,
-            digest,
+            template,
             spec,
-            imports,
-            phases,
-            body_limit,
-            kept: ArrayQueue::new(KEPT),
-            calls: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
+            busy: Busy::default(),
         }
     }
 
@@ -89,183 +54,52 @@ impl Plugin {
     }
 
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.template.kind
     }
 
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.template.digest
     }
 
-    pub fn spec(&self) -> &Spec {
+    pub fn spec(&self) -> &Arc<Spec> {
         &self.spec
     }
 
     /// WIT names of everything it imports.
     pub fn imports(&self) -> &[String] {
-        &self.imports
+        &self.template.imports
     }
 
     pub fn phases(&self) -> Phases {
-        self.phases
+        self.template.phases
     }
 
     /// Largest body, in bytes, that its body callbacks take.
     pub fn body_limit(&self) -> usize {
-        self.body_limit
+        self.template.body_limit
     }
 
-    /// Calls so far, and how many of them failed (a refusal is not a failure).
-    pub fn counts(&self) -> (u64, u64) {
-        (
-            self.calls.load(Ordering::Relaxed),
-            self.failures.load(Ordering::Relaxed),
-        )
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.template.snapshot
     }
 
-    /// Asks who the caller is.
-    pub async fn authenticate(&self, x: &mut Exchange) -> Result<Caller, CallError> {
-        let mut live = self.obtain(None).await?;
-        let answer = live.authenticate(x).await;
-        let caller = self.settle(live, answer)?;
-        valid_caller(caller)
+    /// Puts it to work on a route, with what the route leaves it of its spec. Calls are written on `bill`.
+    pub fn post(self: &Arc<Self>, spec: Arc<Spec>, bill: Arc<Bill>) -> Arc<Post> {
+        Arc::new(Post::new(self.clone(), spec, bill))
     }
+}
 
-    /// Asks whether the caller may.
-    pub async fn authorize(&self, x: &mut Exchange, caller: &Caller) -> Result<(), CallError> {
-        let caller = identity::Caller {
-            id: caller.id.to_string(),
-            roles: caller.roles.clone(),
-            claims: caller.claims.clone(),
-        };
-        let mut live = self.obtain(None).await?;
-        let answer = live.authorize(x, &caller).await;
-        self.settle(live, answer)
+impl Busy {
+    /// A turn, where less than `limit` are taken.
+    pub(crate) fn turn(&self, limit: u32) -> Option<Turn<'_>> {
+        let turn = Turn(&self.0);
+        (self.0.fetch_add(1, Ordering::Relaxed) < limit).then_some(turn)
     }
+}
 
-    /// Answers in the upstream's place.
-    pub async fn handle(&self, x: &mut Exchange) -> Result<Reply, CallError> {
-        let mut live = self.obtain(None).await?;
-        let answer = live.handle(x).await;
-        valid_reply(self.settle(live, answer)?)
-    }
-
-    pub async fn on_request(
-        &self,
-        x: &mut Exchange,
-        slot: &mut Slot,
-    ) -> Result<Outcome, CallError> {
-        self.filter(x, FilterPhase::Request, slot).await
-    }
-
-    /// `x.request_body` must hold the body.
-    pub async fn on_request_body(
-        &self,
-        x: &mut Exchange,
-        slot: &mut Slot,
-    ) -> Result<Outcome, CallError> {
-        self.filter(x, FilterPhase::RequestBody, slot).await
-    }
-
-    /// `x.response` must hold the response.
-    pub async fn on_response(
-        &self,
-        x: &mut Exchange,
-        slot: &mut Slot,
-    ) -> Result<Outcome, CallError> {
-        self.filter(x, FilterPhase::Response, slot).await
-    }
-
-    /// `x.response_body` must hold the body.
-    pub async fn on_response_body(
-        &self,
-        x: &mut Exchange,
-        slot: &mut Slot,
-    ) -> Result<Outcome, CallError> {
-        self.filter(x, FilterPhase::ResponseBody, slot).await
-    }
-
-    async fn filter(
-        &self,
-        x: &mut Exchange,
-        phase: FilterPhase,
-        slot: &mut Slot,
-    ) -> Result<Outcome, CallError> {
-        let mut live = self.obtain(slot.0.take()).await?;
-        let answer = live.filter(x, phase).await;
-        let verdict = if self.more_after(phase) && !self.spec.kept {
-            // A fresh instance belongs to its exchange until the last phase it asked for.
-            let verdict = self.judge(answer)?;
-            slot.0 = Some(live);
-            verdict
-        } else {
-            self.settle(live, answer)?
-        };
-        match verdict {
-            outcome::Verdict::Next => Ok(Outcome::Next),
-            outcome::Verdict::Respond(reply) => Ok(Outcome::Respond(valid_reply(reply)?)),
-        }
-    }
-
-    fn more_after(&self, phase: FilterPhase) -> bool {
-        let p = self.phases;
-        match phase {
-            FilterPhase::Request => p.request_body || p.response || p.response_body,
-            FilterPhase::RequestBody => p.response || p.response_body,
-            FilterPhase::Response => p.response_body,
-            FilterPhase::ResponseBody => false,
-        }
-    }
-
-    async fn obtain(&self, held: Option<Box<Live>>) -> Result<Box<Live>, CallError> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        let ready = held.or_else(|| {
-            if self.spec.kept {
-                self.kept.pop()
-            } else {
-                None
-            }
-        });
-        if let Some(live) = ready {
-            return Ok(live);
-        }
-        let time = self.spec.time.max(Duration::from_millis(100));
-        match Live::start(&self.runtime, &self.pre, &self.spec, time).await {
-            Ok((live, _)) => Ok(Box::new(live)),
-            Err(error) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                Err(error)
-            }
-        }
-    }
-
-    /// Ends a call: an instance that returned may serve again where it is kept; any other is dropped here.
-    fn settle<T>(
-        &self,
-        live: Box<Live>,
-        answer: Result<Result<T, outcome::Fault>, CallError>,
-    ) -> Result<T, CallError> {
-        if self.spec.kept && answer.is_ok() {
-            // Full: enough instances wait already, this one goes.
-            drop(self.kept.push(live));
-        }
-        self.judge(answer)
-    }
-
-    fn judge<T>(
-        &self,
-        answer: Result<Result<T, outcome::Fault>, CallError>,
-    ) -> Result<T, CallError> {
-        let error = match answer {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(outcome::Fault::Refuse(refusal))) => match valid_refusal(refusal) {
-                Ok(refusal) => return Err(CallError::Refused(Box::new(refusal))),
-                Err(error) => error,
-            },
-            Ok(Err(outcome::Fault::Failed(text))) => CallError::Failed(printable(&text, 500)),
-            Err(error) => error,
-        };
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        Err(error)
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -278,50 +112,4 @@ impl From<types::Phases> for Phases {
             response_body: flags.contains(types::Phases::RESPONSE_BODY),
         }
     }
-}
-
-fn valid_caller(caller: identity::Caller) -> Result<Caller, CallError> {
-    if caller.id.is_empty() || caller.id.len() > 256 || caller.id.chars().any(char::is_control) {
-        return Err(CallError::Invalid(
-            "a caller id must have 1 to 256 printable characters".into(),
-        ));
-    }
-    if caller.roles.len() > 64 || caller.claims.len() > 64 {
-        return Err(CallError::Invalid(
-            "a caller has at most 64 roles and 64 claims".into(),
-        ));
-    }
-    Ok(Caller {
-        id: caller.id.into(),
-        roles: caller.roles,
-        claims: caller.claims,
-    })
-}
-
-fn valid_reply(reply: outcome::Reply) -> Result<Reply, CallError> {
-    let status = final_status(reply.status)
-        .ok_or_else(|| CallError::Invalid(format!("{} is not a final status", reply.status)))?;
-    let headers = checked_headers(reply.fields).map_err(CallError::Invalid)?;
-    Ok(Reply {
-        status,
-        headers,
-        body: Bytes::from(reply.body),
-    })
-}
-
-fn valid_refusal(refusal: outcome::Refusal) -> Result<Refusal, CallError> {
-    let reason = RefusalReason::named(&refusal.reason).ok_or_else(|| {
-        CallError::Invalid(format!(
-            "no refusal is named `{}`",
-            printable(&refusal.reason, 64)
-        ))
-    })?;
-    let headers = checked_headers(refusal.fields).map_err(CallError::Invalid)?;
-    Ok(Refusal {
-        reason,
-        detail: refusal.detail.map(|text| printable(&text, 1000)),
-        because: refusal.because.map(|text| printable(&text, 1000)),
-        headers,
-        members: refusal.members.into_iter().take(16).collect(),
-    })
 }

@@ -4,7 +4,7 @@
 //! wasmtime-wasi's own context: it would bring files, sockets and clocks to take away again, and building one
 //! costs a system call per fresh instance.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod time_and_chance;
 
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi_io::IoView;
@@ -14,7 +14,7 @@ use wasmtime_wasi_io::streams::{
     DynInputStream, DynOutputStream, InputStream, OutputStream, StreamError, StreamResult,
 };
 
-use crate::host::Session;
+use crate::session::Session;
 
 /// The interfaces linked below, without version; all of WASI 0.2.
 pub(crate) const GRANTED: &[&str] = &[
@@ -35,7 +35,7 @@ pub(crate) const GRANTED: &[&str] = &[
 ];
 
 /// The version that the definitions carry; the linker matches any 0.2.
-const VERSION: &str = "0.2.0";
+pub(crate) const VERSION: &str = "0.2.0";
 
 struct TerminalInput;
 struct TerminalOutput;
@@ -112,19 +112,7 @@ pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
             })?;
     }
 
-    linker
-        .instance(&format!("wasi:random/insecure-seed@{VERSION}"))?
-        .func_wrap("insecure-seed", |_, ()| Ok(((next_seed(), next_seed()),)))?;
-    Ok(())
-}
-
-/// Seeds for a guest's hash maps: unpredictable to a client, different for every instance.
-fn next_seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    use std::sync::LazyLock;
-    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    KEY.hash_one(COUNT.fetch_add(1, Ordering::Relaxed))
+    time_and_chance::link(linker)
 }
 
 /// An input that has ended.

@@ -27,10 +27,16 @@ pub(crate) static PLUGIN: Section = Section {
             "what one call may use",
         ),
         key(
-            "upstreams",
-            List,
-            Words("none"),
-            "upstreams this plugin may call",
+            "grants",
+            Shaped("table"),
+            Words("nothing"),
+            "what it may reach",
+        ),
+        key(
+            "on_failure",
+            Choice(&["closed", "open"]),
+            Value("closed"),
+            "when a call traps or goes over a limit: refuse the request, or (filters only) let it pass as if the plugin were not there",
         ),
         key(
             "settings",
@@ -55,7 +61,13 @@ pub(crate) static LIMITS: Section = Section {
             "time",
             Duration("1ms", "1m"),
             Value("50ms"),
-            "wall time of one call",
+            "wall time of one call, waiting for upstreams included",
+        ),
+        key(
+            "cpu",
+            Duration("2ms", "1m"),
+            Words("as `time`, at most 50ms"),
+            "time of one call that the plugin itself runs, counted in steps of 2ms",
         ),
         key(
             "host_calls",
@@ -63,6 +75,122 @@ pub(crate) static LIMITS: Section = Section {
             Value("1000"),
             "host functions one call may call",
         ),
+        key(
+            "bytes_in",
+            Size("0B", "1GiB"),
+            Value("32MiB"),
+            "bytes that one call may have copied into the plugin",
+        ),
+        key(
+            "bytes_out",
+            Size("0B", "1GiB"),
+            Value("32MiB"),
+            "bytes that one call may hand to the gateway",
+        ),
+        key(
+            "concurrent",
+            Count(1, 100_000),
+            Words("`plugins.instances`"),
+            "calls at the same time; one more is refused with 503",
+        ),
+    ],
+};
+
+pub(crate) static GRANTS: Section = Section {
+    title: "[plugin.NAME.grants]",
+    doc: "What the plugin may reach beside the exchange it is lent. Nothing by default; a component that imports more than it is granted is refused at load.",
+    keys: &[
+        key(
+            "upstreams",
+            Shaped("list of strings or tables"),
+            Words("none"),
+            "upstreams it may call: a name, or `{ name = \"users\", methods = [\"GET\"], paths = [\"/users/*\", \"/keys/**\"] }`",
+        ),
+        key(
+            "calls",
+            Count(0, 1000),
+            Words("16 where upstreams are granted"),
+            "calls of upstreams per request",
+        ),
+        key(
+            "state",
+            List,
+            Words("none"),
+            "key-value stores it may use; they are its own and last until a restart",
+        ),
+        key(
+            "buckets",
+            Shaped("table"),
+            Words("none"),
+            "token buckets it may take from: `{ tries = \"5/1m\" }` holds 5 and refills within a minute",
+        ),
+        key("clock", Flag, Value("false"), "the time of day"),
+        key("random", Flag, Value("false"), "random numbers"),
+        key(
+            "log",
+            Size("0B", "1MiB"),
+            Value("0B"),
+            "bytes of log lines per call; the rest is dropped and counted",
+        ),
+    ],
+};
+
+pub(crate) static UPSTREAM_GRANT: Section = Section {
+    title: "[[plugin.NAME.grants.upstreams]]",
+    doc: "An upstream of which not everything is granted.",
+    keys: &[
+        key("name", Text, Required, "the upstream"),
+        key("methods", List, Words("every method"), "in upper case"),
+        key(
+            "paths",
+            List,
+            Words("every path"),
+            "`*` is one segment, a last `**` is the rest",
+        ),
+    ],
+};
+
+pub(crate) static ROUTE_PLUGIN: Section = Section {
+    title: "[[route.plugins]]",
+    doc: "A plugin of the chain that gets less on this route, also written `plugins = [\"telegram\", { name = \"rules\", limits = { time = \"5ms\" } }]`. It never gets more than its own table gives it.",
+    keys: &[
+        key("name", Text, Required, "the plugin"),
+        key(
+            "grants",
+            Shaped("table"),
+            Words("all of the plugin's"),
+            "`upstreams`, `calls`, `state`, `buckets` and `log` as in `[plugin.NAME.grants]`",
+        ),
+        key(
+            "limits",
+            Shaped("table"),
+            Words("all of the plugin's"),
+            "as in `[plugin.NAME.limits]`",
+        ),
+        key(
+            "on_failure",
+            Choice(&["closed", "open"]),
+            Words("as the plugin's"),
+            "as in `[plugin.NAME]`",
+        ),
+    ],
+};
+
+/// What a route may take away: imports stay linked, so the clock and random numbers are not among it.
+pub(crate) static ROUTE_GRANTS: Section = Section {
+    title: "grants of a route's plugin",
+    doc: "",
+    keys: &[
+        key(
+            "upstreams",
+            Shaped("list of strings or tables"),
+            Words(""),
+            "",
+        ),
+        key("calls", Count(0, 1000), Words(""), ""),
+        key("state", List, Words(""), ""),
+        key("buckets", Shaped("table"), Words(""), ""),
+        key("log", Size("0B", "1MiB"), Words(""), ""),
     ],
 };
 
@@ -212,7 +340,12 @@ pub(crate) static ROUTE: Section = Section {
             Value("false"),
             "no authenticator: said aloud, or it is a mistake",
         ),
-        key("plugins", List, Words("none"), "the chain, in order"),
+        key(
+            "plugins",
+            Shaped("list of strings or tables"),
+            Words("none"),
+            "the chain, in order",
+        ),
         key(
             "upstream",
             Text,
@@ -224,6 +357,12 @@ pub(crate) static ROUTE: Section = Section {
             Size("0B", "1024GiB"),
             Value("10MiB"),
             "the largest request body",
+        ),
+        key(
+            "server_timing",
+            Flag,
+            Value("false"),
+            "tell clients in `Server-Timing` what each plugin took",
         ),
     ],
 };

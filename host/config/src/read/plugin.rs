@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use super::File;
+use super::{File, given};
 use crate::diagnostic::Span;
 use crate::fields::Fields;
-use crate::keys;
 use crate::mistakes::Fault;
-use crate::plan::{InstanceMode, PluginLimits, PluginPlan, Settings};
-use crate::spelling;
+use crate::plan::{InstanceMode, PluginPlan, Settings};
 
 pub(super) fn read(
     file: &File<'_>,
@@ -20,8 +18,7 @@ pub(super) fn read(
         "kept" => InstanceMode::Kept,
         _ => InstanceMode::Fresh,
     };
-    let limits = limits(&fields.fields("limits", &keys::LIMITS));
-    let upstreams = upstreams(file, fields);
+    let given = given::of_plugin(file, fields);
     let settings = match fields.table("settings") {
         Some((span, table)) => file.secrets.settings(span, table),
         None => Some(Settings::default()),
@@ -36,33 +33,10 @@ pub(super) fn read(
         component: component.text.to_owned(),
         component_span: component.span,
         instance,
-        limits,
-        upstreams,
+        given,
         settings: settings?,
         settings_span: fields.span_of("settings"),
     })
-}
-
-fn limits(fields: &Fields<'_>) -> PluginLimits {
-    PluginLimits {
-        memory: fields.size("memory") as usize,
-        time: fields.duration("time"),
-        host_calls: u32::try_from(fields.count("host_calls")).unwrap_or(u32::MAX),
-    }
-}
-
-/// The upstreams a plugin is granted; names that are not there are noted and left out.
-fn upstreams(file: &File<'_>, fields: &Fields<'_>) -> Vec<Arc<str>> {
-    let mut grants = Vec::new();
-    for word in fields.distinct("upstreams") {
-        if file.upstreams.contains(word.text) {
-            grants.push(Arc::from(word.text));
-        } else {
-            let fault = spelling::unknown_name("upstream", word.text, &file.upstreams);
-            fields.mistakes().fault(word.span, fault);
-        }
-    }
-    grants
 }
 
 /// A bare file name: nothing outside of the plugin folder can be named.

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{File, conflict, matching};
+use super::{File, conflict, given, matching};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
 use crate::keys;
 use crate::mistakes::Fault;
-use crate::plan::{PathPattern, PluginRef, RoutePlan};
+use crate::plan::{PathPattern, PluginPlan, PluginRef, RoutePlan};
 use crate::shapes::type_name;
 use crate::spelling;
 
+/// The plugins whose tables have no mistake.
+type Known = BTreeMap<Arc<str>, PluginPlan>;
+
 /// All routes in the order of the file; None when `route` is not a list of tables.
-pub(super) fn read_all(file: &File<'_>) -> Option<Vec<RoutePlan>> {
+pub(super) fn read_all(file: &File<'_>, known: &Known) -> Option<Vec<RoutePlan>> {
     let item = file.root.required("route")?;
     let span = Span::from(item.span());
     let DeValue::Array(array) = item.get_ref() else {
@@ -46,7 +49,7 @@ pub(super) fn read_all(file: &File<'_>) -> Option<Vec<RoutePlan>> {
         let fields = Fields::new(&keys::ROUTE, span, table, file.mistakes());
         let name = name(file, &fields, &mut names);
         let before = file.mistakes().len();
-        let route = route(file, &fields, name);
+        let route = route(file, &fields, name, known);
         // Half of a route may match what the whole would not: no conflict is told of it.
         if file.mistakes().len() == before {
             routes.extend(route);
@@ -79,16 +82,22 @@ fn name<'a>(
 }
 
 /// Every key is read before the first `?`, so that all mistakes are noted.
-fn route<'a>(file: &File<'a>, fields: &Fields<'a>, name: Option<Word<'a>>) -> Option<RoutePlan> {
+fn route<'a>(
+    file: &File<'a>,
+    fields: &Fields<'a>,
+    name: Option<Word<'a>>,
+    known: &Known,
+) -> Option<RoutePlan> {
     let hosts = matching::hosts(fields);
     let path = path(fields);
     let methods = matching::methods(fields);
     let headers = matching::headers(fields);
     let query = matching::query(fields);
     let public = fields.flag("public");
-    let plugins = plugins(file, fields);
+    let plugins = plugins(file, fields, known);
     let upstream = upstream(file, fields);
     let max_body = fields.size("max_body");
+    let server_timing = fields.flag("server_timing");
     check_chain(fields, name.map_or(fields.span(), |name| name.span), public);
     let name = name?;
     Some(RoutePlan {
@@ -103,6 +112,7 @@ fn route<'a>(file: &File<'a>, fields: &Fields<'a>, name: Option<Word<'a>>) -> Op
         plugins,
         upstream,
         max_body,
+        server_timing,
     })
 }
 
@@ -136,13 +146,17 @@ fn path(fields: &Fields<'_>) -> Option<PathPattern> {
 }
 
 /// The chain; names that are not there are noted and left out.
-fn plugins(file: &File<'_>, fields: &Fields<'_>) -> Vec<PluginRef> {
+fn plugins(file: &File<'_>, fields: &Fields<'_>, known: &Known) -> Vec<PluginRef> {
     let mut chain = Vec::new();
-    for word in fields.distinct("plugins") {
+    for (word, entry) in fields.entries("plugins", &keys::ROUTE_PLUGIN) {
         if file.plugins.contains(word.text) {
+            // A plugin whose own table has a mistake is not known: nothing to compare with.
+            let own = known.get(word.text).map(|plugin| &plugin.given);
+            let narrowed = entry.as_ref().zip(own);
             chain.push(PluginRef {
                 name: Arc::from(word.text),
                 span: word.span,
+                narrowed: narrowed.map(|(entry, own)| given::narrowed(file, entry, own)),
             });
         } else {
             let fault = spelling::unknown_name("plugin", word.text, &file.plugins);

@@ -11,9 +11,9 @@ use portcullis_runtime::{
 
 use crate::{component, load, spec};
 
-async fn unruly(change: impl FnOnce(&mut Spec)) -> Arc<Plugin> {
+async fn unruly(change: impl FnOnce(&mut Spec)) -> Arc<Post> {
     let mut spec = spec("{}");
-    spec.time = Duration::from_millis(100);
+    spec.budget.time = Duration::from_millis(100);
     change(&mut spec);
     load("unruly.wasm", spec).await.expect("it loads")
 }
@@ -71,7 +71,7 @@ async fn a_guest_that_misbehaves_ends_in_a_bounded_error_and_harms_no_other_call
 #[tokio::test]
 async fn a_guest_that_loops_leaves_its_thread_to_others_meanwhile() {
     // One thread: without yielding, the second future could only run after the loop was cut.
-    let plugin = unruly(|spec| spec.time = Duration::from_secs(2)).await;
+    let plugin = unruly(|spec| spec.budget.time = Duration::from_secs(2)).await;
     let began = Instant::now();
     let looping = asked(&plugin, "loop");
     let other = async {
@@ -160,7 +160,7 @@ async fn a_full_pool_is_overload_and_not_the_plugins_failure() {
     })
     .expect("an engine");
     let mut spec = spec("{}");
-    spec.time = Duration::from_millis(400);
+    spec.budget.time = Duration::from_millis(400);
     let artifact = Artifact::from_bytes("unruly.wasm".into(), component("unruly.wasm"));
     let verified = artifact
         .compile(&runtime)

@@ -101,7 +101,7 @@ async fn settings_and_memory_that_do_not_fit_are_refused_before_any_request() {
         "{said}"
     );
     let mut small = spec("{}");
-    small.memory = 64 << 10;
+    small.budget.memory = 64 << 10;
     let said = load("headers.wasm", small)
         .await
         .expect_err("too little")

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use portcullis_runtime::{Artifact, EngineOptions, LoadError, Plugin, Runtime, SecretText, Spec};
+use portcullis_runtime::{
+    Artifact, Bill, Budget, EngineOptions, Grants, LoadError, Post, Runtime, SecretText, Spec,
+};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let options = EngineOptions {
@@ -43,20 +45,33 @@ fn spec(settings: &str) -> Spec {
     Spec {
         name: "under-test".into(),
         settings: SecretText(settings.to_owned()),
-        upstreams: Vec::new(),
-        memory: 16 << 20,
-        time: Duration::from_millis(500),
-        host_calls: 1000,
+        grants: Grants {
+            clock: true,
+            log: 4096,
+            ..Grants::default()
+        },
+        budget: Budget {
+            memory: 16 << 20,
+            time: Duration::from_millis(500),
+            cpu: Duration::from_millis(500),
+            host_calls: 1000,
+            bytes_in: 16 << 20,
+            bytes_out: 16 << 20,
+            concurrent: 64,
+        },
         kept: false,
+        fail_open: false,
     }
 }
 
-async fn load_bytes(bytes: Vec<u8>, spec: Spec) -> Result<Arc<Plugin>, LoadError> {
+async fn load_bytes(bytes: Vec<u8>, spec: Spec) -> Result<Arc<Post>, LoadError> {
     let artifact = Artifact::from_bytes("test.wasm".into(), bytes);
     let verified = artifact.compile(&RUNTIME)?.verify(&RUNTIME, spec)?;
-    Ok(verified.configure().await?.serve())
+    let plugin = verified.configure().await?.serve();
+    let spec = plugin.spec().clone();
+    Ok(plugin.post(spec, Arc::new(Bill::default())))
 }
 
-async fn load(file: &str, spec: Spec) -> Result<Arc<Plugin>, LoadError> {
+async fn load(file: &str, spec: Spec) -> Result<Arc<Post>, LoadError> {
     load_bytes(component(file), spec).await
 }

@@ -1,0 +1,151 @@
+//! What a component asks for, against what it is granted. A refusal names the WIT item.
+
+use wasmtime::component::{Component, types::ComponentItem};
+
+use crate::engine::Runtime;
+use crate::error::LoadError;
+use crate::spec::{Grants, Spec};
+
+const PACKAGE: &str = "portcullis:plugin/";
+const VERSION: &str = "0.1";
+
+/// The names of all imports, once each is granted.
+pub(crate) fn granted(
+    component: &Component,
+    runtime: &Runtime,
+    spec: &Spec,
+) -> Result<Vec<String>, LoadError> {
+    let ty = component.component_type();
+    let mut imports = Vec::new();
+    let mut unknown = Vec::new();
+    let mut missing: Vec<(String, &str)> = Vec::new();
+    for (name, item) in ty.imports(&runtime.engine) {
+        match needed(name) {
+            Need::Unknown => unknown.push(name.to_owned()),
+            Need::Nothing => {}
+            Need::Grants(needs) => {
+                let functions = functions(&item.ty, runtime);
+                let asked = needs.iter().filter(|need| !(need.given)(&spec.grants));
+                for need in asked {
+                    let used = functions.iter().find(|f| need.covers(f));
+                    missing.extend(used.map(|f| (format!("{name} ({f})"), need.remedy)));
+                }
+            }
+        }
+        imports.push(name.to_owned());
+    }
+    if !unknown.is_empty() {
+        return Err(LoadError::Ungranted(unknown.join(", ")));
+    }
+    if missing.is_empty() {
+        return Ok(imports);
+    }
+    let (names, remedies): (Vec<String>, Vec<&str>) = missing.into_iter().unzip();
+    Err(LoadError::NotGranted {
+        imports: names.join(", "),
+        remedy: remedies.join(", "),
+    })
+}
+
+enum Need {
+    /// Nobody is given this.
+    Unknown,
+    /// Everybody is given this.
+    Nothing,
+    Grants(&'static [Needed]),
+}
+
+/// A grant that functions of an interface need.
+struct Needed {
+    /// Empty: all of them.
+    only: &'static [&'static str],
+    except: &'static [&'static str],
+    given: fn(&Grants) -> bool,
+    remedy: &'static str,
+}
+
+impl Needed {
+    fn covers(&self, function: &str) -> bool {
+        (self.only.is_empty() || self.only.contains(&function)) && !self.except.contains(&function)
+    }
+}
+
+const UPSTREAM: &[Needed] = &[Needed {
+    only: &[],
+    except: &[],
+    given: |g| !g.upstreams.is_empty(),
+    remedy: "upstreams = [\"…\"]",
+}];
+const CLOCK: &[Needed] = &[Needed {
+    only: &["now-ms"],
+    except: &[],
+    given: |g| g.clock,
+    remedy: "clock = true",
+}];
+const STATE: &[Needed] = &[
+    Needed {
+        only: &["take-tokens"],
+        except: &[],
+        given: |g| !g.buckets.is_empty(),
+        remedy: "buckets = { … = \"5/1m\" }",
+    },
+    Needed {
+        only: &[],
+        except: &["take-tokens"],
+        given: |g| !g.stores.is_empty(),
+        remedy: "state = [\"…\"]",
+    },
+];
+const RANDOM: &[Needed] = &[Needed {
+    only: &[],
+    except: &[],
+    given: |g| g.random,
+    remedy: "random = true",
+}];
+const WASI_CLOCKS: &[Needed] = &[Needed {
+    only: &[],
+    except: &[],
+    given: |g| g.clock,
+    remedy: "clock = true",
+}];
+
+fn needed(name: &str) -> Need {
+    match interface(name) {
+        Some(("upstream", true)) => return Need::Grants(UPSTREAM),
+        Some(("clock", true)) => return Need::Grants(CLOCK),
+        Some(("state", true)) => return Need::Grants(STATE),
+        Some((_, true)) => return Need::Nothing,
+        _ => {}
+    }
+    let (bare, version) = name.split_once('@').unwrap_or((name, ""));
+    if !version.starts_with("0.2.") {
+        return Need::Unknown;
+    }
+    match bare {
+        "wasi:random/random" | "wasi:random/insecure" => Need::Grants(RANDOM),
+        "wasi:clocks/wall-clock" | "wasi:clocks/monotonic-clock" => Need::Grants(WASI_CLOCKS),
+        _ if crate::wasi::GRANTED.contains(&bare) => Need::Nothing,
+        _ => Need::Unknown,
+    }
+}
+
+/// Splits "portcullis:plugin/filter@0.1.0" into ("filter", version fits).
+pub(crate) fn interface(name: &str) -> Option<(&str, bool)> {
+    let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
+    let fits = version
+        .rsplit_once('.')
+        .is_some_and(|(track, _)| track == VERSION);
+    Some((interface, fits))
+}
+
+/// An interface imported for its types alone asks for nothing.
+fn functions(item: &ComponentItem, runtime: &Runtime) -> Vec<String> {
+    let ComponentItem::ComponentInstance(instance) = item else {
+        return Vec::new();
+    };
+    instance
+        .exports(&runtime.engine)
+        .filter(|(_, export)| matches!(export.ty, ComponentItem::ComponentFunc(_)))
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}

@@ -1,0 +1,313 @@
+//! A plugin at its post: the calls that the request's way makes on one route, and where instances come from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossbeam_queue::ArrayQueue;
+
+use crate::bill::{Bill, Ending, timed};
+use crate::contract::{identity, outcome};
+use crate::error::CallError;
+use crate::exchange::{Before, Caller, Exchange, Outcome, Refusal, RefusalReason, Reply};
+use crate::host::{checked_headers, final_status, printable};
+use crate::instance::{FilterPhase, Live};
+use crate::life::Kind;
+use crate::plugin::{Busy, Phases, Plugin, Turn};
+use crate::snapshot::Snapshot;
+use crate::spec::Spec;
+
+/// Kept instances that wait for their next request. More than the workers only matters where guests wait for
+/// upstreams.
+const KEPT: usize = 64;
+/// The least time that configuring a fresh instance gets where there is no snapshot.
+const CONFIGURE: Duration = Duration::from_millis(100);
+
+/// A plugin on one route. Kept instances belong to it: none ever serves two routes.
+pub struct Post {
+    plugin: Arc<Plugin>,
+    spec: Arc<Spec>,
+    bill: Arc<Bill>,
+    kept: ArrayQueue<Box<Live>>,
+    busy: Busy,
+}
+
+/// Where a filter's instance waits between the request and the response of one exchange.
+#[derive(Default)]
+pub struct Slot(Option<Box<Live>>);
+
+/// What becomes of an instance whose call returned.
+enum Then<'a> {
+    /// It may serve the next request, where instances are kept.
+    Done,
+    /// It belongs to its exchange for later phases.
+    Waits(&'a mut Slot),
+}
+
+impl std::fmt::Debug for Post {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Post({:?})", self.plugin)
+    }
+}
+
+impl Post {
+    pub(crate) fn new(plugin: Arc<Plugin>, spec: Arc<Spec>, bill: Arc<Bill>) -> Post {
+        Post {
+            plugin,
+            spec,
+            bill,
+            kept: ArrayQueue::new(KEPT),
+            busy: Busy::default(),
+        }
+    }
+
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        &self.plugin
+    }
+
+    pub fn name(&self) -> &Arc<str> {
+        &self.spec.name
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.plugin.kind()
+    }
+
+    pub fn phases(&self) -> Phases {
+        self.plugin.phases()
+    }
+
+    /// Largest body, in bytes, that its body callbacks take.
+    pub fn body_limit(&self) -> usize {
+        self.plugin.body_limit()
+    }
+
+    /// What it has on this route.
+    pub fn spec(&self) -> &Arc<Spec> {
+        &self.spec
+    }
+
+    pub fn bill(&self) -> &Arc<Bill> {
+        &self.bill
+    }
+
+    /// Asks who the caller is.
+    pub async fn authenticate(&self, x: &mut Exchange) -> Result<Caller, CallError> {
+        let enter = async |live: &mut Live, x: &mut Exchange| live.authenticate(x).await;
+        let check = |caller| valid_caller(caller);
+        self.call(x, None, Then::Done, enter, check).await
+    }
+
+    /// Asks whether the caller may.
+    pub async fn authorize(&self, x: &mut Exchange, caller: &Caller) -> Result<(), CallError> {
+        let caller = identity::Caller {
+            id: caller.id.to_string(),
+            roles: caller.roles.clone(),
+            claims: caller.claims.clone(),
+        };
+        let enter = async |live: &mut Live, x: &mut Exchange| live.authorize(x, &caller).await;
+        self.call(x, None, Then::Done, enter, Ok).await
+    }
+
+    /// Answers in the upstream's place.
+    pub async fn handle(&self, x: &mut Exchange) -> Result<Reply, CallError> {
+        let enter = async |live: &mut Live, x: &mut Exchange| live.handle(x).await;
+        self.call(x, None, Then::Done, enter, valid_reply).await
+    }
+
+    pub async fn on_request(
+        &self,
+        x: &mut Exchange,
+        slot: &mut Slot,
+    ) -> Result<Outcome, CallError> {
+        self.filter(x, FilterPhase::Request, slot).await
+    }
+
+    /// `x.request_body` must hold the body.
+    pub async fn on_request_body(
+        &self,
+        x: &mut Exchange,
+        slot: &mut Slot,
+    ) -> Result<Outcome, CallError> {
+        self.filter(x, FilterPhase::RequestBody, slot).await
+    }
+
+    /// `x.response` must hold the response.
+    pub async fn on_response(
+        &self,
+        x: &mut Exchange,
+        slot: &mut Slot,
+    ) -> Result<Outcome, CallError> {
+        self.filter(x, FilterPhase::Response, slot).await
+    }
+
+    /// `x.response_body` must hold the body.
+    pub async fn on_response_body(
+        &self,
+        x: &mut Exchange,
+        slot: &mut Slot,
+    ) -> Result<Outcome, CallError> {
+        self.filter(x, FilterPhase::ResponseBody, slot).await
+    }
+
+    /// A filter's callback. One that fails open leaves the message as it was before.
+    async fn filter(
+        &self,
+        x: &mut Exchange,
+        phase: FilterPhase,
+        slot: &mut Slot,
+    ) -> Result<Outcome, CallError> {
+        let before = self.spec.fail_open.then(|| Before::of(x, phase.side()));
+        let held = slot.0.take();
+        let enter = async |live: &mut Live, x: &mut Exchange| live.filter(x, phase).await;
+        let check = |verdict| match verdict {
+            outcome::Verdict::Next => Ok(Outcome::Next),
+            outcome::Verdict::Respond(reply) => valid_reply(reply).map(Outcome::Respond),
+        };
+        let then = if self.more_after(phase) && !self.spec.kept {
+            Then::Waits(slot)
+        } else {
+            Then::Done
+        };
+        match (self.call(x, held, then, enter, check).await, before) {
+            (Err(error), Some(before)) if error.is_failure() => {
+                tracing::warn!(plugin = %self.spec.name, request_id = %x.request_id, "passed by: {error}");
+                self.bill.bypassed();
+                before.restore(x);
+                Ok(Outcome::Next)
+            }
+            (decided, _) => decided,
+        }
+    }
+
+    fn more_after(&self, phase: FilterPhase) -> bool {
+        let p = self.plugin.phases();
+        match phase {
+            FilterPhase::Request => p.request_body || p.response || p.response_body,
+            FilterPhase::RequestBody => p.response || p.response_body,
+            FilterPhase::Response => p.response_body,
+            FilterPhase::ResponseBody => false,
+        }
+    }
+
+    /// One call: obtains an instance, enters it, checks the answer, writes the bill.
+    async fn call<T, U>(
+        &self,
+        x: &mut Exchange,
+        held: Option<Box<Live>>,
+        then: Then<'_>,
+        enter: impl AsyncFnOnce(
+            &mut Live,
+            &mut Exchange,
+        ) -> Result<Result<T, outcome::Fault>, CallError>,
+        check: impl FnOnce(T) -> Result<U, CallError>,
+    ) -> Result<U, CallError> {
+        let entry = self.bill.open();
+        let run = async {
+            let _turns = self.turns()?;
+            let mut live = match held {
+                Some(live) => live,
+                None => self.obtain().await?,
+            };
+            let answer = enter(&mut live, x).await;
+            self.bill.used(live.meter());
+            // Only an instance whose call returned goes on; any other is dropped here.
+            let answer = answer?;
+            match then {
+                Then::Waits(slot) => slot.0 = Some(live),
+                // Full: enough instances wait already, this one goes.
+                Then::Done if self.spec.kept => drop(self.kept.push(live)),
+                Then::Done => {}
+            }
+            check(judge(answer)?)
+        };
+        let (answer, wall, cpu) = timed(run).await;
+        entry.close(Ending::of(&answer), wall, cpu);
+        if let Some(timings) = &mut x.timings {
+            timings.push((self.spec.name.clone(), wall));
+        }
+        answer
+    }
+
+    /// A place among the calls of this route, and of the plugin.
+    fn turns(&self) -> Result<(Turn<'_>, Turn<'_>), CallError> {
+        let here = self.busy.turn(self.spec.budget.concurrent);
+        let all = self.plugin.busy.turn(self.plugin.spec().budget.concurrent);
+        here.zip(all).ok_or(CallError::Overloaded)
+    }
+
+    async fn obtain(&self) -> Result<Box<Live>, CallError> {
+        if self.spec.kept
+            && let Some(live) = self.kept.pop()
+        {
+            return Ok(live);
+        }
+        let template = &self.plugin.template;
+        let (runtime, pre) = (&template.runtime, &template.pre);
+        let live = match template.snapshot {
+            Snapshot::Taken { .. } => Live::copy(runtime, pre, &self.spec, &self.bill).await,
+            Snapshot::Kept | Snapshot::None(_) => {
+                let time = self.spec.budget.cpu.max(CONFIGURE);
+                Live::start(runtime, pre, &self.spec, &self.bill, time).await
+            }
+        };
+        live.map(Box::new)
+    }
+}
+
+/// The plugin's decision, or how it failed to make one.
+fn judge<T>(answer: Result<T, outcome::Fault>) -> Result<T, CallError> {
+    match answer {
+        Ok(value) => Ok(value),
+        Err(outcome::Fault::Refuse(refusal)) => {
+            Err(CallError::Refused(Box::new(valid_refusal(refusal)?)))
+        }
+        Err(outcome::Fault::Failed(text)) => Err(CallError::Failed(printable(&text, 500))),
+    }
+}
+
+fn valid_caller(caller: identity::Caller) -> Result<Caller, CallError> {
+    if caller.id.is_empty() || caller.id.len() > 256 || caller.id.chars().any(char::is_control) {
+        return Err(CallError::Invalid(
+            "a caller id must have 1 to 256 printable characters".into(),
+        ));
+    }
+    if caller.roles.len() > 64 || caller.claims.len() > 64 {
+        return Err(CallError::Invalid(
+            "a caller has at most 64 roles and 64 claims".into(),
+        ));
+    }
+    Ok(Caller {
+        id: caller.id.into(),
+        roles: caller.roles,
+        claims: caller.claims,
+    })
+}
+
+fn valid_reply(reply: outcome::Reply) -> Result<Reply, CallError> {
+    let status = final_status(reply.status)
+        .ok_or_else(|| CallError::Invalid(format!("{} is not a final status", reply.status)))?;
+    let headers = checked_headers(reply.fields).map_err(CallError::Invalid)?;
+    Ok(Reply {
+        status,
+        headers,
+        body: Bytes::from(reply.body),
+    })
+}
+
+fn valid_refusal(refusal: outcome::Refusal) -> Result<Refusal, CallError> {
+    let reason = RefusalReason::named(&refusal.reason).ok_or_else(|| {
+        CallError::Invalid(format!(
+            "no refusal is named `{}`",
+            printable(&refusal.reason, 64)
+        ))
+    })?;
+    let headers = checked_headers(refusal.fields).map_err(CallError::Invalid)?;
+    Ok(Refusal {
+        reason,
+        detail: refusal.detail.map(|text| printable(&text, 1000)),
+        because: refusal.because.map(|text| printable(&text, 1000)),
+        headers,
+        members: refusal.members.into_iter().take(16).collect(),
+    })
+}

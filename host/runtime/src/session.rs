@@ -1,0 +1,168 @@
+//! The state of one instance: what the host remembers for its guest, and what the guest has used.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, bail};
+
+use crate::contract::types::Denied;
+use crate::exchange::{Exchange, Side};
+use crate::spec::Spec;
+use crate::state::State;
+
+const MAX_TABLE: usize = 10_000;
+const MAX_RESOURCES: usize = 1_000;
+
+pub(crate) struct Session {
+    pub(crate) table: ResourceTable,
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) state: Arc<dyn State>,
+    pub(crate) exchange: Exchange,
+    pub(crate) writable: Writable,
+    /// When the instance began; its monotonic clock counts from there, so that it tells nothing of the host.
+    pub(crate) born: Instant,
+    pub(crate) started: Instant,
+    pub(crate) meter: Meter,
+    /// Set once the settings were taken; before, the time of configuring bounds the guest.
+    pub(crate) configured: bool,
+    /// It asked for random numbers. While configuring that rules out a snapshot: each copy would know the same.
+    pub(crate) drew_random: bool,
+}
+
+/// What a guest has used in this call; the memory, in its life.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    pub(crate) host_calls: u32,
+    pub(crate) outbound_calls: u32,
+    /// Ticks of the engine's clock that the guest ran.
+    pub(crate) ticks: u32,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) log_bytes: u32,
+    pub(crate) dropped_log_bytes: u64,
+    pub(crate) peak_memory: usize,
+}
+
+/// What the phase may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writable {
+    Nothing,
+    /// Authenticators: request headers and the query, never the path.
+    Query,
+    Request,
+    Response,
+}
+
+impl Session {
+    pub(crate) fn new(spec: Arc<Spec>, state: Arc<dyn State>) -> Session {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        Session {
+            table,
+            spec,
+            state,
+            exchange: Exchange::default(),
+            writable: Writable::Nothing,
+            born: Instant::now(),
+            started: Instant::now(),
+            meter: Meter::default(),
+            configured: false,
+            drew_random: false,
+        }
+    }
+
+    pub(crate) fn begin(&mut self, exchange: Exchange, writable: Writable) {
+        self.exchange = exchange;
+        self.writable = writable;
+        self.started = Instant::now();
+        self.meter = Meter {
+            peak_memory: self.meter.peak_memory,
+            ..Meter::default()
+        };
+    }
+
+    /// Wall time left of the call.
+    pub(crate) fn remaining(&self) -> Duration {
+        let budget = self.spec.budget.time;
+        budget.saturating_sub(self.started.elapsed())
+    }
+
+    /// Counts a call of the host.
+    pub(crate) fn count(&mut self) -> wasmtime::Result<&mut Exchange> {
+        self.meter.host_calls += 1;
+        let limit = self.spec.budget.host_calls;
+        if self.meter.host_calls > limit {
+            bail!("it called the host more than {limit} times");
+        }
+        Ok(&mut self.exchange)
+    }
+
+    /// Counts bytes that are copied into the guest.
+    pub(crate) fn copy_in(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.meter.bytes_in += bytes as u64;
+        let limit = self.spec.budget.bytes_in;
+        if self.meter.bytes_in > limit {
+            bail!("it read more than {limit} bytes from the host");
+        }
+        Ok(())
+    }
+
+    /// Counts bytes that the guest handed over.
+    pub(crate) fn copy_out(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.meter.bytes_out += bytes as u64;
+        let limit = self.spec.budget.bytes_out;
+        if self.meter.bytes_out > limit {
+            bail!("it handed more than {limit} bytes to the host");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn may_write(&self, side: Side) -> Result<(), Denied> {
+        let allowed = match side {
+            Side::Request => matches!(self.writable, Writable::Query | Writable::Request),
+            Side::Response => self.writable == Writable::Response,
+        };
+        if allowed {
+            Ok(())
+        } else {
+            Err(Denied::Immutable)
+        }
+    }
+}
+
+impl ResourceLimiter for Session {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let granted = desired <= self.spec.budget.memory;
+        if granted {
+            self.meter.peak_memory = self.meter.peak_memory.max(desired);
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= MAX_TABLE)
+    }
+
+    fn instances(&self) -> usize {
+        32
+    }
+
+    fn tables(&self) -> usize {
+        16
+    }
+
+    fn memories(&self) -> usize {
+        2
+    }
+}

@@ -1,0 +1,148 @@
+//! Configured once, fresh every time: the memory of a configured instance becomes a component of its own, so that
+//! each fresh instance is born configured, in copy-on-write pages.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use wasmtime::Store;
+use wasmtime::component::{Component, Instance, Lift, WasmList};
+use wasmtime_wizer::{ComponentInstanceState, Wizer};
+
+use crate::engine::Runtime;
+use crate::life::one_line;
+use crate::session::Session;
+
+/// The export that instrumenting adds.
+pub(crate) const ACCESS: &str = "wasmtime:wizer/";
+
+/// How instances of a plugin come to be configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Snapshot {
+    /// Copied from a configured one; the bytes of the component that holds it.
+    Taken { bytes: usize },
+    /// Instances are kept: each is configured once in its long life.
+    Kept,
+    /// Each is configured anew; why there is no snapshot.
+    None(String),
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Snapshot::Taken { bytes } => write!(f, "configured once, then copied ({bytes} bytes)"),
+            Snapshot::Kept => f.write_str("configured once per kept instance"),
+            Snapshot::None(why) => write!(f, "configured for each request: {why}"),
+        }
+    }
+}
+
+fn wizer() -> Wizer {
+    let mut wizer = Wizer::new();
+    wizer.keep_init_func(true);
+    wizer
+}
+
+/// The component with exports that let the host read its globals and memory.
+pub(crate) fn instrument(wasm: &[u8]) -> Result<Vec<u8>, String> {
+    // It has assertions about what it was made for; a component that breaks one has no snapshot.
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        wizer().instrument_component(wasm).map(|(_, bytes)| bytes)
+    }));
+    match done {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(one_line(&error)),
+        Err(_) => Err("its shape is not known to the snapshot".into()),
+    }
+}
+
+/// Takes the snapshot of a configured instance of the instrumented component and compiles it.
+pub(crate) async fn take(
+    runtime: &Runtime,
+    wasm: Arc<[u8]>,
+    store: Store<Session>,
+    instance: Instance,
+) -> Result<(Component, usize), String> {
+    let session = store.data();
+    if session.drew_random {
+        return Err("it drew random numbers while configuring; copies would share them".into());
+    }
+    if !session.table.is_empty() {
+        return Err("it holds a stream of the host; does it print while configuring?".into());
+    }
+    let read = async move {
+        let (context, _) = wizer().instrument_component(&wasm)?;
+        let mut reader = Reader { store, instance };
+        wizer().snapshot_component(&context, &mut reader).await
+    };
+    // A task of its own, for the same reason as above.
+    let bytes = match tokio::spawn(read).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) => return Err(one_line(&error)),
+        Err(_) => return Err("its memory could not be read".into()),
+    };
+    let (size, engine) = (bytes.len(), runtime.engine.clone());
+    let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes));
+    match compiled.await {
+        Ok(Ok(component)) => Ok((component, size)),
+        Ok(Err(error)) => Err(one_line(&error)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Reads through the exports that `instrument` added. Their names and types are its own.
+struct Reader {
+    store: Store<Session>,
+    instance: Instance,
+}
+
+impl Reader {
+    async fn call<R: Lift + 'static>(&mut self, interface: &str, function: &str) -> R {
+        let store = &mut self.store;
+        // Within ticks that no reading of memory needs.
+        store.data_mut().meter.ticks = 0;
+        store.set_epoch_deadline(1);
+        let outer = self.instance.get_export_index(&mut *store, None, interface);
+        let index = self
+            .instance
+            .get_export_index(&mut *store, outer.as_ref(), function)
+            .expect("the instrumented component exports it");
+        let function = self
+            .instance
+            .get_typed_func::<(), (R,)>(&mut *store, index)
+            .expect("the type that wizer gave it");
+        let (value,) = function
+            .call_async(&mut *store, ())
+            .await
+            .expect("it only reads a global or a memory");
+        value
+    }
+}
+
+impl ComponentInstanceState for Reader {
+    async fn call_func_ret_list_u8(
+        &mut self,
+        interface: &str,
+        function: &str,
+        contents: impl FnOnce(&[u8]) + Send,
+    ) {
+        let list: WasmList<u8> = self.call(interface, function).await;
+        contents(list.as_le_slice(&self.store));
+    }
+
+    async fn call_func_ret_s32(&mut self, interface: &str, function: &str) -> i32 {
+        self.call(interface, function).await
+    }
+
+    async fn call_func_ret_s64(&mut self, interface: &str, function: &str) -> i64 {
+        self.call(interface, function).await
+    }
+
+    async fn call_func_ret_f32(&mut self, interface: &str, function: &str) -> u32 {
+        self.call::<f32>(interface, function).await.to_bits()
+    }
+
+    async fn call_func_ret_f64(&mut self, interface: &str, function: &str) -> u64 {
+        self.call::<f64>(interface, function).await.to_bits()
+    }
+}
