@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telegram-auth", &["portcullis-sdk"]),
     ("rbac", &["portcullis-sdk"]),
     ("headers", &["portcullis-sdk"]),
+    ("convert", &["portcullis-sdk"]),
     ("unruly", &["portcullis-sdk"]),
     ("relay", &["portcullis-sdk"]),
     ("portcullis-tests", &["telegram-auth"]),
