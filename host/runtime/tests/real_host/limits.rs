@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_runtime::{
-    Artifact, CallError, EngineOptions, Exchange, Outcome, Plugin, ResponseHead, Runtime, Slot,
+    Artifact, Bill, CallError, EngineOptions, Exchange, Outcome, Post, ResponseHead, Runtime, Slot,
     Spec,
 };
 
@@ -14,6 +14,7 @@ use crate::{component, load, spec};
 async fn unruly(change: impl FnOnce(&mut Spec)) -> Arc<Post> {
     let mut spec = spec("{}");
     spec.budget.time = Duration::from_millis(100);
+    spec.budget.cpu = Duration::from_millis(100);
     change(&mut spec);
     load("unruly.wasm", spec).await.expect("it loads")
 }
@@ -28,7 +29,7 @@ fn exchange(wish: &str) -> Exchange {
     }
 }
 
-async fn asked(plugin: &Plugin, wish: &str) -> (Exchange, Result<Outcome, CallError>) {
+async fn asked(plugin: &Post, wish: &str) -> (Exchange, Result<Outcome, CallError>) {
     let mut x = exchange(wish);
     let outcome = plugin.on_request(&mut x, &mut Slot::default()).await;
     (x, outcome)
@@ -71,7 +72,10 @@ async fn a_guest_that_misbehaves_ends_in_a_bounded_error_and_harms_no_other_call
 #[tokio::test]
 async fn a_guest_that_loops_leaves_its_thread_to_others_meanwhile() {
     // One thread: without yielding, the second future could only run after the loop was cut.
-    let plugin = unruly(|spec| spec.budget.time = Duration::from_secs(2)).await;
+    let plugin = unruly(|spec| {
+        spec.budget.time = Duration::from_secs(2);
+        spec.budget.cpu = Duration::from_secs(2);
+    }).await;
     let began = Instant::now();
     let looping = asked(&plugin, "loop");
     let other = async {
@@ -161,6 +165,7 @@ async fn a_full_pool_is_overload_and_not_the_plugins_failure() {
     .expect("an engine");
     let mut spec = spec("{}");
     spec.budget.time = Duration::from_millis(400);
+    spec.budget.cpu = Duration::from_millis(400);
     let artifact = Artifact::from_bytes("unruly.wasm".into(), component("unruly.wasm"));
     let verified = artifact
         .compile(&runtime)
@@ -171,6 +176,8 @@ async fn a_full_pool_is_overload_and_not_the_plugins_failure() {
         .await
         .expect("it takes its settings")
         .serve();
+    let spec = plugin.spec().clone();
+    let plugin = plugin.post(spec, Arc::new(Bill::default()));
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let plugin = plugin.clone();

@@ -69,7 +69,8 @@ async fn an_import_that_is_not_granted_is_named() {
         .expect_err("no grant")
         .to_string();
     assert!(
-        said.contains("portcullis:plugin/upstream, but no upstream is granted"),
+        said.contains("portcullis:plugin/upstream@0.1.0 (send-all), which it is not granted")
+            && said.contains("grants = { upstreams"),
         "{said}"
     );
     let files = r#"(component
