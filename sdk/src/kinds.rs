@@ -1,5 +1,6 @@
 //! The kinds of plugin, one trait each.
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::{Exchange, Fault, Reply, Verdict};
@@ -24,8 +25,9 @@ pub struct Phases(u8);
 /// Refuse with [`Refusal::unauthenticated`](crate::Refusal::unauthenticated), and say how to do better with a
 /// `www-authenticate` header.
 pub trait Authenticator: Sized + 'static {
-    /// What `settings` of gateway.toml holds; [`NoSettings`](crate::NoSettings) when nothing.
-    type Settings: DeserializeOwned;
+    /// What `settings` of gateway.toml holds; [`NoSettings`](crate::NoSettings) when nothing. Its schema is what
+    /// gateway.toml is checked against before the plugin runs.
+    type Settings: DeserializeOwned + JsonSchema;
 
     /// Called once, before any request. The error is shown to whoever wrote the settings.
     fn configure(settings: Self::Settings) -> Result<Self, String>;
@@ -36,8 +38,9 @@ pub trait Authenticator: Sized + 'static {
 
 /// Decides whether the caller may do what the request asks.
 pub trait Authorizer: Sized + 'static {
-    /// What `settings` of gateway.toml holds; [`NoSettings`](crate::NoSettings) when nothing.
-    type Settings: DeserializeOwned;
+    /// What `settings` of gateway.toml holds; [`NoSettings`](crate::NoSettings) when nothing. Its schema is what
+    /// gateway.toml is checked against before the plugin runs.
+    type Settings: DeserializeOwned + JsonSchema;
 
     /// Called once, before any request. The error is shown to whoever wrote the settings.
     fn configure(settings: Self::Settings) -> Result<Self, String>;
@@ -51,8 +54,9 @@ pub trait Authorizer: Sized + 'static {
 /// Write the callbacks that are needed; `#[portcullis_sdk::plugin]` tells the gateway which ones they are, and
 /// the gateway does not enter the plugin for the others.
 pub trait Filter: Sized + 'static {
-    /// What `settings` of gateway.toml holds; [`NoSettings`](crate::NoSettings) when nothing.
-    type Settings: DeserializeOwned;
+    /// What `settings` of gateway.toml holds; [`NoSettings`](crate::NoSettings) when nothing. Its schema is what
+    /// gateway.toml is checked against before the plugin runs.
+    type Settings: DeserializeOwned + JsonSchema;
 
     /// The callbacks that the `impl` has. Filled in by the attribute.
     #[doc(hidden)]
@@ -95,8 +99,9 @@ pub trait Filter: Sized + 'static {
 
 /// Answers in the upstream's place.
 pub trait Handler: Sized + 'static {
-    /// What `settings` of gateway.toml holds; [`NoSettings`](crate::NoSettings) when nothing.
-    type Settings: DeserializeOwned;
+    /// What `settings` of gateway.toml holds; [`NoSettings`](crate::NoSettings) when nothing. Its schema is what
+    /// gateway.toml is checked against before the plugin runs.
+    type Settings: DeserializeOwned + JsonSchema;
 
     /// Called once, before any request. The error is shown to whoever wrote the settings.
     fn configure(settings: Self::Settings) -> Result<Self, String>;

@@ -6,7 +6,7 @@
 //! ```
 //! use portcullis_sdk::prelude::*;
 //!
-//! #[derive(Deserialize)]
+//! #[derive(Deserialize, JsonSchema)]
 //! #[serde(deny_unknown_fields)]
 //! struct Settings {
 //!     agent: String,
@@ -43,6 +43,10 @@
 #[doc(hidden)]
 #[path = "glue.rs"]
 pub mod __glue;
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+#[path = "schema.rs"]
+pub mod __schema;
 mod bindings;
 pub mod clock;
 mod exchange;

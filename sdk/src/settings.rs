@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
 /// For a plugin that has nothing to set; any key is an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}
 
@@ -37,12 +38,18 @@ pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T, String> {
 
 /// A duration as gateway.toml writes it: a whole number and `ms`, `s`, `m`, `h` or `d`.
 ///
-/// For a field: `#[serde(deserialize_with = "settings::duration")]`.
+/// For a field: `#[serde(deserialize_with = "settings::duration")]`, and so that the schema knows,
+/// `#[schemars(schema_with = "settings::duration_schema")]`.
 pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).ok_or_else(|| {
         D::Error::custom(format!("{text:?} is no duration; write \"90s\" or \"24h\""))
     })
+}
+
+/// The schema of what [`duration`] reads.
+pub fn duration_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$", "examples": ["90s", "24h"] })
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

@@ -10,11 +10,13 @@ use portcullis_sdk::prelude::*;
 use rules::{RuleSettings, Rules};
 
 /// What gateway.toml says.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// On the way to the upstream.
     #[serde(default)]
     request: RuleSettings,
+    /// On the way to the client.
     #[serde(default)]
     response: RuleSettings,
 }

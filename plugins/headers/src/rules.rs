@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use portcullis_sdk::schemars::{self, JsonSchema};
 use portcullis_sdk::{Denied, Exchange, Fault, log};
 use serde::Deserialize;
 
 use crate::template::Template;
 
 /// What gateway.toml says for one message.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSettings {
+    /// Names to remove.
     #[serde(default)]
     remove: Vec<String>,
+    /// Name to template: the only header of this name.
     #[serde(default)]
     set: BTreeMap<String, String>,
+    /// Name to template: beside those of the same name.
     #[serde(default)]
     add: BTreeMap<String, String>,
 }

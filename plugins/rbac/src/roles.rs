@@ -2,22 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use portcullis_sdk::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
 use crate::pattern::{Path, Permission};
 
 /// What gateway.toml says.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// What each role may do.
     roles: BTreeMap<String, RoleSettings>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RoleSettings {
+    /// Permissions: `GET /api/users/{own}`, `* /admin/**`.
     #[serde(default)]
     allow: Vec<String>,
+    /// Roles whose permissions this one has too.
     #[serde(default)]
     inherits: Vec<String>,
 }

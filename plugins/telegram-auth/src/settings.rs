@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ed25519_dalek::VerifyingKey;
-use portcullis_sdk::settings::duration;
+use portcullis_sdk::schemars::{self, JsonSchema};
+use portcullis_sdk::settings::{duration, duration_schema};
 use serde::Deserialize;
 
 use crate::verify::{Key, Window};
@@ -14,37 +15,52 @@ const PRODUCTION_KEY: &str = "e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187
 const TEST_KEY: &str = "40055058a4ee38156a06562e52eece92a771bcd8346a8c4615cb7376eddf72ec";
 
 /// What gateway.toml says.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// Whose initData passes.
     bots: Vec<BotSettings>,
+    /// A header that may carry initData beside `authorization: tma …`; without it, none.
     header: Option<String>,
+    /// A query parameter that may carry it (WebSockets cannot set headers); removed before forwarding.
     query: Option<String>,
+    /// How old `auth_date` may be; `24h` by default.
     #[serde(default = "a_day", deserialize_with = "duration")]
+    #[schemars(schema_with = "duration_schema")]
     max_age: Duration,
+    /// How far in the future `auth_date` may be; `5m` by default.
     #[serde(default = "five_minutes", deserialize_with = "duration")]
+    #[schemars(schema_with = "duration_schema")]
     clock_skew: Duration,
+    /// Telegram user id to roles.
     #[serde(default)]
     roles: BTreeMap<String, Vec<String>>,
+    /// Telegram user ids with the role `admin`; as text, with commas between.
     #[serde(default)]
     admin_ids: Ids,
+    /// Roles that everyone has; `user` by default.
     #[serde(default = "user_role")]
     default_roles: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct BotSettings {
+    /// The token from @BotFather: `123456:ABC-def`.
     token: Option<String>,
+    /// In the token's place: HMAC-SHA256("WebAppData", token) in 64 hex digits.
     secret: Option<String>,
+    /// The number in front of the token; alone, for bots whose token stays elsewhere (Ed25519).
     bot_id: Option<Id>,
+    /// `test`, or an Ed25519 key in 64 hex digits; by default Telegram's own.
     public_key: Option<String>,
+    /// Roles of whoever comes through this bot.
     #[serde(default)]
     roles: Vec<String>,
 }
 
 /// A number, or text where it comes from the environment.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "expected an id: a number, or text with a number"
@@ -54,7 +70,7 @@ enum Id {
     Text(String),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "expected ids: a list, or text with commas between"

@@ -1,7 +1,10 @@
 //! `#[portcullis_sdk::plugin]`, the attribute on the one `impl` that makes a type a plugin.
 //!
-//! It does two things: it tells the gateway which callbacks of a filter are there, and it emits the component's
-//! exports when the target is WebAssembly. It writes no logic: that is in `portcullis_sdk::__glue`.
+//! It does three things: it tells the gateway which callbacks of a filter are there, it emits the component's
+//! exports when the target is WebAssembly, and it carries the schema of the settings from `settings.schema.json`
+//! into the component. It writes no logic: that is in `portcullis_sdk::__glue` and `__schema`.
+
+use std::path::PathBuf;
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
@@ -16,17 +19,31 @@ const CALLBACKS: [(&str, &str); 4] = [
     ("on_response_body", "RESPONSE_BODY"),
 ];
 
+/// Beside the Cargo.toml of a plugin: the schema of its settings.
+const SCHEMA_FILE: &str = "settings.schema.json";
+
+/// Where the gateway finds it in the component: a custom section of the core module.
+const SCHEMA_SECTION: &str = "portcullis:settings-schema";
+
 /// Makes this `impl` of `Authenticator`, `Authorizer`, `Filter` or `Handler` the plugin of the crate. One per
 /// crate.
+///
+/// It adds a test, `settings_schema_is_current`: the file `settings.schema.json` beside Cargo.toml says what the
+/// settings type says. `UPDATE=1 cargo test` writes the file, and the component carries it from then on. Cargo
+/// does not see a file appear: after the first time, touch a source file or build anew.
 #[proc_macro_attribute]
 pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let block = parse_macro_input!(item as ItemImpl);
-    expand(arguments.into(), block)
+    let schema = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map(|folder| PathBuf::from(folder).join(SCHEMA_FILE))
+        .filter(|file| file.is_file());
+    expand(arguments.into(), block, schema.is_some())
         .unwrap_or_else(Error::into_compile_error)
         .into()
 }
 
-fn expand(arguments: Tokens, mut block: ItemImpl) -> Result<Tokens> {
+/// `schema`: whether there is a file with the schema of the settings.
+fn expand(arguments: Tokens, mut block: ItemImpl, schema: bool) -> Result<Tokens> {
     if !arguments.is_empty() {
         return Err(Error::new_spanned(
             arguments,
@@ -48,7 +65,9 @@ fn expand(arguments: Tokens, mut block: ItemImpl) -> Result<Tokens> {
         });
     }
     let exports = exports(&block, &world);
-    Ok(quote! { #block #exports })
+    let schema_test = schema_test(&block);
+    let schema = schema.then(schema_section);
+    Ok(quote! { #block #exports #schema #schema_test })
 }
 
 /// The name of the world, from the name of the trait.
@@ -106,12 +125,48 @@ fn exports(block: &ItemImpl, world: &syn::Ident) -> Tokens {
     }
 }
 
+/// The file, in the core module. `include_bytes` makes cargo build anew when it changes.
+fn schema_section() -> Tokens {
+    quote! {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            const TEXT: &[u8] = ::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #SCHEMA_FILE));
+
+            #[allow(unsafe_code, reason = "a custom section is data for the gateway and is never linked")]
+            #[used]
+            #[unsafe(link_section = #SCHEMA_SECTION)]
+            static SCHEMA: [u8; TEXT.len()] =
+                *::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #SCHEMA_FILE));
+        };
+    }
+}
+
+fn schema_test(block: &ItemImpl) -> Tokens {
+    let (plugin, kind) = (
+        &block.self_ty,
+        block.trait_.as_ref().map(|(_, path, _)| path),
+    );
+    quote! {
+        #[cfg(all(test, not(target_family = "wasm")))]
+        #[test]
+        fn settings_schema_is_current() {
+            ::portcullis_sdk::__schema::is_current::<<#plugin as #kind>::Settings>(
+                ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #SCHEMA_FILE),
+            );
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn text(block: ItemImpl) -> String {
-        match expand(Tokens::new(), block) {
+        expanded(block, true)
+    }
+
+    fn expanded(block: ItemImpl, schema: bool) -> String {
+        match expand(Tokens::new(), block, schema) {
             Ok(tokens) => tokens.to_string(),
             Err(error) => format!("error: {error}"),
         }
@@ -137,6 +192,19 @@ mod tests {
         let out = text(parse_quote! { impl portcullis_sdk::Handler for H {} });
         assert!(out.contains(":: __glue :: handler :: export !"), "{out}");
         assert!(!out.contains("PRESENT"), "{out}");
+    }
+
+    #[test]
+    fn the_schema_is_carried_where_there_is_one() {
+        let plugin = || parse_quote! { impl Handler for H {} };
+        let section = "link_section = \"portcullis:settings-schema\"";
+        assert!(expanded(plugin(), true).contains(section));
+        let without = expanded(plugin(), false);
+        assert!(!without.contains(section), "{without}");
+        assert!(
+            without.contains("fn settings_schema_is_current"),
+            "{without}"
+        );
     }
 
     #[test]

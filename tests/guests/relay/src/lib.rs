@@ -4,7 +4,7 @@ use portcullis_sdk::prelude::*;
 use portcullis_sdk::upstream::{Call, send_all};
 
 /// What gateway.toml says.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Upstream and path of each call.
