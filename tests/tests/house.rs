@@ -27,6 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rbac", &["portcullis-sdk"]),
     ("headers", &["portcullis-sdk"]),
     ("convert", &["portcullis-sdk"]),
+    ("shape", &["portcullis-sdk"]),
+    ("aggregate", &["portcullis-sdk", "shape"]),
     ("unruly", &["portcullis-sdk"]),
     ("relay", &["portcullis-sdk"]),
     ("portcullis-tests", &["telegram-auth"]),

@@ -9,7 +9,7 @@ use crate::cargo::{cargo, must, says};
 use crate::{Done, Failure, place, step};
 
 pub(crate) const TARGET: &str = "wasm32-wasip2";
-pub(crate) const PACKAGES: [&str; 4] = ["telegram-auth", "rbac", "headers", "convert"];
+pub(crate) const PACKAGES: [&str; 5] = ["telegram-auth", "rbac", "headers", "convert", "aggregate"];
 
 /// Components that only the tests use.
 pub(crate) const FIXTURES: [&str; 2] = ["unruly", "relay"];
