@@ -106,6 +106,7 @@ pub(crate) fn runtime(plan: &Plan, instances: u32) -> Result<Runtime, Failure> {
     Runtime::new(EngineOptions {
         instances,
         max_memory: largest.max(MAX_MEMORY),
+        snapshots: true,
     })
     .map_err(Failure::Trouble)
 }

@@ -27,6 +27,8 @@ pub struct EngineOptions {
     pub instances: u32,
     /// Largest linear memory of any plugin, in bytes.
     pub max_memory: usize,
+    /// Copy fresh instances from a configured one. Off only to measure what that saves.
+    pub snapshots: bool,
 }
 
 /// Everything plugins share. Cheap to clone.
@@ -36,6 +38,7 @@ pub struct Runtime {
     pub(crate) linker: Arc<Linker<Session>>,
     pub(crate) state: Arc<dyn State>,
     pub(crate) templates: Arc<Templates>,
+    pub(crate) snapshots: bool,
     _ticker: Arc<Ticker>,
 }
 
@@ -63,6 +66,7 @@ impl Runtime {
             linker: Arc::new(linker),
             state: Arc::new(Memory::default()),
             templates: Arc::default(),
+            snapshots: options.snapshots,
             _ticker: Arc::new(ticker),
         })
     }
@@ -100,6 +104,7 @@ fn engine_config(options: EngineOptions) -> Config {
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<Session>> {
     let mut linker = Linker::new(engine);
     crate::wasi::link(&mut linker)?;
+    crate::http::link(&mut linker)?;
     types::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     exchange::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     upstream::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;

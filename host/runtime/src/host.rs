@@ -9,6 +9,6 @@ mod state;
 mod telemetry;
 mod upstream;
 
-pub(crate) use checked::{checked_headers, final_status, printable};
+pub(crate) use checked::{checked_headers, final_status, printable, settable_name};
 pub use exchange::Handle;
 pub use upstream::Pending;

@@ -122,6 +122,8 @@ fn needed(name: &str) -> Need {
         return Need::Unknown;
     }
     match bare {
+        "wasi:http/types" => Need::Nothing,
+        "wasi:http/outgoing-handler" => Need::Grants(UPSTREAM),
         "wasi:random/random" | "wasi:random/insecure" => Need::Grants(RANDOM),
         "wasi:clocks/wall-clock" | "wasi:clocks/monotonic-clock" => Need::Grants(WASI_CLOCKS),
         _ if crate::wasi::GRANTED.contains(&bare) => Need::Nothing,

@@ -14,6 +14,7 @@ use crate::engine::{Runtime, TICK};
 use crate::error::CallError;
 use crate::exchange::{Exchange, Side};
 use crate::host::Handle;
+use crate::http;
 use crate::life::{Kind, one_line};
 use crate::session::{Meter, Session, Writable};
 use crate::spec::Spec;
@@ -30,6 +31,8 @@ pub(crate) enum Pre {
     Authorizer(authorizer::AuthorizerPluginPre<Session>),
     Filter(filter::FilterPluginPre<Session>),
     Handler(handler::HandlerPluginPre<Session>),
+    /// A handler that knows `wasi:http` and not our contract.
+    Http(http::Pre),
 }
 
 enum Bound {
@@ -37,6 +40,7 @@ enum Bound {
     Authorizer(authorizer::AuthorizerPlugin),
     Filter(filter::FilterPlugin),
     Handler(handler::HandlerPlugin),
+    Http(http::Bound),
 }
 
 /// The entries of a filter.
@@ -68,8 +72,13 @@ pub(crate) struct Live {
 // === impl Pre ===
 
 impl Pre {
-    pub(crate) fn new(kind: Kind, pre: InstancePre<Session>) -> wasmtime::Result<Pre> {
+    pub(crate) fn new(
+        kind: Kind,
+        standard: bool,
+        pre: InstancePre<Session>,
+    ) -> wasmtime::Result<Pre> {
         Ok(match kind {
+            Kind::Handler if standard => Pre::Http(http::Pre::new(pre)?),
             Kind::Authenticator => {
                 Pre::Authenticator(authenticator::AuthenticatorPluginPre::new(pre)?)
             }
@@ -85,6 +94,7 @@ impl Pre {
             Pre::Authorizer(pre) => Bound::Authorizer(pre.instantiate_async(store).await?),
             Pre::Filter(pre) => Bound::Filter(pre.instantiate_async(store).await?),
             Pre::Handler(pre) => Bound::Handler(pre.instantiate_async(store).await?),
+            Pre::Http(pre) => Bound::Http(pre.instantiate_async(store).await?),
         })
     }
 
@@ -94,6 +104,7 @@ impl Pre {
             Pre::Authorizer(pre) => pre.instance_pre(),
             Pre::Filter(pre) => pre.instance_pre(),
             Pre::Handler(pre) => pre.instance_pre(),
+            Pre::Http(pre) => pre.instance_pre(),
         }
     }
 
@@ -112,6 +123,7 @@ impl Pre {
             }
             Pre::Filter(_) => Bound::Filter(filter::FilterPlugin::new(store, &instance)?),
             Pre::Handler(_) => Bound::Handler(handler::HandlerPlugin::new(store, &instance)?),
+            Pre::Http(_) => Bound::Http(http::Bound::new(store, &instance)?),
         };
         Ok((bound, instance))
     }
@@ -251,14 +263,14 @@ impl Live {
         &mut self,
         x: &mut Exchange,
     ) -> Result<Result<outcome::Reply, outcome::Fault>, CallError> {
-        let Bound::Handler(bound) = &self.bound else {
-            return Err(wrong_kind());
-        };
-        let call = async |store: &mut Store<Session>| {
-            bound
-                .portcullis_plugin_handler()
-                .call_handle(store, handle())
-                .await
+        let bound = &self.bound;
+        let call = async |store: &mut Store<Session>| match bound {
+            Bound::Handler(bound) => {
+                let guest = bound.portcullis_plugin_handler();
+                guest.call_handle(store, handle()).await
+            }
+            Bound::Http(bound) => http::handle(store, bound).await,
+            _ => wasmtime::bail!("it is of another kind"),
         };
         entered(&mut self.store, x, Writable::Nothing, call).await
     }
@@ -327,6 +339,7 @@ async fn configure(
                 .call_configure(&mut *store, json)
                 .await
         }
+        Bound::Http(_) => Ok(http::configure(json)),
     };
     store.data_mut().configured = true;
     configured

@@ -17,11 +17,11 @@ use wasmtime::component::Component;
 use crate::CallError;
 use crate::engine::Runtime;
 use crate::error::LoadError;
-use crate::imports;
 use crate::instance::{Live, Pre};
 use crate::plugin::{Phases, Plugin};
 use crate::snapshot::{self, Snapshot};
 use crate::spec::Spec;
+use crate::{http, imports};
 
 /// Largest component that is read, in bytes.
 const MAX_COMPONENT: u64 = 32 * 1024 * 1024;
@@ -223,10 +223,12 @@ impl Compiled {
             .map(|(name, _)| name.to_owned())
             .filter(|name| !name.starts_with(snapshot::ACCESS))
             .collect();
+        let standard = exports.iter().any(|name| name.starts_with(http::EXPORT));
         let exported = |kind: &Kind| {
-            exports
-                .iter()
-                .any(|name| imports::interface(name) == Some((kind.as_str(), true)))
+            (standard && *kind == Kind::Handler)
+                || exports
+                    .iter()
+                    .any(|name| imports::interface(name) == Some((kind.as_str(), true)))
         };
         let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(exported).collect();
         match kinds.as_slice() {
@@ -245,7 +247,11 @@ impl Compiled {
 }
 
 fn link(runtime: &Runtime, kind: Kind, component: &Component) -> wasmtime::Result<Pre> {
-    Pre::new(kind, runtime.linker.instantiate_pre(component)?)
+    let ty = component.component_type();
+    let standard = ty
+        .exports(&runtime.engine)
+        .any(|(name, _)| name.starts_with(http::EXPORT));
+    Pre::new(kind, standard, runtime.linker.instantiate_pre(component)?)
 }
 
 // === impl Verified ===
@@ -275,6 +281,7 @@ impl Verified {
         let (store, instance, registration) = first.map_err(|error| refused(error, &spec))?;
         let copy = match self.compiled.opaque {
             _ if spec.kept => Err(Snapshot::Kept),
+            _ if !runtime.snapshots => Err(Snapshot::None("snapshots are off".into())),
             Some(why) => Err(Snapshot::None(why.to_string())),
             None => snapshot::take(&runtime, self.compiled.wasm, store, instance)
                 .await

@@ -8,6 +8,7 @@ use wasmtime::{ResourceLimiter, bail};
 
 use crate::contract::types::Denied;
 use crate::exchange::{Exchange, Side};
+use crate::http;
 use crate::spec::Spec;
 use crate::state::State;
 
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     pub(crate) configured: bool,
     /// It asked for random numbers. While configuring that rules out a snapshot: each copy would know the same.
     pub(crate) drew_random: bool,
+    pub(crate) http: Box<http::Context>,
 }
 
 /// What a guest has used in this call; the memory, in its life.
@@ -69,6 +71,7 @@ impl Session {
             meter: Meter::default(),
             configured: false,
             drew_random: false,
+            http: Box::default(),
         }
     }
 

@@ -75,7 +75,8 @@ async fn a_guest_that_loops_leaves_its_thread_to_others_meanwhile() {
     let plugin = unruly(|spec| {
         spec.budget.time = Duration::from_secs(2);
         spec.budget.cpu = Duration::from_secs(2);
-    }).await;
+    })
+    .await;
     let began = Instant::now();
     let looping = asked(&plugin, "loop");
     let other = async {
@@ -161,6 +162,7 @@ async fn a_full_pool_is_overload_and_not_the_plugins_failure() {
     let runtime = Runtime::new(EngineOptions {
         instances: 4,
         max_memory: 16 << 20,
+        snapshots: true,
     })
     .expect("an engine");
     let mut spec = spec("{}");

@@ -16,6 +16,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let options = EngineOptions {
         instances: 64,
         max_memory: 256 << 20,
+        snapshots: true,
     };
     Runtime::new(options).expect("an engine")
 });

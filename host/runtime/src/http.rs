@@ -1,0 +1,273 @@
+//! Standard guests: a `wasi:http/proxy@0.2` component as a handler, unmodified. Its outbound requests go to granted
+//! upstreams, named as the host of the URL (`http://users/7`); any other is refused.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use tokio::sync::oneshot;
+use wasmtime::Store;
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
+
+use crate::contract::outcome;
+use crate::contract::types::{Field, Phases, Registration};
+use crate::exchange::Exchange;
+use crate::host::settable_name;
+use crate::outbound::{Call, Outbound, OutboundError};
+use crate::session::Session;
+use crate::spec::Spec;
+
+pub(crate) type Pre = ProxyPre<Session>;
+pub(crate) type Bound = Proxy;
+
+/// The export that makes a component one of these, without its patch version.
+pub(crate) const EXPORT: &str = "wasi:http/incoming-handler@0.2.";
+/// Largest request body, in bytes, that is buffered for it.
+const BODY_LIMIT: u32 = 10 * 1024 * 1024;
+/// Largest answer of an upstream, in bytes.
+const MAX_ANSWER: usize = 10 * 1024 * 1024;
+
+/// What `wasi:http` remembers for an instance.
+#[derive(Default)]
+pub(crate) struct Context {
+    wasi: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+/// The way out: only what the exchange that is being handled grants.
+#[derive(Default)]
+struct Hooks {
+    gate: Option<Gate>,
+}
+
+struct Gate {
+    spec: Arc<Spec>,
+    outbound: Option<Arc<dyn Outbound>>,
+    deadline: Instant,
+    calls: u32,
+}
+
+pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+}
+
+/// It has no settings of ours and sees every request whole.
+pub(crate) fn configure(json: &str) -> Result<Registration, String> {
+    if json != "{}" {
+        return Err("a wasi:http component takes no settings; leave them out".into());
+    }
+    Ok(Registration {
+        phases: Phases::REQUEST | Phases::REQUEST_BODY,
+        body_limit: BODY_LIMIT,
+        notes: Vec::new(),
+    })
+}
+
+/// Hands the exchange to the guest and waits for its whole answer.
+pub(crate) async fn handle(
+    store: &mut Store<Session>,
+    guest: &Bound,
+) -> wasmtime::Result<Result<outcome::Reply, outcome::Fault>> {
+    let session = store.data_mut();
+    let scheme = match session.exchange.scheme {
+        "https" => Scheme::Https,
+        _ => Scheme::Http,
+    };
+    let request = request(&session.exchange)?;
+    session.copy_in(session.exchange.request_body.as_ref().map_or(0, Bytes::len))?;
+    let limit = usize::try_from(session.spec.budget.bytes_out).unwrap_or(usize::MAX);
+    session.http.hooks.gate = Some(Gate {
+        spec: session.spec.clone(),
+        outbound: session.exchange.outbound.clone(),
+        deadline: Instant::now() + session.remaining(),
+        calls: 0,
+    });
+    let (sender, mut receiver) = oneshot::channel();
+    let request = session.http().new_incoming_request(scheme, request)?;
+    let out = session.http().new_response_outparam(sender)?;
+
+    // The guest goes on after it has set its response: it writes the body, which is read meanwhile.
+    let mut answer = None;
+    let mut begun = false;
+    {
+        let handler = guest.wasi_http_incoming_handler();
+        let mut run = std::pin::pin!(handler.call_handle(&mut *store, request, out));
+        let mut read = std::pin::pin!(read(&mut receiver, limit, &mut begun));
+        loop {
+            tokio::select! {
+                biased;
+                ran = &mut run => {
+                    ran?;
+                    break;
+                }
+                read = &mut read, if answer.is_none() => answer = Some(read),
+            }
+        }
+        if answer.is_none() {
+            // Returned: nothing is written any more, so what is missing now stays missing.
+            answer = tokio::time::timeout(Duration::from_millis(1), read)
+                .await
+                .ok();
+        }
+    }
+    let gate = store.data_mut().http.hooks.gate.take();
+    store.data_mut().meter.outbound_calls += gate.map_or(0, |gate| gate.calls);
+    let none = if begun {
+        "it returned before its response body was finished"
+    } else {
+        "it returned without a response"
+    };
+    let reply = answer.unwrap_or_else(|| Err(none.into()));
+    if let Ok(reply) = &reply {
+        store.data_mut().copy_out(reply.body.len())?;
+    }
+    Ok(reply.map_err(outcome::Fault::Failed))
+}
+
+type Set = Result<Response<HyperOutgoingBody>, ErrorCode>;
+
+async fn read(
+    receiver: &mut oneshot::Receiver<Set>,
+    limit: usize,
+    begun: &mut bool,
+) -> Result<outcome::Reply, String> {
+    let response = match receiver.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(code)) => return Err(format!("it answered with the error {code:?}")),
+        Err(_) => return Err("it dropped its response".into()),
+    };
+    *begun = true;
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, limit).collect().await;
+    let body = body.map_err(|error| format!("its response body: {error}"))?;
+    let own = |name: &http::HeaderName| settable_name(name.as_str()).is_ok();
+    let fields = parts.headers.iter().filter(|(name, _)| own(name));
+    Ok(outcome::Reply {
+        status: parts.status.as_u16(),
+        fields: fields
+            .map(|(name, value)| Field {
+                name: name.as_str().to_owned(),
+                value: value.as_bytes().to_vec(),
+            })
+            .collect(),
+        body: body.to_bytes().to_vec(),
+    })
+}
+
+fn request(x: &Exchange) -> wasmtime::Result<Request<WasiBody>> {
+    let uri = Uri::builder()
+        .scheme(if x.scheme.is_empty() {
+            "http"
+        } else {
+            x.scheme
+        })
+        .authority(if x.host.is_empty() {
+            "gateway"
+        } else {
+            &x.host
+        })
+        .path_and_query(x.target.to_path_and_query())
+        .build()?;
+    let body = Full::new(x.request_body.clone().unwrap_or_default());
+    let mut request = Request::new(body.map_err(|never| match never {}).boxed_unsync());
+    *request.method_mut() = x.method.clone();
+    *request.uri_mut() = uri;
+    *request.headers_mut() = x.request.clone();
+    Ok(request)
+}
+
+impl WasiHttpView for Session {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.http.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http.wasi,
+        }
+    }
+}
+
+/// An answered request, and what is left to do for it: nothing.
+type Sent = (
+    Response<WasiBody>,
+    Box<dyn Future<Output = Result<(), Error>> + Send>,
+);
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
+        let allowed = self.gate.as_mut().and_then(|gate| gate.allow(&request));
+        let Some((outbound, upstream, left, max_body)) = allowed else {
+            return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
+        };
+        let first_byte = options.and_then(|options| options.first_byte_timeout);
+        let timeout = first_byte.map_or(left, |given| given.min(left));
+        Box::new(async move {
+            let (mut parts, body) = request.into_parts();
+            let body = Limited::new(body, max_body).collect().await;
+            let body = body.map_err(|_| Error::HttpRequestBodySize(None))?;
+            let path = parts.uri.path_and_query().cloned();
+            parts.uri = path.map_or_else(|| Uri::from_static("/"), Uri::from);
+            let kept = parts
+                .headers
+                .keys()
+                .filter(|n| settable_name(n.as_str()).is_err());
+            for owned in kept.cloned().collect::<Vec<_>>() {
+                parts.headers.remove(owned);
+            }
+            let call = Call {
+                upstream,
+                request: Request::from_parts(parts, body.to_bytes()),
+                timeout,
+                max_response: MAX_ANSWER,
+            };
+            let answer = outbound.call(call).await.map_err(refused)?;
+            let body = |bytes| {
+                Full::new(bytes)
+                    .map_err(|never| match never {})
+                    .boxed_unsync()
+            };
+            let rest = Box::new(std::future::ready(Ok(())));
+            Ok((answer.map(body), rest as Box<_>))
+        })
+    }
+}
+
+impl Gate {
+    /// Where a request may go: the upstream that its host names, if method and path are granted too.
+    fn allow(
+        &mut self,
+        request: &Request<WasiBody>,
+    ) -> Option<(Arc<dyn Outbound>, String, Duration, usize)> {
+        let host = request.uri().host()?;
+        let grants = &self.spec.grants;
+        if !grants.allow(host, request.method(), request.uri().path()) || self.calls >= grants.calls
+        {
+            return None;
+        }
+        self.calls += 1;
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let body = usize::try_from(self.spec.budget.bytes_out).unwrap_or(usize::MAX);
+        Some((self.outbound.clone()?, host.to_owned(), left, body))
+    }
+}
+
+fn refused(error: OutboundError) -> Error {
+    match error {
+        OutboundError::Timeout => Error::ConnectionReadTimeout,
+        OutboundError::Connect(_) => Error::DestinationUnavailable,
+        OutboundError::TooLarge => Error::HttpResponseBodySize(None),
+        OutboundError::Other(_) => Error::ConnectionTerminated,
+    }
+}
