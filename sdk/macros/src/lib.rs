@@ -125,7 +125,7 @@ fn exports(block: &ItemImpl, world: &syn::Ident) -> Tokens {
     }
 }
 
-/// The file, in the core module. `include_bytes` makes cargo build anew when it changes.
+/// The file, in the core module. Not `#[used]`: that would keep a copy in the guest's memory too. `include_bytes` makes cargo build anew when it changes.
 fn schema_section() -> Tokens {
     quote! {
         #[cfg(target_family = "wasm")]
@@ -133,9 +133,8 @@ fn schema_section() -> Tokens {
             const TEXT: &[u8] = ::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #SCHEMA_FILE));
 
             #[allow(unsafe_code, reason = "a custom section is data for the gateway and is never linked")]
-            #[used]
             #[unsafe(link_section = #SCHEMA_SECTION)]
-            static SCHEMA: [u8; TEXT.len()] =
+            static _SCHEMA: [u8; TEXT.len()] =
                 *::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #SCHEMA_FILE));
         };
     }
