@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rbac", &["portcullis-sdk"]),
     ("headers", &["portcullis-sdk"]),
     ("convert", &["portcullis-sdk"]),
+    ("validate", &["portcullis-sdk"]),
     ("shape", &["portcullis-sdk"]),
     ("aggregate", &["portcullis-sdk", "shape"]),
     ("unruly", &["portcullis-sdk"]),

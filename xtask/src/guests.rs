@@ -9,7 +9,14 @@ use crate::cargo::{cargo, must, says};
 use crate::{Done, Failure, place, step};
 
 pub(crate) const TARGET: &str = "wasm32-wasip2";
-pub(crate) const PACKAGES: [&str; 5] = ["telegram-auth", "rbac", "headers", "convert", "aggregate"];
+pub(crate) const PACKAGES: [&str; 6] = [
+    "telegram-auth",
+    "rbac",
+    "headers",
+    "convert",
+    "aggregate",
+    "validate",
+];
 
 /// Components that only the tests use.
 pub(crate) const FIXTURES: [&str; 2] = ["unruly", "relay"];

@@ -1,6 +1,6 @@
 //! What gateway.toml says.
 
-use schemars::JsonSchema;
+use portcullis_sdk::prelude::{JsonSchema, schemars};
 use serde::Deserialize;
 
 /// What to convert, and how large a body may be.

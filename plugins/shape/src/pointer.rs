@@ -1,5 +1,7 @@
 //! JSON Pointer (RFC 6901).
 
+use std::fmt;
+
 use indexmap::IndexMap;
 
 use crate::Json;
@@ -34,9 +36,10 @@ impl Pointer {
             })
     }
 
-    /// How many names it has.
-    pub fn depth(&self) -> usize {
-        self.0.len()
+    /// Outer before inner, and a list's items by their numbers.
+    pub fn order(&self) -> impl Ord + use<> {
+        let name = |name: &String| (index(name), name.clone());
+        (self.0.len(), self.0.iter().map(name).collect::<Vec<_>>())
     }
 
     /// The names, outermost first.
@@ -47,15 +50,6 @@ impl Pointer {
     /// Whether `other` lies inside of what this points at, or is the same.
     pub fn covers(&self, other: &Pointer) -> bool {
         other.0.starts_with(&self.0)
-    }
-
-    /// The same with another last name; `None` for the whole document.
-    #[must_use]
-    pub fn renamed(&self, name: &str) -> Option<Pointer> {
-        let (_, parents) = self.0.split_last()?;
-        let mut names = parents.to_vec();
-        names.push(name.to_owned());
-        Some(Pointer(names))
     }
 
     /// What it points at.
@@ -140,6 +134,15 @@ impl Pointer {
         }
         *at = value;
         Ok(())
+    }
+}
+
+/// As it was written.
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|name| write!(f, "/{}", name.replace('~', "~0").replace('/', "~1")))
     }
 }
 

@@ -100,9 +100,11 @@ fn segment(place: &Place, scope: &Value) -> Result<String, Trouble> {
     }
 }
 
-/// `.` and `..`, encoded or not: encoding does not help against servers that decode first.
+/// `.` and `..`, encoded or not, alone or beside an encoded slash: encoding does not help against servers that decode
+/// first.
 fn is_dots(segment: &str) -> bool {
-    decode(segment, false).is_some_and(|text| text == "." || text == "..")
+    let dots = |text: &str| text == "." || text == "..";
+    decode(segment, false).is_some_and(|text| text.split(['/', '\\']).any(dots))
 }
 
 /// Percent-encodes everything but the unreserved characters of RFC 3986 section 2.3.

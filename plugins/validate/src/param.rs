@@ -1,0 +1,293 @@
+//! Headers, query and path parameters: text that a schema speaks of as values.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use crate::findings::{Findings, Kind, Place};
+use crate::schema::{Compiler, Schema};
+use crate::settings::ParamSettings;
+
+/// What one parameter must be.
+#[derive(Debug)]
+pub struct Param {
+    pub place: Place,
+    pub name: String,
+    pub required: bool,
+    /// `None`: any text.
+    pub schema: Option<Schema>,
+    /// Several items stand in one value, with commas between them.
+    pub commas: bool,
+}
+
+/// A query, decoded: name, and value if it can be.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Query(Vec<(String, Option<String>)>);
+
+// === from settings ===
+
+/// Headers by name.
+pub fn headers(
+    place: &str,
+    table: &BTreeMap<String, ParamSettings>,
+    compiler: &Compiler,
+    mistakes: &mut Vec<String>,
+) -> Vec<Param> {
+    params(place, Place::Header, table, compiler, mistakes)
+}
+
+/// Query parameters by name.
+pub fn query(
+    place: &str,
+    table: &BTreeMap<String, ParamSettings>,
+    compiler: &Compiler,
+    mistakes: &mut Vec<String>,
+) -> Vec<Param> {
+    params(place, Place::Query, table, compiler, mistakes)
+}
+
+fn params(
+    at: &str,
+    place: Place,
+    table: &BTreeMap<String, ParamSettings>,
+    compiler: &Compiler,
+    mistakes: &mut Vec<String>,
+) -> Vec<Param> {
+    let mut params = Vec::new();
+    for (name, settings) in table {
+        let schema = settings
+            .schema
+            .as_ref()
+            .map(|schema| compiler.compile(schema));
+        match schema.transpose() {
+            Ok(schema) => params.push(Param {
+                place,
+                name: name.clone(),
+                required: settings.required,
+                schema,
+                commas: place == Place::Header,
+            }),
+            Err(why) => mistakes.push(format!("{at}.{name}.schema: {why}")),
+        }
+    }
+    params
+}
+
+// === impl Param ===
+
+impl Param {
+    /// Checks the values that came under its name.
+    pub fn check(&self, values: &[String], findings: &mut Findings) {
+        let pointer = format!("/{}", self.name.replace('~', "~0").replace('/', "~1"));
+        let mut unreadable = |why| findings.add(Kind::Unreadable, self.place, &pointer, why);
+        let first = match (values.first(), &self.schema) {
+            (None, _) if self.required => return unreadable("it is missing"),
+            (None, _) | (Some(_), None) => return,
+            (Some(first), Some(_)) => first,
+        };
+        let Some(schema) = &self.schema else { return };
+        let candidates = if schema.list {
+            let items: Vec<&str> = match self.commas {
+                true => values
+                    .iter()
+                    .flat_map(|v| v.split(','))
+                    .map(str::trim)
+                    .collect(),
+                false => values.iter().map(String::as_str).collect(),
+            };
+            let read = |item: &&str| scalar(item).unwrap_or_else(|| (*item).into());
+            vec![items.iter().map(read).collect(), Value::from(items)]
+        } else if values.len() > 1 {
+            return unreadable("it is there more than once");
+        } else {
+            let text = Value::from(first.as_str());
+            scalar(first).into_iter().chain([text]).collect()
+        };
+        if candidates.iter().any(|candidate| schema.holds(candidate)) {
+            return;
+        }
+        // The reading that the schema means is the one whose type is not what is wrong.
+        let meant = candidates
+            .iter()
+            .min_by_key(|candidate| schema.type_errors(candidate));
+        if let Some(meant) = meant {
+            schema.check(meant, self.place, &pointer, findings);
+        }
+    }
+
+    /// Its value in the query cannot be decoded.
+    pub fn undecodable(&self, findings: &mut Findings) {
+        let pointer = format!("/{}", self.name.replace('~', "~0").replace('/', "~1"));
+        findings.add(
+            Kind::Unreadable,
+            self.place,
+            &pointer,
+            "it is not percent-encoded UTF-8",
+        );
+    }
+}
+
+/// What a text means beside itself: a boolean or a number, written as JSON writes it.
+fn scalar(text: &str) -> Option<Value> {
+    let number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        && text.ends_with(|c: char| c.is_ascii_digit());
+    if number || text == "true" || text == "false" {
+        serde_json::from_str(text).ok()
+    } else {
+        None
+    }
+}
+
+// === impl Query ===
+
+impl Query {
+    /// Of a target. A name that cannot be decoded is nobody's and hides nothing.
+    pub fn of(target: &str) -> Query {
+        let query = target.split_once('?').map_or("", |(_, query)| query);
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.filter_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((decode(name, true)?, decode(value, true)))
+        });
+        Query(pairs.collect())
+    }
+
+    /// All values of a name; `None` when one of them cannot be decoded.
+    pub fn all(&self, name: &str) -> Option<Vec<String>> {
+        let values = self.0.iter().filter(|(n, _)| n == name);
+        values.map(|(_, value)| value.clone()).collect()
+    }
+}
+
+/// Decodes percent-encoding strictly, and `+` as a space in forms.
+pub fn decode(text: &str, form: bool) -> Option<String> {
+    let escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.split('%').skip(1).all(escape) {
+        return None;
+    }
+    let text = if form {
+        text.replace('+', " ")
+    } else {
+        text.to_owned()
+    };
+    let decoded = percent_decode_str(&text).decode_utf8();
+    decoded.map(std::borrow::Cow::into_owned).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+    use crate::findings::Stop;
+    use serde_json::json;
+
+    fn errors(schema: &Value, commas: bool, values: &[&str]) -> Vec<String> {
+        let param = Param {
+            place: Place::Query,
+            name: "a/b".to_owned(),
+            required: true,
+            schema: Some(Compiler::new(true).compile(schema).unwrap()),
+            commas,
+        };
+        let values: Vec<String> = values.iter().map(|&v| v.to_owned()).collect();
+        let mut findings = Findings::new(9);
+        param.check(&values, &mut findings);
+        let Err(stop @ Stop::Findings(_)) = findings.checked() else {
+            return Vec::new();
+        };
+        let list: Vec<Value> = serde_json::from_str(&stop.told()).unwrap();
+        list.iter()
+            .map(|e| {
+                format!(
+                    "{}: {}",
+                    e["pointer"].as_str().unwrap(),
+                    e["detail"].as_str().unwrap()
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_text_fits_the_type_that_its_schema_names() {
+        let int = json!({ "type": "integer", "minimum": 1, "maximum": 100 });
+        let flag = json!({ "type": "boolean" });
+        let name = json!({ "type": "string", "pattern": "^[0-9a-z]+$", "maxLength": 4 });
+        let list = json!({ "$ref": "#/$defs/l", "$defs": { "l": { "type": "array", "items": { "type": "integer" } } } });
+        for (schema, commas, values, expected) in [
+            (&int, false, &["7"][..], &[][..]),
+            (
+                &int,
+                false,
+                &["101"],
+                &["/a~1b: value is greater than the maximum of 100"],
+            ),
+            (
+                &int,
+                false,
+                &["x"],
+                &["/a~1b: value is not of type \"integer\""],
+            ),
+            (
+                &int,
+                false,
+                &[" 7"],
+                &["/a~1b: value is not of type \"integer\""],
+            ),
+            (
+                &int,
+                false,
+                &["7", "7"],
+                &["/a~1b: it is there more than once"],
+            ),
+            (&int, false, &[], &["/a~1b: it is missing"]),
+            (&flag, false, &["true"], &[]),
+            (
+                &flag,
+                false,
+                &["1"],
+                &["/a~1b: value is not of type \"boolean\""],
+            ),
+            (&name, false, &["1234"], &[]),
+            (
+                &name,
+                false,
+                &["12345"],
+                &["/a~1b: value is longer than 4 characters"],
+            ),
+            (&json!({ "enum": ["a", 1] }), false, &["1"], &[]),
+            (&json!({ "enum": ["1"] }), false, &["1"], &[]),
+            (&list, false, &["1", "2"], &[]),
+            (&list, true, &["1, 2", "3"], &[]),
+            (
+                &list,
+                false,
+                &["1", "x"],
+                &["/a~1b/1: value is not of type \"integer\""],
+            ),
+        ] {
+            assert_eq!(
+                errors(schema, commas, values),
+                expected,
+                "{schema} {values:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_query_is_read_strictly() {
+        let query = Query::of("/x?a=1&b=%zz&a=+%2B&%zz=1&c&%61=3");
+        assert_eq!(
+            query.all("a"),
+            Some(vec!["1".to_owned(), " +".to_owned(), "3".to_owned()])
+        );
+        assert_eq!(query.all("b"), None);
+        assert_eq!(query.all("c"), Some(vec![String::new()]));
+        assert_eq!(query.all("d"), Some(Vec::new()));
+        assert_eq!(Query::of("/x"), Query(Vec::new()));
+    }
+}
