@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("validate", &["portcullis-sdk"]),
     ("shape", &["portcullis-sdk"]),
     ("aggregate", &["portcullis-sdk", "shape"]),
+    ("rewrite", &["portcullis-sdk", "shape"]),
     ("unruly", &["portcullis-sdk"]),
     ("relay", &["portcullis-sdk"]),
     ("portcullis-tests", &["telegram-auth"]),

@@ -9,12 +9,13 @@ use crate::cargo::{cargo, must, says};
 use crate::{Done, Failure, place, step};
 
 pub(crate) const TARGET: &str = "wasm32-wasip2";
-pub(crate) const PACKAGES: [&str; 6] = [
+pub(crate) const PACKAGES: [&str; 7] = [
     "telegram-auth",
     "rbac",
     "headers",
     "convert",
     "aggregate",
+    "rewrite",
     "validate",
 ];
 
