@@ -28,6 +28,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("headers", &["portcullis-sdk"]),
     ("convert", &["portcullis-sdk"]),
     ("validate", &["portcullis-sdk"]),
+    ("jwt-auth", &["portcullis-sdk"]),
+    ("session", &["portcullis-sdk"]),
     ("shape", &["portcullis-sdk"]),
     ("aggregate", &["portcullis-sdk", "shape"]),
     ("rewrite", &["portcullis-sdk", "shape"]),

@@ -9,7 +9,7 @@ use crate::cargo::{cargo, must, says};
 use crate::{Done, Failure, place, step};
 
 pub(crate) const TARGET: &str = "wasm32-wasip2";
-pub(crate) const PACKAGES: [&str; 7] = [
+pub(crate) const PACKAGES: [&str; 9] = [
     "telegram-auth",
     "rbac",
     "headers",
@@ -17,6 +17,8 @@ pub(crate) const PACKAGES: [&str; 7] = [
     "aggregate",
     "rewrite",
     "validate",
+    "jwt-auth",
+    "session",
 ];
 
 /// Components that only the tests use.
