@@ -15,6 +15,7 @@ mod reference;
 mod settings;
 mod shapes;
 mod spelling;
+mod typed;
 mod units;
 
 pub use diagnostic::{Diagnostic, Report, Source, Span};
