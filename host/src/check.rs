@@ -8,7 +8,7 @@ use portcullis_runtime::{Budget, EngineOptions, Runtime};
 
 use crate::Failure;
 use crate::args::ConfigFile;
-use crate::load::{Loader, abilities};
+use crate::load::{Loaded, Loader, abilities};
 
 /// Instances that a check needs: one plugin at a time.
 const CHECK_INSTANCES: u32 = 4;
@@ -22,14 +22,21 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
     let metrics = Metrics::new();
     let mut loader = Loader::new(runtime);
     let loaded = tokio.block_on(loader.load(plan.clone(), &metrics, None));
-    let generation = loaded
-        .map_err(|report| Failure::Mistake(report.to_string()))?
-        .generation;
+    let Loaded {
+        generation,
+        untyped,
+        ..
+    } = loaded.map_err(|report| Failure::Mistake(report.to_string()))?;
     for (name, plugin) in &generation.plugins {
         println!("plugin {name}: {}, {:?}", plugin.kind(), plugin.digest());
         println!("  can {}", abilities(plugin));
         println!("  {}", budget(&plugin.spec().budget));
         println!("  {}", plugin.snapshot());
+        if untyped.contains(name) {
+            println!(
+                "  note: its component carries no schema; only the plugin itself has checked its settings"
+            );
+        }
     }
     println!(
         "{}: {} routes, {} plugins, {} upstreams: good",
@@ -106,7 +113,6 @@ pub(crate) fn runtime(plan: &Plan, instances: u32) -> Result<Runtime, Failure> {
     Runtime::new(EngineOptions {
         instances,
         max_memory: largest.max(MAX_MEMORY),
-        snapshots: true,
     })
     .map_err(Failure::Trouble)
 }

@@ -96,6 +96,7 @@ pub struct PluginPlan {
     pub component: String,
     pub component_span: Span,
     pub instance: InstanceMode,
+    pub snapshot: SnapshotMode,
     pub given: Given,
     /// The settings as JSON text, secrets resolved. Redacted in Debug.
     pub settings: Settings,
@@ -108,6 +109,15 @@ pub enum InstanceMode {
     Fresh,
     /// One instance for one request at a time per worker.
     Kept,
+}
+
+/// Whether fresh instances are copied from a configured one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotMode {
+    /// Where copies cannot share random numbers.
+    Auto,
+    Always,
+    Never,
 }
 
 /// What a plugin may reach and spend: of `[plugin.NAME]`, or what a route leaves of it.
@@ -135,6 +145,16 @@ pub struct PluginGrants {
     pub random: bool,
     /// Bytes of log lines per call.
     pub log: u32,
+    /// Whether `upstreams`, `state` and `buckets` are written down, be it as empty.
+    pub written: Written,
+}
+
+/// Which grants the file mentions. A component may import what is mentioned, even where nothing of it is granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    pub upstreams: bool,
+    pub state: bool,
+    pub buckets: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

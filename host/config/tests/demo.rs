@@ -61,7 +61,19 @@ fn the_demo_parses_to_the_expected_plugins() {
     assert_eq!(plan.plugins.folder, root().join("plugins.d"));
     assert_eq!(plan.plugins.instances, 1000);
     let names: Vec<_> = plan.plugin.keys().map(AsRef::as_ref).collect();
-    assert_eq!(names, ["rules", "stamp", "telegram"]);
+    assert_eq!(
+        names,
+        [
+            "bearer",
+            "dashboard",
+            "raid_schema",
+            "rules",
+            "session",
+            "stamp",
+            "telegram",
+            "to_python"
+        ]
+    );
     let telegram = &plan.plugin["telegram"];
     assert_eq!(telegram.component, "telegram_auth.wasm");
     assert_eq!(
@@ -125,7 +137,19 @@ fn the_demo_parses_to_the_expected_routes() {
         .iter()
         .map(|route| route.name.as_ref())
         .collect();
-    assert_eq!(names, ["hello", "users", "raids", "raid", "mentions"]);
+    assert_eq!(
+        names,
+        [
+            "hello",
+            "users",
+            "raids",
+            "new-raid",
+            "raid",
+            "mentions",
+            "dashboard",
+            "session"
+        ]
+    );
     let hello = &plan.routes[0];
     assert!(hello.public);
     assert!(hello.plugins.is_empty());
@@ -148,7 +172,7 @@ fn the_demo_parses_to_the_expected_routes() {
         .iter()
         .map(|plugin| plugin.name.as_ref())
         .collect();
-    assert_eq!(chain, ["telegram", "rules", "stamp"]);
+    assert_eq!(chain, ["telegram", "bearer", "rules", "stamp"]);
     let span = users.plugins[0].span;
     assert_eq!(&DEMO[span.start..span.end], "\"telegram\"");
     assert_eq!(users.upstream.as_deref(), Some("users"));
@@ -174,7 +198,7 @@ fn a_secret_comes_from_the_environment_and_stays_out_of_debug() {
 #[test]
 fn the_demo_is_read_from_its_path() {
     let plan = read(&root().join("gateway.toml")).unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(plan.routes.len(), 5);
+    assert_eq!(plan.routes.len(), 8);
 }
 
 #[test]

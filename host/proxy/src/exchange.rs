@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, Version};
 use http::header::HeaderValue;
+use http::{Method, Request, Response, Version};
 use hyper::body::{Body as _, Incoming};
 use portcullis_runtime::{Exchange, Outcome, Reply, ResponseHead};
 
@@ -65,10 +65,9 @@ pub async fn serve(
             journal.refuse(&refusal);
             let mut response = refusal.to_response(&request_id).map(Content::full);
             if refusal.close {
-                response.headers_mut().insert(
-                    http::header::CONNECTION,
-                    HeaderValue::from_static("close"),
-                );
+                response
+                    .headers_mut()
+                    .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
             }
             response.into_parts()
         }
@@ -210,10 +209,9 @@ fn finish(response: &mut Response<Content>, version: Version, watch: &Watch) {
     let switching = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
     if version < Version::HTTP_2 && !switching && !watch.has_ended() {
         // The rest of the request body will not be read: the connection cannot be used again (RFC 9112 section 9.6).
-        response.headers_mut().insert(
-            http::header::CONNECTION,
-            HeaderValue::from_static("close"),
-        );
+        response
+            .headers_mut()
+            .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
     }
 }
 

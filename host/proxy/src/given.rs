@@ -1,8 +1,12 @@
 //! From what gateway.toml gives a plugin to what the runtime holds it to.
 
 use http::Method;
-use portcullis_config::plan::{Given, InstanceMode, PluginGrants, PluginLimits, PluginPlan};
-use portcullis_runtime::{Bucket, Budget, Grants, PathGrant, SecretText, Spec, UpstreamGrant};
+use portcullis_config::plan::{
+    Given, InstanceMode, PluginGrants, PluginLimits, PluginPlan, SnapshotMode,
+};
+use portcullis_runtime::{
+    Bucket, Budget, Copying, Grants, Imports, PathGrant, SecretText, Spec, UpstreamGrant,
+};
 
 /// The spec of `[plugin.NAME]`.
 pub fn spec(plan: &PluginPlan) -> Spec {
@@ -12,6 +16,11 @@ pub fn spec(plan: &PluginPlan) -> Spec {
         grants: grants(&plan.given.grants),
         budget: budget(&plan.given.limits),
         kept: plan.instance == InstanceMode::Kept,
+        copying: match plan.snapshot {
+            SnapshotMode::Auto => Copying::Auto,
+            SnapshotMode::Always => Copying::Always,
+            SnapshotMode::Never => Copying::Never,
+        },
         fail_open: plan.given.fail_open,
     }
 }
@@ -56,6 +65,11 @@ fn grants(plan: &PluginGrants) -> Grants {
         clock: plan.clock,
         log: plan.log,
         calls: plan.calls,
+        imports: Imports {
+            upstreams: plan.written.upstreams,
+            stores: plan.written.state,
+            buckets: plan.written.buckets,
+        },
     }
 }
 

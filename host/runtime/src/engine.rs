@@ -27,8 +27,6 @@ pub struct EngineOptions {
     pub instances: u32,
     /// Largest linear memory of any plugin, in bytes.
     pub max_memory: usize,
-    /// Copy fresh instances from a configured one. Off only to measure what that saves.
-    pub snapshots: bool,
 }
 
 /// Everything plugins share. Cheap to clone.
@@ -38,7 +36,6 @@ pub struct Runtime {
     pub(crate) linker: Arc<Linker<Session>>,
     pub(crate) state: Arc<dyn State>,
     pub(crate) templates: Arc<Templates>,
-    pub(crate) snapshots: bool,
     _ticker: Arc<Ticker>,
 }
 
@@ -66,7 +63,6 @@ impl Runtime {
             linker: Arc::new(linker),
             state: Arc::new(Memory::default()),
             templates: Arc::default(),
-            snapshots: options.snapshots,
             _ticker: Arc::new(ticker),
         })
     }

@@ -9,6 +9,8 @@ mod state;
 mod telemetry;
 mod upstream;
 
-pub(crate) use checked::{checked_headers, final_status, printable, settable_name};
+pub(crate) use checked::{
+    MAX_HEADERS, checked_headers, final_status, printable, settable_name, usable_method,
+};
 pub use exchange::Handle;
 pub use upstream::Pending;

@@ -2,6 +2,8 @@
 //! upstreams, named as the host of the URL (`http://users/7`); any other is refused.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,10 +22,11 @@ use wasmtime_wasi_http::{
 use crate::contract::outcome;
 use crate::contract::types::{Field, Phases, Registration};
 use crate::exchange::Exchange;
-use crate::host::settable_name;
+use crate::host::{MAX_HEADERS, settable_name, usable_method};
 use crate::outbound::{Call, Outbound, OutboundError};
 use crate::session::Session;
 use crate::spec::Spec;
+use crate::target::Target;
 
 pub(crate) type Pre = ProxyPre<Session>;
 pub(crate) type Bound = Proxy;
@@ -53,6 +56,25 @@ struct Gate {
     outbound: Option<Arc<dyn Outbound>>,
     deadline: Instant,
     calls: u32,
+    traffic: Arc<Traffic>,
+}
+
+/// Bytes of bodies that outbound requests carried, which they do in tasks of their own.
+#[derive(Default)]
+struct Traffic {
+    answered: AtomicUsize,
+    sent: AtomicUsize,
+}
+
+/// A request that may go.
+struct Passage {
+    outbound: Arc<dyn Outbound>,
+    upstream: String,
+    target: Target,
+    timeout: Duration,
+    max_body: usize,
+    max_answer: usize,
+    traffic: Arc<Traffic>,
 }
 
 pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
@@ -89,6 +111,7 @@ pub(crate) async fn handle(
         outbound: session.exchange.outbound.clone(),
         deadline: Instant::now() + session.remaining(),
         calls: 0,
+        traffic: Arc::default(),
     });
     let (sender, mut receiver) = oneshot::channel();
     let request = session.http().new_incoming_request(scheme, request)?;
@@ -113,13 +136,20 @@ pub(crate) async fn handle(
         }
         if answer.is_none() {
             // Returned: nothing is written any more, so what is missing now stays missing.
-            answer = tokio::time::timeout(Duration::from_millis(1), read)
-                .await
-                .ok();
+            let mut read = std::pin::pin!(tokio::task::unconstrained(read));
+            answer = std::future::poll_fn(|cx| match read.as_mut().poll(cx) {
+                Poll::Ready(read) => Poll::Ready(Some(read)),
+                Poll::Pending => Poll::Ready(None),
+            })
+            .await;
         }
     }
-    let gate = store.data_mut().http.hooks.gate.take();
-    store.data_mut().meter.outbound_calls += gate.map_or(0, |gate| gate.calls);
+    if let Some(gate) = store.data_mut().http.hooks.gate.take() {
+        let session = store.data_mut();
+        session.meter.outbound_calls += gate.calls;
+        session.copy_in(gate.traffic.answered.load(Ordering::Relaxed))?;
+        session.copy_out(gate.traffic.sent.load(Ordering::Relaxed))?;
+    }
     let none = if begun {
         "it returned before its response body was finished"
     } else {
@@ -207,32 +237,14 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        let allowed = self.gate.as_mut().and_then(|gate| gate.allow(&request));
-        let Some((outbound, upstream, left, max_body)) = allowed else {
+        let passage = self.gate.as_mut().and_then(|gate| gate.allow(&request));
+        let Some(mut passage) = passage else {
             return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
         };
         let first_byte = options.and_then(|options| options.first_byte_timeout);
-        let timeout = first_byte.map_or(left, |given| given.min(left));
+        passage.timeout = first_byte.map_or(passage.timeout, |given| given.min(passage.timeout));
         Box::new(async move {
-            let (mut parts, body) = request.into_parts();
-            let body = Limited::new(body, max_body).collect().await;
-            let body = body.map_err(|_| Error::HttpRequestBodySize(None))?;
-            let path = parts.uri.path_and_query().cloned();
-            parts.uri = path.map_or_else(|| Uri::from_static("/"), Uri::from);
-            let kept = parts
-                .headers
-                .keys()
-                .filter(|n| settable_name(n.as_str()).is_err());
-            for owned in kept.cloned().collect::<Vec<_>>() {
-                parts.headers.remove(owned);
-            }
-            let call = Call {
-                upstream,
-                request: Request::from_parts(parts, body.to_bytes()),
-                timeout,
-                max_response: MAX_ANSWER,
-            };
-            let answer = outbound.call(call).await.map_err(refused)?;
+            let answer = passage.take(request).await?;
             let body = |bytes| {
                 Full::new(bytes)
                     .map_err(|never| match never {})
@@ -245,21 +257,65 @@ impl WasiHttpHooks for Hooks {
 }
 
 impl Gate {
-    /// Where a request may go: the upstream that its host names, if method and path are granted too.
-    fn allow(
-        &mut self,
-        request: &Request<WasiBody>,
-    ) -> Option<(Arc<dyn Outbound>, String, Duration, usize)> {
-        let host = request.uri().host()?;
-        let grants = &self.spec.grants;
-        if !grants.allow(host, request.method(), request.uri().path()) || self.calls >= grants.calls
-        {
+    /// Where a request may go: the upstream that its authority names, if method and path are granted too. The path is
+    /// normalised first, so that what is granted is what is sent.
+    fn allow(&mut self, request: &Request<WasiBody>) -> Option<Passage> {
+        let upstream = request.uri().authority()?.as_str();
+        let path = request.uri().path_and_query()?;
+        let target = Target::parse(path.as_str()).ok()?;
+        let method = usable_method(request.method().as_str())?;
+        let (grants, budget) = (&self.spec.grants, &self.spec.budget);
+        let room = self.calls < grants.calls && request.headers().len() <= MAX_HEADERS;
+        if !room || !grants.allow(upstream, &method, target.path()) {
             return None;
         }
         self.calls += 1;
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        let body = usize::try_from(self.spec.budget.bytes_out).unwrap_or(usize::MAX);
-        Some((self.outbound.clone()?, host.to_owned(), left, body))
+        let left = |limit: u64, used: usize| {
+            usize::try_from(limit).map_or(usize::MAX, |limit| limit.saturating_sub(used))
+        };
+        let max_answer = left(
+            budget.bytes_in,
+            self.traffic.answered.load(Ordering::Relaxed),
+        );
+        Some(Passage {
+            outbound: self.outbound.clone()?,
+            upstream: upstream.to_owned(),
+            target,
+            timeout: self.deadline.saturating_duration_since(Instant::now()),
+            max_body: left(budget.bytes_out, self.traffic.sent.load(Ordering::Relaxed)),
+            max_answer: max_answer.min(budget.memory).min(MAX_ANSWER),
+            traffic: self.traffic.clone(),
+        })
+    }
+}
+
+impl Passage {
+    async fn take(self, request: Request<WasiBody>) -> Result<Response<Bytes>, Error> {
+        let (mut parts, body) = request.into_parts();
+        let body = Limited::new(body, self.max_body).collect().await;
+        let body = body
+            .map_err(|_| Error::HttpRequestBodySize(None))?
+            .to_bytes();
+        self.traffic.sent.fetch_add(body.len(), Ordering::Relaxed);
+        parts.uri = self.target.to_path_and_query().into();
+        let owned = parts.headers.keys();
+        let owned: Vec<_> = owned
+            .filter(|name| settable_name(name.as_str()).is_err())
+            .cloned()
+            .collect();
+        for name in owned {
+            parts.headers.remove(name);
+        }
+        let call = Call {
+            upstream: self.upstream,
+            request: Request::from_parts(parts, body),
+            timeout: self.timeout,
+            max_response: self.max_answer,
+        };
+        let answer = self.outbound.call(call).await.map_err(refused)?;
+        let bytes = answer.body().len();
+        self.traffic.answered.fetch_add(bytes, Ordering::Relaxed);
+        Ok(answer)
     }
 }
 

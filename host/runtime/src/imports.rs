@@ -1,10 +1,22 @@
 //! What a component asks for, against what it is granted. A refusal names the WIT item.
 
-use wasmtime::component::{Component, types::ComponentItem};
+use wasmtime::component::Component;
+use wasmtime::component::types::{ComponentExtern, ComponentItem};
 
 use crate::engine::Runtime;
 use crate::error::LoadError;
 use crate::spec::{Grants, Spec};
+
+/// One import of a component, whatever is granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Its WIT name.
+    pub name: String,
+    /// What to write into `grants`; nothing where every plugin is given it.
+    pub needs: Vec<&'static str>,
+    /// No plugin is given this.
+    pub refused: bool,
+}
 
 const PACKAGE: &str = "portcullis:plugin/";
 const VERSION: &str = "0.1";
@@ -47,6 +59,30 @@ pub(crate) fn granted(
     })
 }
 
+/// All imports.
+pub(crate) fn all(component: &Component, runtime: &Runtime) -> Vec<Import> {
+    let ty = component.component_type();
+    let import = |(name, item): (&str, ComponentExtern<'_>)| {
+        let (needs, refused) = match needed(name) {
+            Need::Unknown => (Vec::new(), true),
+            Need::Nothing => (Vec::new(), false),
+            Need::Grants(needs) => {
+                let functions = functions(&item.ty, runtime);
+                let asked = needs
+                    .iter()
+                    .filter(|need| functions.iter().any(|f| need.covers(f)));
+                (asked.map(|need| need.remedy).collect(), false)
+            }
+        };
+        Import {
+            name: name.to_owned(),
+            needs,
+            refused,
+        }
+    };
+    ty.imports(&runtime.engine).map(import).collect()
+}
+
 enum Need {
     /// Nobody is given this.
     Unknown,
@@ -73,7 +109,7 @@ impl Needed {
 const UPSTREAM: &[Needed] = &[Needed {
     only: &[],
     except: &[],
-    given: |g| !g.upstreams.is_empty(),
+    given: |g| g.imports.upstreams || !g.upstreams.is_empty(),
     remedy: "upstreams = [\"…\"]",
 }];
 const CLOCK: &[Needed] = &[Needed {
@@ -86,13 +122,13 @@ const STATE: &[Needed] = &[
     Needed {
         only: &["take-tokens"],
         except: &[],
-        given: |g| !g.buckets.is_empty(),
+        given: |g| g.imports.buckets || !g.buckets.is_empty(),
         remedy: "buckets = { … = \"5/1m\" }",
     },
     Needed {
         only: &[],
         except: &["take-tokens"],
-        given: |g| !g.stores.is_empty(),
+        given: |g| g.imports.stores || !g.stores.is_empty(),
         remedy: "state = [\"…\"]",
     },
 ];

@@ -28,12 +28,15 @@ pub use bill::{Bill, Figures};
 pub use engine::{EngineOptions, Runtime};
 pub use error::{CallError, LoadError};
 pub use exchange::{Caller, Exchange, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side};
+pub use imports::Import;
 pub use life::{Artifact, Compiled, Configured, Digest, Kind, Verified};
 pub use outbound::{Call, Outbound, OutboundError, OutboundFuture};
 pub use plugin::{Phases, Plugin};
 pub use post::{Post, Slot};
 pub use schema::settings_schema;
 pub use snapshot::Snapshot;
-pub use spec::{Bucket, Budget, Grants, PathGrant, SecretText, Spec, UpstreamGrant};
+pub use spec::{
+    Bucket, Budget, Copying, Grants, Imports, PathGrant, SecretText, Spec, UpstreamGrant,
+};
 pub use state::{Memory, State, StateError, StateFuture, Taken};
 pub use target::{Target, TargetError};

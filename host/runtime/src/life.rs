@@ -17,10 +17,11 @@ use wasmtime::component::Component;
 use crate::CallError;
 use crate::engine::Runtime;
 use crate::error::LoadError;
+use crate::imports::Import;
 use crate::instance::{Live, Pre};
 use crate::plugin::{Phases, Plugin};
 use crate::snapshot::{self, Snapshot};
-use crate::spec::Spec;
+use crate::spec::{Copying, Spec};
 use crate::{http, imports};
 
 /// Largest component that is read, in bytes.
@@ -127,8 +128,8 @@ pub(crate) struct Template {
 #[derive(Default)]
 pub(crate) struct Templates(Mutex<HashMap<TemplateKey, Weak<Template>>>);
 
-/// Component, settings, and whether instances are kept.
-type TemplateKey = (Digest, Digest, bool);
+/// Component, settings, and how instances come to be.
+type TemplateKey = (Digest, Digest, bool, Copying);
 
 // === impl Artifact ===
 
@@ -216,7 +217,13 @@ impl Compiled {
         })
     }
 
-    fn kind(&self, runtime: &Runtime) -> Result<Kind, LoadError> {
+    /// Everything it imports, whatever it is granted.
+    pub fn imports(&self, runtime: &Runtime) -> Vec<Import> {
+        imports::all(&self.component, runtime)
+    }
+
+    /// The one interface of plugins that it exports.
+    pub fn kind(&self, runtime: &Runtime) -> Result<Kind, LoadError> {
         let ty = self.component.component_type();
         let exports: Vec<String> = ty
             .exports(&runtime.engine)
@@ -265,7 +272,12 @@ impl Verified {
     /// fresh.
     pub async fn configure(self) -> Result<Configured, LoadError> {
         let settings = Digest(Sha256::digest(&self.spec.settings.0).into());
-        let key = (self.compiled.digest, settings, self.spec.kept);
+        let key = (
+            self.compiled.digest,
+            settings,
+            self.spec.kept,
+            self.spec.copying,
+        );
         let spec = self.spec.clone();
         let templates = self.runtime.templates.clone();
         let template = match templates.get(&key) {
@@ -281,7 +293,9 @@ impl Verified {
         let (store, instance, registration) = first.map_err(|error| refused(error, &spec))?;
         let copy = match self.compiled.opaque {
             _ if spec.kept => Err(Snapshot::Kept),
-            _ if !runtime.snapshots => Err(Snapshot::None("snapshots are off".into())),
+            _ if spec.copying == Copying::Never => {
+                Err(Snapshot::None("`snapshot = \"never\"`".into()))
+            }
             Some(why) => Err(Snapshot::None(why.to_string())),
             None => snapshot::take(&runtime, self.compiled.wasm, store, instance)
                 .await

@@ -12,6 +12,7 @@ use wasmtime_wizer::{ComponentInstanceState, Wizer};
 use crate::engine::Runtime;
 use crate::life::one_line;
 use crate::session::Session;
+use crate::spec::Copying;
 
 /// The export that instrumenting adds.
 pub(crate) const ACCESS: &str = "wasmtime:wizer/";
@@ -64,8 +65,8 @@ pub(crate) async fn take(
     instance: Instance,
 ) -> Result<(Component, usize), String> {
     let session = store.data();
-    if session.drew_random {
-        return Err("it drew random numbers while configuring; copies would share them".into());
+    if session.drew_random && session.spec.copying == Copying::Auto {
+        return Err("it drew random numbers while configuring, which copies would share; where that is harmless (seeds of hash maps), write `snapshot = \"always\"`".into());
     }
     if !session.table.is_empty() {
         return Err("it holds a stream of the host; does it print while configuring?".into());

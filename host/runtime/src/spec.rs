@@ -16,8 +16,19 @@ pub struct Spec {
     pub budget: Budget,
     /// Reuse instances between requests.
     pub kept: bool,
+    pub copying: Copying,
     /// A call that fails lets the request pass. A refusal is no failure.
     pub fail_open: bool,
+}
+
+/// Whether fresh instances are copied from a configured one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Copying {
+    /// Unless it drew random numbers while configuring: copies would share them.
+    Auto,
+    /// Also then: right for the seeds of hash maps, wrong for keys.
+    Always,
+    Never,
 }
 
 /// What it may reach. The default is nothing.
@@ -35,6 +46,16 @@ pub struct Grants {
     pub log: u32,
     /// Outbound calls per request.
     pub calls: u32,
+    pub imports: Imports,
+}
+
+/// What it may import though nothing of it is granted: an empty grant that a human wrote, for a component whose
+/// settings leave a part of it unused. Each call is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Imports {
+    pub upstreams: bool,
+    pub stores: bool,
+    pub buckets: bool,
 }
 
 /// One upstream that it may call, and how.

@@ -21,6 +21,12 @@ pub(crate) static PLUGIN: Section = Section {
             "`fresh`: a new sandbox for every request; `kept`: one per worker, for one request at a time",
         ),
         key(
+            "snapshot",
+            Choice(&["auto", "always", "never"]),
+            Value("auto"),
+            "fresh instances are copied from one that was configured. `auto`: not where it drew random numbers while configuring, which copies would share; `always`: also then",
+        ),
+        key(
             "limits",
             Shaped("table"),
             Words("see below"),
@@ -98,7 +104,7 @@ pub(crate) static LIMITS: Section = Section {
 
 pub(crate) static GRANTS: Section = Section {
     title: "[plugin.NAME.grants]",
-    doc: "What the plugin may reach beside the exchange it is lent. Nothing by default; a component that imports more than it is granted is refused at load.",
+    doc: "What the plugin may reach beside the exchange it is lent. Nothing by default; a component that imports more than it is granted is refused at load. An empty grant (`upstreams = []`) lets it import and denies each call: for a plugin whose settings leave that part unused.",
     keys: &[
         key(
             "upstreams",

@@ -10,7 +10,7 @@ use crate::diagnostic::Span;
 use crate::fields::Fields;
 use crate::keys;
 use crate::mistakes::Fault;
-use crate::plan::{BucketPlan, Given, PluginGrants, PluginLimits, UpstreamGrant};
+use crate::plan::{BucketPlan, Given, PluginGrants, PluginLimits, UpstreamGrant, Written};
 use crate::shapes::type_name;
 use crate::spelling;
 use crate::units;
@@ -53,6 +53,11 @@ fn grants(file: &File<'_>, fields: &Fields<'_>) -> PluginGrants {
         clock: fields.flag("clock"),
         random: fields.flag("random"),
         log: number(fields.size("log")),
+        written: Written {
+            upstreams: fields.item("upstreams").is_some(),
+            state: fields.item("state").is_some(),
+            buckets: fields.item("buckets").is_some(),
+        },
     }
 }
 

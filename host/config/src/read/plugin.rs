@@ -6,7 +6,7 @@ use super::{File, given};
 use crate::diagnostic::Span;
 use crate::fields::Fields;
 use crate::mistakes::Fault;
-use crate::plan::{InstanceMode, PluginPlan, Settings};
+use crate::plan::{InstanceMode, PluginPlan, Settings, SnapshotMode};
 
 pub(super) fn read(
     file: &File<'_>,
@@ -17,6 +17,11 @@ pub(super) fn read(
     let instance = match fields.choice("instance") {
         "kept" => InstanceMode::Kept,
         _ => InstanceMode::Fresh,
+    };
+    let snapshot = match fields.choice("snapshot") {
+        "always" => SnapshotMode::Always,
+        "never" => SnapshotMode::Never,
+        _ => SnapshotMode::Auto,
     };
     let given = given::of_plugin(file, fields);
     let settings = match fields.table("settings") {
@@ -33,6 +38,7 @@ pub(super) fn read(
         component: component.text.to_owned(),
         component_span: component.span,
         instance,
+        snapshot,
         given,
         settings: settings?,
         settings_span: fields.span_of("settings"),

@@ -3,20 +3,21 @@
 mod limits;
 mod loading;
 mod shipped;
+mod standard;
 
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use portcullis_runtime::{
-    Artifact, Bill, Budget, EngineOptions, Grants, LoadError, Post, Runtime, SecretText, Spec,
+    Artifact, Bill, Budget, Copying, EngineOptions, Grants, LoadError, Post, Runtime, SecretText,
+    Spec,
 };
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let options = EngineOptions {
         instances: 64,
         max_memory: 256 << 20,
-        snapshots: true,
     };
     Runtime::new(options).expect("an engine")
 });
@@ -61,6 +62,7 @@ fn spec(settings: &str) -> Spec {
             concurrent: 64,
         },
         kept: false,
+        copying: Copying::Auto,
         fail_open: false,
     }
 }
