@@ -29,7 +29,9 @@ impl Mapping {
     /// The caller that the claims name.
     pub fn caller(&self, claims: &Claims) -> Result<Caller, Problem> {
         let id = claims.get(&self.id).ok_or(Problem::Without("id"))?;
-        let id = scalar(id)
+        let id = Some(id)
+            .filter(|id| !id.is_boolean())
+            .and_then(scalar)
             .filter(|id| !id.is_empty() && id.len() <= LONGEST_ID && is_line(id))
             .ok_or(Problem::Claim("id"))?;
         let mut caller = Caller::new(id);

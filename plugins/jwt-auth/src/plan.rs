@@ -265,11 +265,11 @@ impl KeySettings {
 
 /// A stray line break from a secret file would make a valid but wrong key; a public key is nobody's secret.
 fn secret_of(secret: String) -> Result<Material, String> {
-    if secret.trim() != secret {
-        return Err("the secret begins or ends with white space".to_owned());
-    }
     if secret.contains("-----BEGIN ") {
         return Err("the secret is a PEM text; a public key belongs into public_key".to_owned());
+    }
+    if secret.trim() != secret {
+        return Err("the secret begins or ends with white space".to_owned());
     }
     Ok(Material::Secret(secret.into_bytes()))
 }

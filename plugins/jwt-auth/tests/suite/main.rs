@@ -1,0 +1,12 @@
+//! The plugin against the SDK's fake gateway.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod attacks;
+mod key_set;
+mod kit;
+mod mapping;
+mod places;
+mod settings;
+mod times;
+mod vectors;
