@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rewrite", &["portcullis-sdk", "shape"]),
     ("unruly", &["portcullis-sdk"]),
     ("relay", &["portcullis-sdk"]),
+    ("standard", &[]),
     ("portcullis-tests", &["telegram-auth"]),
     ("xtask", &[]),
 ];
@@ -45,7 +46,16 @@ const DOORS: &[(&str, &[&str])] = &[
     ("wit-bindgen", &["portcullis-sdk"]),
     ("notify", &["portcullis"]),
     ("clap", &["portcullis", "portcullis-tests", "xtask"]),
-    ("toml", &["portcullis-config", "portcullis-tests", "xtask"]),
+    // portcullis: the cases of `plugin test`, which are no part of gateway.toml.
+    (
+        "toml",
+        &[
+            "portcullis",
+            "portcullis-config",
+            "portcullis-tests",
+            "xtask",
+        ],
+    ),
     (
         "hyper",
         &["portcullis", "portcullis-proxy", "portcullis-tests"],

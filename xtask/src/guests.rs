@@ -22,7 +22,7 @@ pub(crate) const PACKAGES: [&str; 9] = [
 ];
 
 /// Components that only the tests use.
-pub(crate) const FIXTURES: [&str; 2] = ["unruly", "relay"];
+pub(crate) const FIXTURES: [&str; 3] = ["unruly", "relay", "standard"];
 
 /// Builds the components, adding the target when it is missing.
 pub(crate) fn build() -> Done {
