@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("validate", &["portcullis-sdk"]),
     ("jwt-auth", &["portcullis-sdk"]),
     ("session", &["portcullis-sdk"]),
+    ("api-key", &["portcullis-sdk"]),
     ("shape", &["portcullis-sdk"]),
     ("aggregate", &["portcullis-sdk", "shape"]),
     ("rewrite", &["portcullis-sdk", "shape"]),

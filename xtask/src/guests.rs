@@ -9,7 +9,7 @@ use crate::cargo::{cargo, must, says};
 use crate::{Done, Failure, place, step};
 
 pub(crate) const TARGET: &str = "wasm32-wasip2";
-pub(crate) const PACKAGES: [&str; 9] = [
+pub(crate) const PACKAGES: [&str; 10] = [
     "telegram-auth",
     "rbac",
     "headers",
@@ -19,6 +19,7 @@ pub(crate) const PACKAGES: [&str; 9] = [
     "validate",
     "jwt-auth",
     "session",
+    "api-key",
 ];
 
 /// Components that only the tests use.
