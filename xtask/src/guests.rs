@@ -23,7 +23,14 @@ pub(crate) const PACKAGES: [&str; 10] = [
 ];
 
 /// Components that only the tests use.
-pub(crate) const FIXTURES: [&str; 3] = ["unruly", "relay", "standard"];
+pub(crate) const FIXTURES: [&str; 6] = [
+    "unruly",
+    "unruly-handler",
+    "unruly-authenticator",
+    "unruly-authorizer",
+    "relay",
+    "standard",
+];
 
 /// Builds the components, adding the target when it is missing.
 pub(crate) fn build() -> Done {

@@ -1,6 +1,6 @@
 //! Filter of the tests: does what the header `x-do` says, most of which no plugin should do.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use portcullis_sdk::prelude::*;
 
@@ -8,15 +8,28 @@ use portcullis_sdk::prelude::*;
 #[derive(Debug)]
 pub struct Unruly {
     calls: Cell<u32>,
+    /// What a careless plugin keeps of its caller.
+    last: RefCell<Option<String>>,
+}
+
+/// What gateway.toml says.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// A misdeed while configuring.
+    #[serde(default)]
+    configure: String,
 }
 
 #[portcullis_sdk::plugin]
 impl Filter for Unruly {
-    type Settings = portcullis_sdk::NoSettings;
+    type Settings = Settings;
 
-    fn configure(_: Self::Settings) -> Result<Self, String> {
+    fn configure(settings: Settings) -> Result<Self, String> {
+        misdeeds::does(&settings.configure);
         Ok(Unruly {
             calls: Cell::new(0),
+            last: RefCell::default(),
         })
     }
 
@@ -26,15 +39,30 @@ impl Filter for Unruly {
             Some("count") => x
                 .set_header("x-count", self.calls.get().to_string())
                 .map_err(denied)?,
-            Some("loop") => spin(),
-            Some("trap") => panic!("as asked"),
-            Some("recurse") => recurse(1),
-            Some("hoard") => hoard(),
+            Some("change and trap") => {
+                x.set_header("x-changed", "yes").map_err(denied)?;
+                x.set_target("/changed").map_err(denied)?;
+                misdeeds::does("trap");
+            }
+            Some("environment") => x
+                .set_header("x-environment", misdeeds::environment())
+                .map_err(denied)?,
+            Some("remember") => self.remember(x)?,
+            Some("no text") => x.set_header(&misdeeds::no_text(), "1").map_err(denied)?,
+            Some("nowhere") => x.set_header("x-a", misdeeds::nowhere()).map_err(denied)?,
             Some("call the host") => (0..1_000_000).for_each(|_| drop(x.method())),
             Some("inject") => inject(x)?,
             Some("take over") => take_over(x)?,
             Some("log") => {
                 (0..500).for_each(|i| portcullis_sdk::log::error!("line {i}\r\n\u{1b}[31m"));
+            }
+            Some("log a gigabyte") => {
+                let line = "x".repeat(1 << 20);
+                (0..1024).for_each(|_| portcullis_sdk::log::error!("{line}"));
+            }
+            Some("log much") => {
+                let line = "x".repeat(1 << 10);
+                (0..900).for_each(|_| portcullis_sdk::log::error!("{line}"));
             }
             Some("many headers") => {
                 for i in 0..100_000 {
@@ -48,12 +76,14 @@ impl Filter for Unruly {
             Some("early status") => return Ok(Verdict::Respond(Reply::new(101))),
             Some("rewrite") => x.set_target("/rewritten/../%2e/path?x=1").map_err(denied)?,
             Some("teapot") => return Ok(Verdict::Respond(Reply::text(418, "short and stout"))),
-            _ => {}
+            Some(other) => drop(misdeeds::does(other)),
+            None => {}
         }
         Ok(Verdict::Next)
     }
 
     fn on_request_body(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
+        misdeed_in(x, "request-body ");
         if x.header("x-do").as_deref() == Some("shout") {
             let body = x.body().map_err(denied)?.to_ascii_uppercase();
             x.replace_body(body).map_err(denied)?;
@@ -65,33 +95,42 @@ impl Filter for Unruly {
         // The same instance as for the request, in fresh mode too.
         x.set_header("x-calls", self.calls.get().to_string())
             .map_err(denied)?;
+        misdeed_in(x, "response ");
         Ok(Verdict::Next)
+    }
+
+    fn on_response_body(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
+        if x.header("x-do").as_deref() == Some("response-body change and trap") {
+            x.set_status(418).map_err(denied)?;
+            x.replace_body("changed").map_err(denied)?;
+            misdeeds::does("trap");
+        }
+        misdeed_in(x, "response-body ");
+        Ok(Verdict::Next)
+    }
+}
+
+impl Unruly {
+    /// Shows what it kept of the last caller, and keeps something of this one.
+    fn remember(&self, x: &mut Exchange) -> Result<(), Fault> {
+        let last = self.last.replace(x.header("x-secret"));
+        let last = last.unwrap_or_else(|| "nothing".into());
+        x.set_header("x-last", last).map_err(denied)
+    }
+}
+
+/// "response trap": a misdeed in a later phase.
+fn misdeed_in(x: &Exchange, phase: &str) {
+    if let Some(wish) = x
+        .header("x-do")
+        .and_then(|w| w.strip_prefix(phase).map(str::to_owned))
+    {
+        misdeeds::does(&wish);
     }
 }
 
 fn denied(denied: portcullis_sdk::Denied) -> Fault {
     Fault::failed(format!("denied: {denied:?}"))
-}
-
-fn spin() {
-    let mut n = 0_u64;
-    loop {
-        n = std::hint::black_box(n.wrapping_add(1));
-    }
-}
-
-fn recurse(n: u64) {
-    if std::hint::black_box(n) > 0 {
-        recurse(n + 1);
-        std::hint::black_box(n);
-    }
-}
-
-fn hoard() {
-    let mut all = Vec::new();
-    loop {
-        all.push(std::hint::black_box(vec![1_u8; 1 << 20]));
-    }
 }
 
 /// What must be denied; failing here means that the host let one through.
