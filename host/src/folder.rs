@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use portcullis_runtime::{Artifact, Compiled, Digest, LoadError, Runtime};
+use portcullis_runtime::{Artifact, Compiled, Digest, LoadError, Runtime, settings_schema};
 
 /// Compiled components by file, so that a reload compiles only what changed.
 #[derive(Default)]
@@ -17,6 +18,8 @@ struct Known {
     stamp: Stamp,
     digest: Option<Digest>,
     compiled: Result<Compiled, LoadError>,
+    /// The schema of its settings, if it carries one.
+    schema: Option<Arc<str>>,
 }
 
 /// Tells whether a file may have changed. Renaming another file into place changes all of it.
@@ -54,6 +57,11 @@ impl Folder {
             return known.compiled.clone();
         }
         let artifact = Artifact::read(path)?;
+        // Read again: were the file replaced in between, its stamp would differ the next time.
+        let schema = std::fs::read(path)
+            .ok()
+            .and_then(|bytes| settings_schema(&bytes))
+            .map(Arc::from);
         let digest = artifact.digest();
         let compiled = match self.same_bytes(digest) {
             Some(compiled) => Ok(compiled),
@@ -66,10 +74,16 @@ impl Folder {
                     stamp,
                     digest: Some(digest),
                     compiled: compiled.clone(),
+                    schema,
                 },
             );
         }
         compiled
+    }
+
+    /// The schema of the settings of a component that was compiled, if it carries one.
+    pub(crate) fn schema(&self, path: &Path) -> Option<Arc<str>> {
+        self.files.get(path)?.schema.clone()
     }
 
     /// A component whose bytes were compiled before, under whatever name.

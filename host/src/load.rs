@@ -23,8 +23,17 @@ pub(crate) struct Loader {
 /// What a load came to.
 pub(crate) struct Loaded {
     pub(crate) generation: Generation,
+    /// Plugins whose component carries no schema of its settings.
+    pub(crate) untyped: Vec<Arc<str>>,
     /// Plugins whose new version was refused while the last good one serves on.
     pub(crate) refused: Errors,
+}
+
+/// Why a plugin cannot serve.
+enum Refused {
+    Load(LoadError),
+    /// Its settings have mistakes by the schema in its component.
+    Settings(Vec<Diagnostic>),
 }
 
 impl Loader {
@@ -52,21 +61,28 @@ impl Loader {
                 Ok(plugin) => drop(plugins.insert(name.clone(), plugin)),
                 Err(error) => match old.filter(|old| **old.spec() == spec(wanted)) {
                     Some(old) => {
-                        refused.insert(name.clone(), error.to_string());
+                        refused.insert(name.clone(), error.text());
                         plugins.insert(name.clone(), old.clone());
                     }
-                    None => mistakes.push(mistake(wanted, &error)),
+                    None => mistakes.extend(error.into_mistakes(wanted)),
                 },
             }
         }
         if !mistakes.is_empty() {
             return Err(Report::new(plan.source.clone(), mistakes));
         }
+        let untyped = plan
+            .plugin
+            .values()
+            .filter(|p| self.folder.schema(&path(&plan, p)).is_none())
+            .map(|p| p.name.clone())
+            .collect();
         let used: Vec<PathBuf> = plan.plugin.values().map(|p| path(&plan, p)).collect();
         self.folder.keep(|file| used.iter().any(|u| u == file));
         let generation = Generation::build(plan, plugins, metrics, before)?;
         Ok(Loaded {
             generation,
+            untyped,
             refused,
         })
     }
@@ -76,10 +92,9 @@ impl Loader {
         plan: &Plan,
         wanted: &PluginPlan,
         old: Option<&Arc<Plugin>>,
-    ) -> Result<Arc<Plugin>, LoadError> {
-        let compiled = tokio::task::block_in_place(|| {
-            self.folder.compiled(&path(plan, wanted), &self.runtime)
-        })?;
+    ) -> Result<Arc<Plugin>, Refused> {
+        let file = path(plan, wanted);
+        let compiled = tokio::task::block_in_place(|| self.folder.compiled(&file, &self.runtime))?;
         let spec = spec(wanted);
         if let Some(old) = old
             && old.digest() == compiled.digest()
@@ -87,17 +102,50 @@ impl Loader {
         {
             return Ok(old.clone());
         }
+        // Before any of its code runs.
+        if let Some(schema) = self.folder.schema(&file) {
+            let mistakes = plan.check_settings(wanted, &schema);
+            if !mistakes.is_empty() {
+                return Err(Refused::Settings(mistakes));
+            }
+        }
         let verified = compiled.verify(&self.runtime, spec)?;
         if let Some(was) = old
             .map(|old| old.kind())
             .filter(|was| *was != verified.kind())
         {
-            return Err(LoadError::KindChanged {
-                was,
-                is: verified.kind(),
-            });
+            let is = verified.kind();
+            return Err(LoadError::KindChanged { was, is }.into());
         }
         Ok(verified.configure().await?.serve())
+    }
+}
+
+// === impl Refused ===
+
+impl From<LoadError> for Refused {
+    fn from(error: LoadError) -> Self {
+        Refused::Load(error)
+    }
+}
+
+impl Refused {
+    /// For the log and the list of plugins.
+    fn text(&self) -> String {
+        match self {
+            Refused::Load(error) => error.to_string(),
+            Refused::Settings(mistakes) => {
+                let messages: Vec<&str> = mistakes.iter().map(|m| m.message.as_str()).collect();
+                format!("its schema refuses the settings: {}", messages.join("; "))
+            }
+        }
+    }
+
+    fn into_mistakes(self, plugin: &PluginPlan) -> Vec<Diagnostic> {
+        match self {
+            Refused::Load(error) => vec![mistake(plugin, &error)],
+            Refused::Settings(mistakes) => mistakes,
+        }
     }
 }
 
