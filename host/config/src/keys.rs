@@ -35,10 +35,25 @@ pub(crate) enum Shape {
     /// An IP address and a port.
     Address,
     Text,
+    /// The name of a table `[plugin.NAME]` or `[upstream.NAME]`.
+    Name(&'static str),
     /// A list of strings.
     List,
-    /// A shape of its own, in words.
-    Shaped(&'static str),
+    /// A string or a list of strings.
+    OneOrList,
+    Table(&'static Section),
+    /// A table of tables by name.
+    Named(&'static Section),
+    /// A list of tables.
+    Tables(&'static Section),
+    /// A list of strings, or of tables where a string is not all. The strings are names of these tables, if any.
+    Entries(&'static Section, Option<&'static str>),
+    /// A table of strings, `true` and `false`.
+    Conditions,
+    /// A table of rates: `"5/1m"`.
+    Rates,
+    /// What is a plugin's own to say.
+    Settings,
 }
 
 pub(crate) enum Fallback {
@@ -86,15 +101,15 @@ pub(crate) static FILE: Section = Section {
     title: "the file",
     doc: "",
     keys: &[
-        key("listen", Shape::Shaped("table"), Fallback::Words(""), ""),
-        key("timeouts", Shape::Shaped("table"), Fallback::Words(""), ""),
-        key("log", Shape::Shaped("table"), Fallback::Words(""), ""),
-        key("plugins", Shape::Shaped("table"), Fallback::Words(""), ""),
-        key("plugin", Shape::Shaped("table"), Fallback::Words(""), ""),
-        key("upstream", Shape::Shaped("table"), Fallback::Words(""), ""),
+        key("listen", Shape::Table(&LISTEN), Fallback::Words(""), ""),
+        key("timeouts", Shape::Table(&TIMEOUTS), Fallback::Words(""), ""),
+        key("log", Shape::Table(&LOG), Fallback::Words(""), ""),
+        key("plugins", Shape::Table(&PLUGINS), Fallback::Words(""), ""),
+        key("plugin", Shape::Named(&PLUGIN), Fallback::Words(""), ""),
+        key("upstream", Shape::Named(&UPSTREAM), Fallback::Words(""), ""),
         key(
             "route",
-            Shape::Shaped("list of tables"),
+            Shape::Tables(&ROUTE),
             Fallback::Required,
             "what clients may ask for; write [[route]], or run with --to, which needs no file",
         ),

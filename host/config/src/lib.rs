@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod plan;
 
 mod fields;
+mod json_schema;
 mod keys;
 mod mistakes;
 mod path;
@@ -19,6 +20,7 @@ mod typed;
 mod units;
 
 pub use diagnostic::{Diagnostic, Report, Source, Span};
+pub use json_schema::{Outline, json_schema};
 pub use plan::*;
 pub use read::{parse, read, to_single};
 pub use reference::reference;

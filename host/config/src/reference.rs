@@ -50,9 +50,14 @@ fn shape(shape: &Shape) -> String {
             choices.join(", ")
         }
         Shape::Address => "IP address and port".to_owned(),
-        Shape::Text => "string".to_owned(),
+        Shape::Text | Shape::Name(_) => "string".to_owned(),
         Shape::List => "list of strings".to_owned(),
-        Shape::Shaped(words) => (*words).to_owned(),
+        Shape::OneOrList => "string or list of strings".to_owned(),
+        Shape::Table(_) | Shape::Named(_) | Shape::Conditions | Shape::Rates | Shape::Settings => {
+            "table".to_owned()
+        }
+        Shape::Tables(_) => "list of tables".to_owned(),
+        Shape::Entries(..) => "list of strings or tables".to_owned(),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Plugins, upstreams and routes.
 
 use super::Fallback::{Required, Value, Words};
-use super::Shape::{Choice, Count, Duration, Flag, List, Shaped, Size, Text};
+use super::Shape::{
+    Choice, Conditions, Count, Duration, Entries, Flag, List, Name, OneOrList, Rates, Settings,
+    Size, Table, Text,
+};
 use super::{Section, key};
 
 pub(crate) static PLUGIN: Section = Section {
@@ -28,13 +31,13 @@ pub(crate) static PLUGIN: Section = Section {
         ),
         key(
             "limits",
-            Shaped("table"),
+            Table(&LIMITS),
             Words("see below"),
             "what one call may use",
         ),
         key(
             "grants",
-            Shaped("table"),
+            Table(&GRANTS),
             Words("nothing"),
             "what it may reach",
         ),
@@ -46,7 +49,7 @@ pub(crate) static PLUGIN: Section = Section {
         ),
         key(
             "settings",
-            Shaped("table"),
+            Settings,
             Words("`{}`"),
             "what the plugin is given once, when it is loaded; `{ env = \"X\" }`, `{ env = \"X\", default = \"…\" }` and `{ file = \"path\" }` stand for strings",
         ),
@@ -108,7 +111,7 @@ pub(crate) static GRANTS: Section = Section {
     keys: &[
         key(
             "upstreams",
-            Shaped("list of strings or tables"),
+            Entries(&UPSTREAM_GRANT, Some("upstream")),
             Words("none"),
             "upstreams it may call: a name, or `{ name = \"users\", methods = [\"GET\"], paths = [\"/users/*\", \"/keys/**\"] }`",
         ),
@@ -126,7 +129,7 @@ pub(crate) static GRANTS: Section = Section {
         ),
         key(
             "buckets",
-            Shaped("table"),
+            Rates,
             Words("none"),
             "token buckets it may take from: `{ tries = \"5/1m\" }` holds 5 and refills within a minute",
         ),
@@ -145,7 +148,7 @@ pub(crate) static UPSTREAM_GRANT: Section = Section {
     title: "[[plugin.NAME.grants.upstreams]]",
     doc: "An upstream of which not everything is granted.",
     keys: &[
-        key("name", Text, Required, "the upstream"),
+        key("name", Name("upstream"), Required, "the upstream"),
         key("methods", List, Words("every method"), "in upper case"),
         key(
             "paths",
@@ -160,16 +163,16 @@ pub(crate) static ROUTE_PLUGIN: Section = Section {
     title: "[[route.plugins]]",
     doc: "A plugin of the chain that gets less on this route, also written `plugins = [\"telegram\", { name = \"rules\", limits = { time = \"5ms\" } }]`. It never gets more than its own table gives it.",
     keys: &[
-        key("name", Text, Required, "the plugin"),
+        key("name", Name("plugin"), Required, "the plugin"),
         key(
             "grants",
-            Shaped("table"),
+            Table(&ROUTE_GRANTS),
             Words("all of the plugin's"),
             "`upstreams`, `calls`, `state`, `buckets` and `log` as in `[plugin.NAME.grants]`",
         ),
         key(
             "limits",
-            Shaped("table"),
+            Table(&LIMITS),
             Words("all of the plugin's"),
             "as in `[plugin.NAME.limits]`",
         ),
@@ -189,13 +192,13 @@ pub(crate) static ROUTE_GRANTS: Section = Section {
     keys: &[
         key(
             "upstreams",
-            Shaped("list of strings or tables"),
+            Entries(&UPSTREAM_GRANT, Some("upstream")),
             Words(""),
             "",
         ),
         key("calls", Count(0, 1000), Words(""), ""),
         key("state", List, Words(""), ""),
-        key("buckets", Shaped("table"), Words(""), ""),
+        key("buckets", Rates, Words(""), ""),
         key("log", Size("0B", "1MiB"), Words(""), ""),
     ],
 };
@@ -206,7 +209,7 @@ pub(crate) static UPSTREAM: Section = Section {
     keys: &[
         key(
             "servers",
-            Shaped("list of strings or tables"),
+            Entries(&SERVER, None),
             Required,
             "`\"host:port\"`, or a table with a weight; names are resolved when connecting",
         ),
@@ -224,7 +227,7 @@ pub(crate) static UPSTREAM: Section = Section {
         ),
         key(
             "timeouts",
-            Shaped("table"),
+            Table(&UPSTREAM_TIMEOUTS),
             Words("as in `[timeouts]`"),
             "other timeouts for this upstream",
         ),
@@ -306,7 +309,7 @@ pub(crate) static ROUTE: Section = Section {
         ),
         key(
             "host",
-            Shaped("string or list of strings"),
+            OneOrList,
             Words("every host"),
             "without port; `*.example.com` stands for one or more labels",
         ),
@@ -330,13 +333,13 @@ pub(crate) static ROUTE: Section = Section {
         ),
         key(
             "headers",
-            Shaped("table"),
+            Conditions,
             Words("no condition"),
             "`{ name = \"value\" }`; `true`: must be there, `false`: must not",
         ),
         key(
             "query",
-            Shaped("table"),
+            Conditions,
             Words("no condition"),
             "the same for query parameters",
         ),
@@ -348,13 +351,13 @@ pub(crate) static ROUTE: Section = Section {
         ),
         key(
             "plugins",
-            Shaped("list of strings or tables"),
+            Entries(&ROUTE_PLUGIN, Some("plugin")),
             Words("none"),
             "the chain, in order",
         ),
         key(
             "upstream",
-            Text,
+            Name("upstream"),
             Words("none; a plugin answers"),
             "where requests are forwarded",
         ),
