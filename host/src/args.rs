@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Routes(ConfigFile),
     /// Ask the running gateway to read gateway.toml and its plugins again.
     Reload(ConfigFile),
+    /// Write the JSON Schema of gateway.toml and of its plugins' settings, for editors.
+    Schema(ConfigFile),
     /// Write a completion script for a shell.
     Completions { shell: clap_complete::Shell },
 }

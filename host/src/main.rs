@@ -7,6 +7,7 @@ mod folder;
 mod load;
 mod reload;
 mod run;
+mod schema;
 mod watch;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::check(&options),
         Command::Routes(options) => check::routes(&options),
         Command::Reload(options) => reload::ask(&options),
+        Command::Schema(options) => schema::print(&options),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

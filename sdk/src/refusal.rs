@@ -62,6 +62,15 @@ impl Refusal {
         unavailable = "unavailable", "503";
     }
 
+    /// `unauthenticated`, because the request carries no credential of this authenticator's kind: where a route has
+    /// several authenticators, the next one is asked. A credential that is there and wrong is `unauthenticated`.
+    #[must_use]
+    pub fn absent() -> Refusal {
+        Refusal::unauthenticated()
+            .detail("credentials are missing")
+            .member("absent", true)
+    }
+
     /// By a name that a later gateway knows; today's names have a function each.
     #[must_use]
     pub fn named(reason: impl Into<Cow<'static, str>>) -> Refusal {

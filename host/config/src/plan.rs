@@ -84,6 +84,8 @@ pub struct Plugins {
     pub folder: PathBuf,
     /// How many instances may live at once, over all plugins.
     pub instances: u32,
+    /// Where machine code is kept between starts, joined like the folder.
+    pub cache: Option<PathBuf>,
 }
 
 /// `[plugin.NAME]`

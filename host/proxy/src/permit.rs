@@ -20,8 +20,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Authenticates and authorizes. Authenticators are asked in the order of the chain until one knows the
-    /// caller; every authorizer must agree.
+    /// Authenticates and authorizes. Authenticators are asked in the order of the chain; the first that finds a
+    /// credential of its kind decides. Every authorizer must agree.
     pub async fn obtain(route: &Arc<Route>, x: &mut Exchange) -> Result<Permit, Refusal> {
         if !route.public {
             let caller = authenticate(route, x).await?;
@@ -57,8 +57,8 @@ async fn authenticate(route: &Route, x: &mut Exchange) -> Result<Caller, Refusal
             Ok(caller) => return Ok(caller),
             Err(error) => Refusal::from_call(plugin.name(), error),
         };
-        // Only "I do not know this caller" lets the next one try; a failure is not a reason to be lenient.
-        if refusal.reason != Reason::Unauthenticated {
+        // The first whose credential is there decides: a bad one is not a reason to look for another.
+        if refusal.reason != Reason::Unauthenticated || !refusal.absent {
             return Err(refusal);
         }
         refused = Some(match refused {

@@ -79,7 +79,13 @@ pub struct Refusal {
     pub members: Vec<(String, String)>,
     /// The connection cannot be used for another request.
     pub close: bool,
+    /// An authenticator saw no credential of its kind: the next one may be asked.
+    pub absent: bool,
 }
+
+/// The member by which an authenticator says that there is no credential of its kind (`Refusal::absent` of the
+/// SDK). Not for the client.
+const ABSENT: &str = "absent";
 
 /// Seconds that a client is asked to wait where nothing more exact is known.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -100,6 +106,7 @@ impl Refusal {
             headers: Box::default(),
             members: Vec::new(),
             close: false,
+            absent: false,
         }
     }
 
@@ -164,7 +171,12 @@ impl Refusal {
                 detail: said.detail,
                 because: said.because.map(|text| format!("plugin {plugin}: {text}")),
                 headers: Box::new(said.headers),
-                members: said.members,
+                absent: said.members.iter().any(|(name, _)| name == ABSENT),
+                members: said
+                    .members
+                    .into_iter()
+                    .filter(|(name, _)| name != ABSENT)
+                    .collect(),
                 ..base
             },
         }

@@ -1,11 +1,15 @@
 //! The engine: one wasmtime engine for all plugins, its pool of instances, its linker and its clock thread.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
+    PoolingAllocationConfig,
+};
 
 use crate::contract::{clock, exchange, identity, outcome, state, telemetry, types, upstream};
 use crate::life::Templates;
@@ -21,12 +25,15 @@ const FIBER_STACK: usize = 512 * 1024;
 /// Bytes of a used instance's memory that are zeroed in place instead of given back to the kernel.
 const KEEP_RESIDENT: usize = 128 * 1024;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct EngineOptions {
     /// Instances alive at once, over all plugins.
     pub instances: u32,
     /// Largest linear memory of any plugin, in bytes.
     pub max_memory: usize,
+    /// Where machine code is kept between starts; None: nowhere. What lies there is run as it is, so the directory
+    /// must belong to this user alone.
+    pub cache: Option<PathBuf>,
 }
 
 /// Everything plugins share. Cheap to clone.
@@ -48,7 +55,11 @@ impl std::fmt::Debug for Runtime {
 impl Runtime {
     /// Fails when the machine refuses the address space of the pool; the text says how much.
     pub fn new(options: EngineOptions) -> Result<Runtime, String> {
-        let engine = Engine::new(&engine_config(options)).map_err(|error| {
+        let mut config = engine_config(&options);
+        if let Some(directory) = &options.cache {
+            config.cache(Some(cache(directory)?));
+        }
+        let engine = Engine::new(&config).map_err(|error| {
             format!(
                 "cannot set up {} plugin instances: {error:#}. Lower plugins.instances",
                 options.instances
@@ -68,7 +79,7 @@ impl Runtime {
     }
 }
 
-fn engine_config(options: EngineOptions) -> Config {
+fn engine_config(options: &EngineOptions) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     let n = options.instances.max(1);
     pool.total_component_instances(n)
@@ -95,6 +106,30 @@ fn engine_config(options: EngineOptions) -> Config {
         .wasm_backtrace_max_frames(None)
         .memory_init_cow(true);
     config
+}
+
+/// The cache of machine code, in a directory that nobody else may enter.
+fn cache(directory: &Path) -> Result<Cache, String> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    let shown = directory.display();
+    let trouble = |problem: String| format!("cannot keep machine code in {shown}: {problem}");
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory);
+    made.map_err(|error| trouble(error.to_string()))?;
+    let absolute = directory.canonicalize();
+    let absolute = absolute.map_err(|error| trouble(error.to_string()))?;
+    let meta = absolute.metadata();
+    let mode = meta.map_err(|error| trouble(error.to_string()))?.mode();
+    if mode & 0o077 != 0 {
+        return Err(trouble(format!(
+            "others may enter it. Code from there is run unchecked: `chmod 700 {shown}`"
+        )));
+    }
+    let mut config = CacheConfig::new();
+    config.with_directory(absolute);
+    Cache::new(config).map_err(|error| trouble(format!("{error:#}")))
 }
 
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<Session>> {

@@ -66,7 +66,11 @@ impl ApiKey {
                 }
             }
         }
-        let first = found.pop().ok_or_else(|| absent().because("missing"))?;
+        let first = found.pop().ok_or_else(|| {
+            Refusal::absent()
+                .because("missing")
+                .header("www-authenticate", "ApiKey")
+        })?;
         if found.iter().any(|other| *other != first) {
             return Err(not_valid("several").into());
         }
@@ -80,11 +84,6 @@ fn after<'a>(scheme: &str, header: &'a [u8]) -> Option<&'a [u8]> {
     let ours =
         name.eq_ignore_ascii_case(scheme.as_bytes()) && key.first().is_none_or(|b| *b == b' ');
     ours.then(|| key.trim_ascii())
-}
-
-/// No credential of our kind: another authenticator of the route may know the caller.
-fn absent() -> Refusal {
-    unauthenticated("credentials are missing").member("absent", true)
 }
 
 /// An unknown key and one that has ended are the same to who asks.

@@ -108,18 +108,11 @@ impl std::error::Error for Problem {}
 impl From<Problem> for Fault {
     fn from(problem: Problem) -> Fault {
         let refusal = match problem {
-            Problem::Missing => absent().header("www-authenticate", "Bearer"),
+            Problem::Missing => Refusal::absent().header("www-authenticate", "Bearer"),
             _ => Refusal::unauthenticated()
                 .detail("credentials are not valid")
                 .header("www-authenticate", "Bearer error=\"invalid_token\""),
         };
         refusal.because(problem.to_string()).into()
     }
-}
-
-/// No credential of our kind: another authenticator of the route may know the caller.
-fn absent() -> Refusal {
-    Refusal::unauthenticated()
-        .detail("credentials are missing")
-        .member("absent", true)
 }

@@ -72,7 +72,10 @@ impl TelegramAuth {
             found.extend(value);
         }
         let Some(first) = found.pop() else {
-            return Err(unauthenticated("credentials are missing", "missing".to_owned()).into());
+            return Err(Refusal::absent()
+                .because("missing")
+                .header("www-authenticate", "tma")
+                .into());
         };
         if found.iter().any(|other| *other != first) {
             return Err(

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -27,7 +27,7 @@ pub struct Ask {
 pub struct Load {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
-    clients: JoinSet<Vec<String>>,
+    clients: JoinSet<Seen>,
 }
 
 #[derive(Debug)]
@@ -35,6 +35,23 @@ pub struct Tally {
     pub answered: usize,
     /// One text per failure.
     pub failures: Vec<String>,
+    /// Of each answer, shortest first.
+    pub times: Vec<Duration>,
+}
+
+/// What one client saw.
+#[derive(Debug, Default)]
+struct Seen {
+    failures: Vec<String>,
+    times: Vec<Duration>,
+}
+
+impl Tally {
+    /// The time that 99 of 100 answers did not exceed.
+    pub fn p99(&self) -> Duration {
+        let at = self.times.len() * 99 / 100;
+        self.times.get(at).copied().unwrap_or_default()
+    }
 }
 
 impl Load {
@@ -61,34 +78,43 @@ impl Load {
 
     pub async fn stop(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
-        let failures = self.clients.join_all().await.concat();
-        Tally {
-            answered: self.answered.load(Ordering::Relaxed),
-            failures,
+        let mut tally = Tally {
+            answered: 0,
+            failures: Vec::new(),
+            times: Vec::new(),
+        };
+        for seen in self.clients.join_all().await {
+            tally.failures.extend(seen.failures);
+            tally.times.extend(seen.times);
         }
+        tally.answered = self.answered.load(Ordering::Relaxed);
+        tally.times.sort_unstable();
+        tally
     }
 }
 
-async fn keep_asking(ask: Ask, stop: Arc<AtomicBool>, answered: Arc<AtomicUsize>) -> Vec<String> {
-    let mut failures = Vec::new();
+async fn keep_asking(ask: Ask, stop: Arc<AtomicBool>, answered: Arc<AtomicUsize>) -> Seen {
+    let mut seen = Seen::default();
     let mut client = None;
     while !stop.load(Ordering::Relaxed) {
         tokio::time::sleep(PAUSE).await;
+        let began = Instant::now();
         match ask_once(&ask, &mut client).await {
             Ok(()) => {
+                seen.times.push(began.elapsed());
                 answered.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => {
-                failures.push(error.to_string());
+                seen.failures.push(error.to_string());
                 client = None;
             }
         }
         // Thousands of the same failure say no more than hundreds.
-        if failures.len() > 200 {
+        if seen.failures.len() > 200 {
             break;
         }
     }
-    failures
+    seen
 }
 
 async fn ask_once(ask: &Ask, client: &mut Option<Client>) -> io::Result<()> {

@@ -18,6 +18,11 @@ pub fn binary() -> PathBuf {
     env::var_os("PORTCULLIS_BIN").map_or_else(|| target().join("debug/portcullis"), PathBuf::from)
 }
 
+/// Where the gateways of all tests keep machine code: the same few components are compiled by each of them.
+pub fn code_cache() -> PathBuf {
+    target().join("code-cache")
+}
+
 /// A shipped plugin from `PORTCULLIS_GUESTS`, else from the build.
 pub fn guest(file: &str) -> Vec<u8> {
     let folder = env::var_os("PORTCULLIS_GUESTS").map(PathBuf::from);

@@ -116,8 +116,13 @@ impl Setup {
 
     /// `portcullis check` on it.
     pub fn check(&self) -> Output {
+        self.say("check")
+    }
+
+    /// `portcullis NAME --config FILE`, to its end.
+    pub fn say(&self, name: &str) -> Output {
         let directory = self.directory(&listeners());
-        let mut command = self.command("check", &directory.path().join("gateway.toml"));
+        let mut command = self.command(name, &directory.path().join("gateway.toml"));
         command
             .output()
             .unwrap_or_else(|error| panic!("{}: {error}", artefacts::binary().display()))

@@ -54,7 +54,13 @@ const CASES: &[(Shows, &str, &str, u16)] = &[
     (Nothing, "GET", "/api/raids", 401),
     (Header(USER), "GET", "/api/raids", 200),
     (Query(USER), "GET", "/api/raids", 200),
-    (Header(USER), "POST", "/api/raids", 405),
+    (Nothing, "POST", "/api/raids", 401),
+    (Header(USER), "POST", "/api/raids", 400),
+    (Nothing, "GET", "/api/dashboard", 401),
+    (Header(USER), "GET", "/api/dashboard", 200),
+    (Header(USER), "POST", "/api/dashboard", 405),
+    (Nothing, "POST", "/api/session", 401),
+    (Header(USER), "POST", "/api/session", 200),
     (Nothing, "DELETE", "/api/raids/1", 401),
     (Header(USER), "DELETE", "/api/raids/1", 403),
     (Header(ADMIN), "DELETE", "/api/raids/1", 204),
@@ -91,7 +97,7 @@ async fn a_405_names_what_is_allowed() {
     let cases = [
         ("/public/hello", "GET"),
         ("/api/users/42", "GET, PUT"),
-        ("/api/raids", "GET"),
+        ("/api/raids", "GET, POST"),
         ("/api/raids/1", "DELETE"),
         ("/ws/mentions", "GET"),
     ];

@@ -206,6 +206,27 @@ fn check_finds_what_run_would_find() {
     assert!(said(&output).contains("gone.wasm"), "{}", said(&output));
 }
 
+#[test]
+fn a_misspelt_setting_is_found_in_the_file() {
+    let text = "[plugin.stamp]\ncomponent = \"headers.wasm\"\n\n[plugin.stamp.settings.request]\nremov = [\"a\"]\n\n\
+                [upstream.echo]\nservers = [\"127.0.0.1:1\"]\n\n\
+                [[route]]\nname = \"a\"\npath = \"/a\"\npublic = true\nplugins = [\"stamp\"]\nupstream = \"echo\"\n";
+    let setup = Setup::new(text).guests();
+    let output = setup.check();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    for part in [
+        "error: `request` has no key `remov`",
+        "hint: did you mean `remove`?",
+    ] {
+        assert!(said(&output).contains(part), "{}", said(&output));
+    }
+    let output = setup.say("schema");
+    assert!(output.status.success(), "{}", said(&output));
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let settings = &schema["definitions"]["settings.stamp"]["properties"];
+    assert_eq!(settings["request"]["type"], "object", "{schema}");
+}
+
 fn toml(echo: &Echo, path: &str) -> String {
     format!(
         "[upstream.echo]\nservers = [\"{}\"]\n\n\

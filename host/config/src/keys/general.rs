@@ -132,5 +132,11 @@ pub(crate) static PLUGINS: Section = Section {
             Value("1000"),
             "sandboxes alive at once, over all plugins",
         ),
+        key(
+            "cache",
+            Text,
+            Words("none: compiled anew at each start"),
+            "a directory that keeps machine code between starts, relative to the file; it is made for this user alone (0700), because code from there is run as it is",
+        ),
     ],
 };

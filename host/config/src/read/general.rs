@@ -115,5 +115,6 @@ pub(super) fn plugins(fields: &Fields<'_>, dir: &Path) -> Plugins {
     Plugins {
         folder: dir.join(folder),
         instances,
+        cache: fields.text("cache").map(|cache| dir.join(cache.text)),
     }
 }

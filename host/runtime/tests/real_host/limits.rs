@@ -162,6 +162,7 @@ async fn a_full_pool_is_overload_and_not_the_plugins_failure() {
     let runtime = Runtime::new(EngineOptions {
         instances: 4,
         max_memory: 16 << 20,
+        cache: None,
     })
     .expect("an engine");
     let mut spec = spec("{}");

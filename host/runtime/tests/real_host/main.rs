@@ -1,5 +1,6 @@
 //! Built components in the real runtime. `cargo xtask guests` (or `test`) builds them first.
 
+mod abi;
 mod limits;
 mod loading;
 mod shipped;
@@ -18,6 +19,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let options = EngineOptions {
         instances: 64,
         max_memory: 256 << 20,
+        cache: None,
     };
     Runtime::new(options).expect("an engine")
 });
