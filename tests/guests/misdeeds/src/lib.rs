@@ -22,9 +22,7 @@ pub const SECRET: &str = "swordfish";
 pub fn environment() -> String {
     let variables: Vec<_> = std::env::vars().map(|(name, _)| name).collect();
     let arguments: Vec<_> = std::env::args().collect();
-    let folder = std::fs::read_dir("/").map(Iterator::count);
-    let folder = folder.map_err(|_| "none");
-    format!("{variables:?} {arguments:?} {folder:?}")
+    format!("{variables:?} {arguments:?}")
 }
 
 /// Text that is none.

@@ -16,6 +16,6 @@
   (core instance $i (instantiate $m))
   (func $configure (param "json" string) (result (result $registration (error string)))
     (canon lift (core func $i "configure")
-      (memory $i "memory") (realloc (func $i "realloc"))))
+      (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
   (instance $f (export "configure" (func $configure)))
   (export "portcullis:plugin/filter@0.1.0" (instance $f)))
