@@ -48,6 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Libraries that only these of our crates may name.
 const DOORS: &[(&str, &[&str])] = &[
     ("wasmtime", &["portcullis-runtime"]),
+    ("wasmparser", &["portcullis-runtime"]),
+    ("jsonschema", &["portcullis-config", "validate"]),
     ("wit-bindgen", &["portcullis-sdk"]),
     ("notify", &["portcullis"]),
     ("clap", &["portcullis", "portcullis-tests", "xtask"]),
