@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args as Group, Parser, Subcommand};
 
 use crate::Failure;
+use crate::plugin::Plugin;
+use crate::top::TopOptions;
 
 /// An API gateway whose policies are WebAssembly components.
 #[derive(Debug, Parser)]
@@ -25,6 +27,11 @@ pub(crate) enum Command {
     Routes(ConfigFile),
     /// Ask the running gateway to read gateway.toml and its plugins again.
     Reload(ConfigFile),
+    /// Show what each plugin costs on each route of the running gateway.
+    Top(TopOptions),
+    /// Write, build, test and look into plugins.
+    #[command(subcommand)]
+    Plugin(Plugin),
     /// Write the JSON Schema of gateway.toml and of its plugins' settings, for editors.
     Schema(ConfigFile),
     /// Write a completion script for a shell.

@@ -113,6 +113,7 @@ pub(crate) fn runtime(plan: &Plan, instances: u32) -> Result<Runtime, Failure> {
     Runtime::new(EngineOptions {
         instances,
         max_memory: largest.max(MAX_MEMORY),
+        cache: plan.plugins.cache.clone(),
     })
     .map_err(Failure::Trouble)
 }

@@ -3,11 +3,14 @@
 mod admin;
 mod args;
 mod check;
+mod client;
 mod folder;
 mod load;
+mod plugin;
 mod reload;
 mod run;
 mod schema;
+mod top;
 mod watch;
 
 use std::process::ExitCode;
@@ -38,6 +41,8 @@ fn main() -> ExitCode {
         Command::Check(options) => check::check(&options),
         Command::Routes(options) => check::routes(&options),
         Command::Reload(options) => reload::ask(&options),
+        Command::Top(options) => top::top(&options),
+        Command::Plugin(command) => plugin::run(&command),
         Command::Schema(options) => schema::print(&options),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::TokioIo;
 use portcullis_config::plan::Plan;
 use portcullis_proxy::Gate;
 use portcullis_runtime::Plugin;
@@ -13,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Failure;
 use crate::args::ConfigFile;
+use crate::client;
 use crate::load::{Errors, Loader};
 
 /// Who wants a reload, and why.
@@ -181,34 +180,13 @@ fn restart_needed(before: &Plan, next: &Plan) {
 /// `portcullis reload`: asks the admin listener of the running gateway.
 pub(crate) fn ask(options: &ConfigFile) -> Result<(), Failure> {
     let plan = crate::check::read(&options.find()?)?;
-    let trouble = |text: String| Failure::Trouble(text);
-    let tokio = tokio::runtime::Runtime::new().map_err(|e| trouble(e.to_string()))?;
-    let admin = plan.listen.admin;
-    let (status, text) = tokio.block_on(post_reload(admin)).map_err(|error| {
-        trouble(format!(
-            "no gateway answers on {admin} (listen.admin): {error}"
-        ))
-    })?;
+    let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
+    let asked = client::ask(plan.listen.admin, http::Method::POST, "/reload");
+    let (status, text) = tokio.block_on(asked)?;
     if status.is_success() {
         println!("{}", text.trim_end());
         Ok(())
     } else {
         Err(Failure::Mistake(text.trim_end().to_owned()))
     }
-}
-
-async fn post_reload(
-    admin: std::net::SocketAddr,
-) -> Result<(http::StatusCode, String), Box<dyn std::error::Error>> {
-    let tcp = tokio::net::TcpStream::connect(admin).await?;
-    let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(tcp)).await?;
-    let driving = tokio::spawn(driver);
-    let request = http::Request::post("/reload").header(http::header::HOST, admin.to_string());
-    let response = sender
-        .send_request(request.body(Empty::<bytes::Bytes>::new())?)
-        .await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    driving.abort();
-    Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }

@@ -38,7 +38,33 @@ impl Setup {
     }
 
     /// The repository's own gateway.toml in front of `demo`, with the shipped plugins.
+    ///
+    /// Its plugins are configured anew for each request: compiling a snapshot of each would take most of a test's
+    /// time. [`Setup::demo_as_it_is`] has them.
     pub fn demo(demo: &Demo) -> Self {
+        let mut setup = Self::demo_as_it_is(demo);
+        let mut text = setup
+            .toml
+            .replace("snapshot  = \"always\"", "snapshot  = \"never\"");
+        for line in setup
+            .toml
+            .lines()
+            .filter(|line| line.starts_with("component = "))
+        {
+            let (plugin, _) = text.split_once(line).expect("it is a line of the text");
+            if !text[plugin.len() + line.len()..]
+                .trim_start()
+                .starts_with("snapshot")
+            {
+                text = text.replacen(line, &format!("{line}\nsnapshot = \"never\""), 1);
+            }
+        }
+        setup.toml = text;
+        setup
+    }
+
+    /// The repository's own gateway.toml, unchanged but for addresses.
+    pub fn demo_as_it_is(demo: &Demo) -> Self {
         let path = artefacts::repository().join("gateway.toml");
         let text =
             fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -87,13 +113,21 @@ impl Setup {
         self
     }
 
-    /// The three shipped plugins.
+    /// The plugins of the demo.
     pub fn guests(self) -> Self {
-        ["telegram_auth.wasm", "rbac.wasm", "headers.wasm"]
-            .into_iter()
-            .fold(self, |setup, file| {
-                setup.plugin(file, artefacts::guest(file))
-            })
+        const DEMO: [&str; 8] = [
+            "telegram_auth.wasm",
+            "jwt_auth.wasm",
+            "session.wasm",
+            "rbac.wasm",
+            "headers.wasm",
+            "validate.wasm",
+            "convert.wasm",
+            "aggregate.wasm",
+        ];
+        DEMO.into_iter().fold(self, |setup, file| {
+            setup.plugin(file, artefacts::guest(file))
+        })
     }
 
     pub fn plugin(mut self, file: &str, bytes: Vec<u8>) -> Self {
@@ -128,11 +162,14 @@ impl Setup {
             .unwrap_or_else(|error| panic!("{}: {error}", artefacts::binary().display()))
     }
 
-    /// `portcullis NAME --config FILE`, with the environment of this setup and none of the machine's.
+    /// `portcullis NAME --config FILE`, where NAME may hold further words, with the environment of this setup and none of the machine's.
     pub(super) fn command(&self, name: &str, config: &Path) -> Command {
         let mut command = Command::new(artefacts::binary());
-        command.args([name, "--config"]).arg(config);
-        command.env_remove("BOT_TOKEN").env_remove("ADMIN_IDS");
+        command.args(name.split(' ')).arg("--config").arg(config);
+        command
+            .env_remove("BOT_TOKEN")
+            .env_remove("ADMIN_IDS")
+            .env_remove("SESSION_SECRET");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -140,6 +177,11 @@ impl Setup {
     /// The whole gateway.toml.
     pub(super) fn text(&self, toml: &str, at: &Listeners) -> String {
         let Listeners { http, h2c, admin } = at;
+        let cache = format!("cache = {:?}", artefacts::code_cache());
+        let toml = match toml.contains("[plugins]\n") {
+            true => toml.replacen("[plugins]\n", &format!("[plugins]\n{cache}\n"), 1),
+            false => format!("{toml}\n[plugins]\n{cache}\n"),
+        };
         match &self.listen {
             Some(lines) => {
                 format!(

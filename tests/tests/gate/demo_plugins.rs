@@ -4,13 +4,13 @@
 use portcullis_tests::client::Answer;
 use portcullis_tests::demo::Demo;
 use portcullis_tests::gateway::{Gateway, Setup};
-use portcullis_tests::telegram::{DEMO_TOKEN, authorization, init_data};
+use portcullis_tests::telegram::authorization;
 use serde_json::{Value, json};
 
 const USER: u64 = 42;
 
 fn user() -> String {
-    authorization(&init_data(DEMO_TOKEN, USER))
+    authorization(USER)
 }
 
 async fn raid(gateway: &Gateway, body: &str) -> Answer {

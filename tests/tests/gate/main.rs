@@ -1,13 +1,17 @@
 //! The gateway from outside: the real binary between real servers and clients. Each test is a sentence of law.
 
 mod balance;
+mod bill;
 mod demo;
+mod demo_plugins;
 mod forwarding;
 mod h1_vectors;
 mod h2_vectors;
+mod hostile;
 mod journal;
 mod reload;
 mod routing;
+mod standard;
 mod streaming;
 mod swap;
 mod upstreams;

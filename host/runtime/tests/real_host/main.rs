@@ -19,23 +19,23 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let options = EngineOptions {
         instances: 64,
         max_memory: 256 << 20,
-        cache: None,
+        cache: Some(target().join("code-cache")),
     };
     Runtime::new(options).expect("an engine")
 });
+
+/// Cargo's target directory.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("the system knows the executable");
+    let target = test.ancestors().nth(3);
+    target.expect("<target>/<profile>/deps/<test>").to_owned()
+}
 
 /// A component that xtask built.
 fn component(file: &str) -> Vec<u8> {
     let folder = std::env::var_os("PORTCULLIS_GUESTS")
         .map(PathBuf::from)
-        .unwrap_or_else(|| {
-            let test = std::env::current_exe().expect("the system knows the executable");
-            let target = test
-                .ancestors()
-                .nth(3)
-                .expect("<target>/<profile>/deps/<test>");
-            target.join("wasm32-wasip2/guest")
-        });
+        .unwrap_or_else(|| target().join("wasm32-wasip2/guest"));
     let path = folder.join(file);
     std::fs::read(&path).unwrap_or_else(|error| {
         panic!(

@@ -1,6 +1,9 @@
 //! Standard guest of the tests: a `wasi:http/proxy` component that knows nothing of the gateway. The last segment of
 //! the path says what it does.
 
+// Natively there is no host to link against.
+#![cfg(target_family = "wasm")]
+
 use std::io::{Read, Write};
 
 use wasip2::exports::http::incoming_handler::Guest;

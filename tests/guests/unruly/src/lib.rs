@@ -100,7 +100,7 @@ impl Filter for Unruly {
     }
 
     fn on_response_body(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
-        if x.header("x-do").as_deref() == Some("response-body change and trap") {
+        if x.request().header("x-do").as_deref() == Some("response-body change and trap") {
             x.set_status(418).map_err(denied)?;
             x.replace_body("changed").map_err(denied)?;
             misdeeds::does("trap");
@@ -121,11 +121,10 @@ impl Unruly {
 
 /// "response trap": a misdeed in a later phase.
 fn misdeed_in(x: &Exchange, phase: &str) {
-    if let Some(wish) = x
-        .header("x-do")
-        .and_then(|w| w.strip_prefix(phase).map(str::to_owned))
-    {
-        misdeeds::does(&wish);
+    // Asked for the request's: in later phases `x` is about the response.
+    let wish = x.request().header("x-do").unwrap_or_default();
+    if let Some(wish) = wish.strip_prefix(phase) {
+        misdeeds::does(wish);
     }
 }
 

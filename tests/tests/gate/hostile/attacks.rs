@@ -56,7 +56,6 @@ pub(super) const ATTACKS: &[Attack] = &[
     // Memory and stack.
     fails("filter", "hoard", "trapped"),
     fails("filter", "recurse", "trapped"),
-    fails("handler", "hoard", "trapped"),
     fails("handler", "recurse", "trapped"),
     // Traps, in every phase.
     fails("filter", "trap", "trapped"),

@@ -13,11 +13,6 @@ fn curious(imports: &str) -> Vec<u8> {
     wat::parse_str(text).expect("it is valid text")
 }
 
-/// A filter whose core module says that its answer to `configure` is far outside of its memory.
-fn liar() -> Vec<u8> {
-    wat::parse_str(include_str!("liar.wat")).expect("it is valid text")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_must_not_serve_is_refused_by_name() {
     let (echo, silent) = (Echo::start("echo").await, silent().await);
@@ -25,7 +20,7 @@ async fn what_must_not_serve_is_refused_by_name() {
     let sockets = curious(r#"(import "wasi:sockets/tcp@0.2.3" (instance))"#);
     let other = curious(r#"(import "acme:secrets/vault@1.0.0" (instance))"#);
     let unruly = || guest("unruly.wasm");
-    let cases: [(&str, Vec<u8>, &str, &str); 9] = [
+    let cases: [(&str, Vec<u8>, &str, &str); 8] = [
         (
             "files",
             files,
@@ -56,7 +51,6 @@ async fn what_must_not_serve_is_refused_by_name() {
             "",
             "portcullis:plugin/filter@0.1.0",
         ),
-        ("lies about lengths", liar(), "", "pointer out of bounds"),
         (
             "traps in configure",
             unruly(),
