@@ -125,7 +125,8 @@ fn exports(block: &ItemImpl, world: &syn::Ident) -> Tokens {
     }
 }
 
-/// The file, in the core module. Not `#[used]`: that would keep a copy in the guest's memory too. `include_bytes` makes cargo build anew when it changes.
+/// The file, in the core module. Not `#[used]`: that would keep a copy in the guest's memory too.
+/// `include_bytes` makes cargo build anew when it changes.
 fn schema_section() -> Tokens {
     quote! {
         #[cfg(target_family = "wasm")]
