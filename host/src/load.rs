@@ -102,13 +102,6 @@ impl Loader {
         {
             return Ok(old.clone());
         }
-        // Before any of its code runs.
-        if let Some(schema) = self.folder.schema(&file) {
-            let mistakes = plan.check_settings(wanted, &schema);
-            if !mistakes.is_empty() {
-                return Err(Refused::Settings(mistakes));
-            }
-        }
         let verified = compiled.verify(&self.runtime, spec)?;
         if let Some(was) = old
             .map(|old| old.kind())
@@ -116,6 +109,13 @@ impl Loader {
         {
             let is = verified.kind();
             return Err(LoadError::KindChanged { was, is }.into());
+        }
+        // Before any of its code runs.
+        if let Some(schema) = self.folder.schema(&file) {
+            let mistakes = plan.check_settings(wanted, &schema);
+            if !mistakes.is_empty() {
+                return Err(Refused::Settings(mistakes));
+            }
         }
         Ok(verified.configure().await?.serve())
     }

@@ -16,14 +16,15 @@ const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/author");
 /// A plugin that `plugin new` made.
 struct Crate {
     folder: PathBuf,
-    kind: &'static str,
+    /// Of one test alone: cargo tells crates in one target directory apart by name, not by folder.
+    name: String,
     _parent: TempDir,
 }
 
 impl Crate {
-    fn new(kind: &'static str) -> Crate {
+    fn new(kind: &str, test: &str) -> Crate {
         let parent = TempDir::new().expect("a temporary folder");
-        let name = format!("my-{kind}");
+        let name = format!("{kind}-{test}");
         let made = portcullis(parent.path(), &["plugin", "new", "--kind", kind, &name]);
         assert_eq!(made.status.code(), Some(0), "{}", said(&made));
         assert!(
@@ -31,12 +32,12 @@ impl Crate {
             "{}",
             said(&made)
         );
-        let folder = parent.path().join(name);
+        let folder = parent.path().join(&name);
         fs::copy(repository().join("Cargo.lock"), folder.join("Cargo.lock"))
             .expect("the lock file");
         Crate {
             folder,
-            kind,
+            name,
             _parent: parent,
         }
     }
@@ -52,7 +53,8 @@ impl Crate {
         let line = String::from_utf8_lossy(&built.stdout).into_owned();
         let (path, size) = line.trim_end().rsplit_once(" (").expect("path and size");
         assert!(
-            path.ends_with(&format!("my_{}.wasm", self.kind)) && size.ends_with("KiB)"),
+            path.ends_with(&format!("{}.wasm", self.name.replace('-', "_")))
+                && size.ends_with("KiB)"),
             "{line}"
         );
         path.to_owned()
@@ -101,7 +103,7 @@ fn assert_says(output: &Output, code: i32, parts: &[&str]) {
 
 #[test]
 fn a_new_filter_builds_passes_its_cases_and_can_be_looked_into() {
-    let plugin = Crate::new("filter");
+    let plugin = Crate::new("filter", "looked-into");
     let schema = plugin.read("settings.schema.json");
     let component = plugin.build();
     let json = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
@@ -146,7 +148,7 @@ fn a_new_filter_builds_passes_its_cases_and_can_be_looked_into() {
 
 #[test]
 fn a_case_that_expects_something_else_fails_and_says_what_differs() {
-    let plugin = Crate::new("filter");
+    let plugin = Crate::new("filter", "differs");
     let component = plugin.build();
     let cases = [
         (
@@ -198,7 +200,7 @@ fn a_case_that_expects_something_else_fails_and_says_what_differs() {
 
 #[test]
 fn calls_of_upstreams_are_those_of_the_case_and_no_others() {
-    let plugin = Crate::new("handler");
+    let plugin = Crate::new("handler", "calls");
     let component = plugin.build();
     let first = "expect = { upstream = \"users\", path = \"/users/7\" }";
     let output = plugin.test_with(
@@ -243,7 +245,7 @@ fn calls_of_upstreams_are_those_of_the_case_and_no_others() {
 
 #[test]
 fn what_is_no_case_is_a_mistake_with_its_place() {
-    let plugin = Crate::new("filter");
+    let plugin = Crate::new("filter", "mistakes");
     let component = plugin.build();
     let cases = [
         (
@@ -311,7 +313,7 @@ fn new_overwrites_nothing_and_takes_only_names_that_serve() {
 
 #[test]
 fn the_cost_of_a_call_is_measured_for_each_way_to_an_instance() {
-    let plugin = Crate::new("filter");
+    let plugin = Crate::new("filter", "bench");
     let component = plugin.build();
     let output = plugin.run(&["plugin", "bench", &component, "--filter", "who was asking"]);
     assert_says(
@@ -331,7 +333,7 @@ fn the_cost_of_a_call_is_measured_for_each_way_to_an_instance() {
 #[ignore = "builds all kinds, natively too"]
 fn every_kind_begins_with_tests_that_pass_and_code_that_is_formatted() {
     for kind in ["authenticator", "authorizer", "filter", "handler"] {
-        let plugin = Crate::new(kind);
+        let plugin = Crate::new(kind, "full");
         assert_says(&plugin.run(&["plugin", "test"]), 0, &[" 0 failed"]);
         for args in [&["test"][..], &["fmt", "--check"]] {
             let mut cargo = Command::new("cargo");

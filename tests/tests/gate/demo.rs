@@ -213,6 +213,7 @@ fn no_problem(answer: &Answer) -> Option<String> {
         401 => "unauthenticated",
         403 => "forbidden",
         404 => "route_not_found",
+        400 => "invalid_request",
         _ => "method_not_allowed",
     };
     let titled = problem["title"]

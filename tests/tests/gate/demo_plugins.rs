@@ -78,7 +78,7 @@ async fn the_dashboard_is_made_of_three_answers(gateway: &Gateway) {
     let page: Value = serde_json::from_str(&answer.text()).expect("JSON");
     let members: Vec<&String> = page.as_object().expect("an object").keys().collect();
     assert_eq!(members, ["mentions", "raids", "user"]);
-    assert_eq!(page["user"]["id"], json!("42"), "{page}");
+    assert_eq!(page["user"]["id"], json!(42), "{page}");
     assert!(
         page["raids"]
             .as_array()

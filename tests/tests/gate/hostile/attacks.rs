@@ -71,7 +71,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     fails("handler", "huge reply", "trapped"),
     fails("filter", "many headers", "failed"),
     fails("handler", "many headers", "trapped"),
-    fails("authenticator", "many roles", "trapped"),
+    fails("authenticator", "many roles", "invalid"),
     fails("filter", "call the host", "trapped"),
     fails("filter", "log a gigabyte", "trapped"),
     vain("filter", "log much"),

@@ -58,7 +58,7 @@ grants = { log = "4KiB", clock = true }
 
 [plugin.handler]
 component = "unruly_handler.wasm"
-limits = { memory = "128MiB" }
+limits = { memory = "128MiB", time = "400ms", cpu = "400ms" }
 grants = { upstreams = ["echo", "silent"], calls = 16 }
 
 [plugin.authenticator]
