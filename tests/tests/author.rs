@@ -349,3 +349,21 @@ fn every_kind_begins_with_tests_that_pass_and_code_that_is_formatted() {
         }
     }
 }
+
+#[test]
+#[ignore = "builds a plugin for each example"]
+fn the_examples_of_the_guide_pass_their_cases() {
+    let guide = fs::read_to_string(repository().join("sdk/GUIDE.md")).expect("the guide");
+    let plugin = Crate::new("handler", "guide");
+    let mut examples = 0;
+    for rest in guide.split("```rust\n").skip(1) {
+        let (code, rest) = rest.split_once("```").expect("a block ends");
+        let (_, rest) = rest.split_once("```toml\n").expect("cases follow");
+        let (cases, _) = rest.split_once("```").expect("a block ends");
+        fs::write(plugin.folder.join("src/lib.rs"), code).expect("written");
+        fs::write(plugin.folder.join("tests/cases.toml"), cases).expect("written");
+        assert_says(&plugin.run(&["plugin", "test"]), 0, &[" 0 failed"]);
+        examples += 1;
+    }
+    assert_eq!(examples, 5);
+}
