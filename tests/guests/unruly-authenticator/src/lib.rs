@@ -20,7 +20,7 @@ impl Authenticator for Unruly {
             "split id" => return Ok(Caller::new("ann\r\nx-admin: 1")),
             "no id" => return Ok(Caller::new("")),
             "many roles" => {
-                let roles = (0..10_000).map(|i| i.to_string());
+                let roles = (0..1000).map(|i| i.to_string());
                 return Ok(roles.fold(Caller::new("ann"), Caller::role));
             }
             "split challenge" => {

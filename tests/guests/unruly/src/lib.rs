@@ -62,7 +62,7 @@ impl Filter for Unruly {
             }
             Some("log much") => {
                 let line = "x".repeat(1 << 10);
-                (0..900).for_each(|_| portcullis_sdk::log::error!("{line}"));
+                (0..400).for_each(|_| portcullis_sdk::log::error!("{line}"));
             }
             Some("many headers") => {
                 for i in 0..100_000 {

@@ -70,7 +70,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     fails("filter", "huge reply", "trapped"),
     fails("handler", "huge reply", "trapped"),
     fails("filter", "many headers", "failed"),
-    fails("handler", "many headers", "trapped"),
+    fails("handler", "many headers", "invalid"),
     fails("authenticator", "many roles", "invalid"),
     fails("filter", "call the host", "trapped"),
     fails("filter", "log a gigabyte", "trapped"),
