@@ -2,8 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use portcullis_runtime::Post;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
@@ -14,6 +15,10 @@ use super::play::{Cost, Seen, play, rehearse};
 use super::scene::Scene;
 use super::stage::{self, Refused, Stage};
 use crate::Failure;
+
+/// Calls before the one that is looked at, and when they are enough.
+const WARM_UP: u32 = 20;
+const LONGEST: Duration = Duration::from_millis(20);
 
 /// What the plugin logged, and what its panics printed.
 #[derive(Clone, Default)]
@@ -37,7 +42,8 @@ pub(super) fn test(options: &TestOptions) -> Result<(), Failure> {
     let width = width(&wanted);
     let mut failed = 0;
     for (number, ((place, case), scene)) in wanted.iter().zip(&scenes).enumerate() {
-        tokio.block_on(warm_up(&stage, &cases, case, scene, wanted.len() + number))?;
+        // Held while the case runs: both have one snapshot, and its memory is warm.
+        let _warm = tokio.block_on(warm_up(&stage, &cases, case, scene, wanted.len() + number))?;
         notes.take();
         let seen = tokio.block_on(run(&stage, &cases, case, scene, number))?;
         let found = differences(&case.expect, &seen);
@@ -62,7 +68,7 @@ pub(super) fn width(cases: &[(String, &Case)]) -> usize {
     lengths.max().unwrap_or_default()
 }
 
-/// Plays a case to nobody: what the first call of a process costs is not what a call costs. As another plugin, whose
+/// Plays a case to nobody: what the first calls of a process cost is not what a call costs. As another plugin, whose
 /// stores the real one does not see.
 async fn warm_up(
     stage: &Stage,
@@ -70,11 +76,18 @@ async fn warm_up(
     case: &Case,
     scene: &Scene,
     number: usize,
-) -> Result<(), Failure> {
-    if let Ok(post) = stage.cast(cases, case, number, |_| ()).await? {
+) -> Result<Option<Arc<Post>>, Failure> {
+    let Ok(post) = stage.cast(cases, case, number, |_| ()).await? else {
+        return Ok(None);
+    };
+    let began = Instant::now();
+    for _ in 0..WARM_UP {
         rehearse(&post, scene).await;
+        if began.elapsed() > LONGEST {
+            break;
+        }
     }
-    Ok(())
+    Ok(Some(post))
 }
 
 /// Plays a case as often as it says; what is seen is the last time.
