@@ -262,24 +262,30 @@ mod tests {
         assert_eq!(step(1_999, 1), (false, 0, 1));
         assert_eq!(step(2_000, 1), (true, 0, 0));
         assert_eq!(step(60_000, 0), (true, 5, 0));
-        assert_eq!(step(60_000, 6).0, false, "more than it holds");
+        assert!(!step(60_000, 6).0, "more than it holds");
     }
 
     #[tokio::test]
     async fn values_live_as_long_as_they_say() {
         let state = Memory::default();
         let second = Some(Duration::from_secs(60));
-        state.set("p/s", "k", b"v".to_vec(), second).await.unwrap();
+        state
+            .set("p/s", "k", b"v".to_vec(), second)
+            .await
+            .expect("memory answers");
         assert_eq!(state.get("p/s", "k").await, Ok(Some(b"v".to_vec())));
         assert_eq!(state.get("q/s", "k").await, Ok(None), "another's space");
         let gone = Some(Duration::ZERO);
-        state.set("p/s", "k", b"v".to_vec(), gone).await.unwrap();
+        state
+            .set("p/s", "k", b"v".to_vec(), gone)
+            .await
+            .expect("memory answers");
         assert_eq!(state.get("p/s", "k").await, Ok(None));
         let first = state.swap("p/s", "k", None, b"w".to_vec(), None).await;
         let again = state.swap("p/s", "k", None, b"w".to_vec(), None).await;
         assert_eq!((first, again), (Ok(true), Ok(false)));
         assert!(state.add("p/s", "k", 1, None).await.is_err(), "no number");
-        state.delete("p/s", "k").await.unwrap();
+        state.delete("p/s", "k").await.expect("memory answers");
         assert_eq!(state.add("p/s", "k", 5, None).await, Ok(5));
         assert_eq!(state.add("p/s", "k", -7, None).await, Ok(-2));
         assert_eq!(state.add("p/s", "k", i64::MIN, None).await, Ok(i64::MIN));
@@ -288,11 +294,17 @@ mod tests {
     #[tokio::test]
     async fn a_space_is_bounded_and_alone() {
         let state = Memory::default();
-        state.set("q/s", "k", b"v".to_vec(), None).await.unwrap();
+        state
+            .set("q/s", "k", b"v".to_vec(), None)
+            .await
+            .expect("memory answers");
         for n in 0..1_000 {
             let key = n.to_string();
             let value = vec![0; 64 * 1024];
-            state.set("p/s", &key, value, None).await.unwrap();
+            state
+                .set("p/s", &key, value, None)
+                .await
+                .expect("memory answers");
         }
         let space = state.space("p/s");
         space.run_pending_tasks();
