@@ -5,6 +5,7 @@
 pub mod client;
 pub mod demo;
 pub mod gateway;
+pub mod peer;
 pub mod reply;
 pub mod server;
 pub mod telegram;

@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask run | test | bench | guests`.
+//! The project's own commands: `cargo xtask run | test | bench | guests | peers`.
 
 mod bench;
 mod cargo;
 mod children;
 mod guests;
+mod peers;
 mod place;
 mod probe;
 mod run;
@@ -44,12 +45,15 @@ enum Command {
     Bench,
     /// Build the plugins and put them into plugins.d
     Guests,
+    /// Install the peers of the tests: packages from PyPI and npm, into the target directory
+    Peers,
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run => run::run(),
         Command::Test { full } => test::test(full),
+        Command::Peers => peers::install(),
         Command::Bench => bench::bench(),
         Command::Guests => {
             guests::build().and_then(|()| guests::install(&place::root().join("plugins.d")))

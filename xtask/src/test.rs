@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::cargo::{cargo, must, says, shown};
-use crate::{Done, Failure, guests, sizes, step};
+use crate::{Done, Failure, guests, peers, sizes, step};
 
 /// What the runners counted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,7 @@ struct Tally {
 pub(crate) fn test(full: bool) -> Done {
     step("formatting");
     must(&mut cargo(&["fmt", "--all", "--check"]))?;
+    peers::install()?;
     guests::build()?;
     step("clippy");
     must(&mut cargo(&[

@@ -57,7 +57,7 @@ pub fn digest(component: &[u8]) -> String {
 }
 
 /// The target directory: this test's own executable is `<target>/debug/deps/…`.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     let executable = env::current_exe().expect("the system knows the executable");
     executable
         .ancestors()

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use self::output::Lines;
 use crate::client::{Answer, plain};
 
-pub use self::artefacts::{binary, digest, guest, repository, with_custom_section};
+pub use self::artefacts::{binary, digest, guest, repository, target, with_custom_section};
 pub use self::folder::replace_file;
 pub use self::setup::Setup;
 
