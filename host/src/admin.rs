@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use portcullis_proxy::Gate;
+use portcullis_proxy::{Gate, ServerView, Upstream};
 use portcullis_runtime::Figures;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -132,11 +132,16 @@ impl Admin {
             }
             (&Method::GET, "/plugins") => json(&self.plugins()),
             (&Method::GET, "/routes") => json(&self.routes()),
+            (&Method::GET, "/upstreams") => json(&self.upstreams()),
             (&Method::POST, "/reload") if foreign => {
                 page(StatusCode::FORBIDDEN, TEXT, "not from a browser\n")
             }
             (&Method::POST, "/reload") => self.reload().await,
-            (_, "/livez" | "/readyz" | "/metrics" | "/plugins" | "/routes" | "/reload") => page(
+            (
+                _,
+                "/livez" | "/readyz" | "/metrics" | "/plugins" | "/routes" | "/upstreams"
+                | "/reload",
+            ) => page(
                 StatusCode::METHOD_NOT_ALLOWED,
                 TEXT,
                 "pages are for GET, /reload is for POST\n",
@@ -144,7 +149,7 @@ impl Admin {
             _ => page(
                 StatusCode::NOT_FOUND,
                 TEXT,
-                "here are /livez /readyz /metrics /plugins /routes, and POST /reload\n",
+                "here are /livez /readyz /metrics /plugins /routes /upstreams, and POST /reload\n",
             ),
         }
     }
@@ -191,6 +196,14 @@ impl Admin {
             upstream: route.upstream.as_deref().map(str::to_owned),
         };
         generation.plan.routes.iter().map(page).collect()
+    }
+
+    /// The servers of each upstream, by its name.
+    fn upstreams(&self) -> BTreeMap<String, Vec<ServerView>> {
+        let generation = self.gate.lease();
+        let page =
+            |(name, upstream): (&Arc<str>, &Arc<Upstream>)| (name.to_string(), upstream.view());
+        generation.upstreams.iter().map(page).collect()
     }
 
     async fn reload(&self) -> Response<Full<Bytes>> {

@@ -88,6 +88,7 @@ impl Supervisor {
                 before.number
             ));
         }
+        next.discover().await;
         let text = format!("generation {} serves", next.number);
         for change in swapped(&before.plugins, &next.plugins) {
             tracing::info!(cause, "{change}");

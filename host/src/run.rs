@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use portcullis_config::diagnostic::Report;
 use portcullis_config::plan::Plan;
 use portcullis_proxy::{AccessLog, Archive, Gate, Metrics, Protocol, Workers, Writer};
 use tokio::net::TcpListener;
@@ -38,8 +39,13 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
     let admin = bind(plan.listen.admin, "listen.admin").await?;
     let metrics = Metrics::new();
     let mut loader = Loader::new(check::runtime(&plan, plan.plugins.instances)?);
+    let loaded = async {
+        let loaded = loader.load(plan.clone(), &metrics, None).await?;
+        loaded.generation.discover().await;
+        Ok::<_, Report>(loaded)
+    };
     let loaded = tokio::select! {
-        loaded = loader.load(plan.clone(), &metrics, None) => loaded,
+        loaded = loaded => loaded,
         () = serve_not_ready(&admin) => unreachable!("it serves until dropped"),
     };
     let first = loaded

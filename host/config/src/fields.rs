@@ -12,8 +12,8 @@ use crate::diagnostic::Span;
 use crate::keys::{Fallback, Key, Section};
 use crate::mistakes::{Fault, Mistakes};
 use crate::shapes::{
-    bracketed, read_address, read_choice, read_count, read_duration, read_flag, read_size,
-    type_name,
+    bracketed, read_address, read_choice, read_count, read_duration, read_flag, read_percent,
+    read_size, type_name,
 };
 use crate::spelling;
 use crate::units;
@@ -147,6 +147,21 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn size_or(&self, name: &str, default: u64) -> u64 {
         self.given(name, read_size).unwrap_or(default)
+    }
+
+    /// Per cent.
+    pub(crate) fn percent(&self, name: &str) -> u32 {
+        self.value(name, read_percent, |text| {
+            units::percent(text).expect("keys.rs has shares")
+        })
+    }
+
+    pub(crate) fn percent_if_given(&self, name: &str) -> Option<u32> {
+        self.given(name, read_percent)
+    }
+
+    pub(crate) fn duration_if_given(&self, name: &str) -> Option<Duration> {
+        self.given(name, read_duration)
     }
 
     pub(crate) fn address(&self, name: &str) -> SocketAddr {

@@ -146,6 +146,11 @@ impl Writer<'_> {
             Shape::Size(least, most) => json!({
                 "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB|KB|MB|GB)$", "examples": [least, most],
             }),
+            Shape::Percent(least, most) => json!({
+                "type": "string", "pattern": "^[0-9]+%$",
+                "examples": [format!("{least}%"), format!("{most}%")],
+            }),
+            Shape::Secret => json!({ "anyOf": [{ "type": "string" }, { "type": "object" }] }),
             Shape::Choice(choices) => json!({ "type": "string", "enum": choices }),
             Shape::Address | Shape::Text => json!({ "type": "string" }),
             Shape::Name(of) => self.name(of),

@@ -1,8 +1,10 @@
 //! Every key of gateway.toml, once: the reader checks against these tables and docs/config.md is made of them.
 
+mod balance;
 mod general;
 mod named;
 
+pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
 pub(crate) use general::{LISTEN, LOG, PLUGINS, TIMEOUTS};
 pub(crate) use named::{
     GRANTS, LIMITS, PLUGIN, ROUTE, ROUTE_GRANTS, ROUTE_PLUGIN, SERVER, UPSTREAM, UPSTREAM_GRANT,
@@ -31,10 +33,14 @@ pub(crate) enum Shape {
     Count(u64, u64),
     Duration(&'static str, &'static str),
     Size(&'static str, &'static str),
+    /// Per cent, `"50%"`.
+    Percent(u32, u32),
     Choice(&'static [&'static str]),
     /// An IP address and a port.
     Address,
     Text,
+    /// A string, `{ env = "…" }` or `{ file = "…" }`.
+    Secret,
     /// The name of a table `[plugin.NAME]` or `[upstream.NAME]`.
     Name(&'static str),
     /// A list of strings.
@@ -92,6 +98,10 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &UPSTREAM,
     &SERVER,
     &UPSTREAM_TIMEOUTS,
+    &HEALTH,
+    &EJECT,
+    &STICKY,
+    &DISCOVERY,
     &ROUTE,
     &ROUTE_PLUGIN,
 ];
@@ -103,6 +113,12 @@ pub(crate) static FILE: Section = Section {
     keys: &[
         key("listen", Shape::Table(&LISTEN), Fallback::Words(""), ""),
         key("timeouts", Shape::Table(&TIMEOUTS), Fallback::Words(""), ""),
+        key(
+            "discovery",
+            Shape::Table(&DISCOVERY),
+            Fallback::Words(""),
+            "",
+        ),
         key("log", Shape::Table(&LOG), Fallback::Words(""), ""),
         key("plugins", Shape::Table(&PLUGINS), Fallback::Words(""), ""),
         key("plugin", Shape::Named(&PLUGIN), Fallback::Words(""), ""),

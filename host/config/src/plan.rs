@@ -1,6 +1,8 @@
 //! The plan: what gateway.toml means. Nothing here is a string where it is a number, and nothing that has a
 //! default is an Option.
 
+mod balance;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +13,11 @@ use ipnet::IpNet;
 
 use crate::diagnostic::{Source, Span};
 
+pub use self::balance::{
+    Balance, DiscoveryPlan, EjectPlan, HashBy, HealthPlan, Probe, Secret, ServerPlan, ServerSource,
+    StickyPlan,
+};
+
 /// Everything `run` needs. Made by [`crate::read`], [`crate::parse`] and [`crate::to_single`].
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -18,6 +25,7 @@ pub struct Plan {
     pub source: Arc<Source>,
     pub listen: Listen,
     pub timeouts: Timeouts,
+    pub discovery: DiscoveryPlan,
     pub log: Log,
     pub plugins: Plugins,
     /// By name, in the order of the names.
@@ -201,33 +209,19 @@ pub struct UpstreamPlan {
     pub servers: Vec<ServerPlan>,
     pub balance: Balance,
     pub timeouts: Timeouts,
-    /// How long a server that failed to connect is left alone.
-    pub eject_for: Duration,
+    /// Per cent of the fair share that a server may have beyond which a hashed request goes to the next.
+    pub bounded_load: Option<u32>,
+    /// A server that is new or back gets its full share after this.
+    pub slow_start: Duration,
+    /// Below this share (per cent) of usable servers all are used.
+    pub panic: u32,
+    pub sticky: Option<StickyPlan>,
+    pub health: Option<HealthPlan>,
+    pub eject: EjectPlan,
     /// Idle connections kept per server and worker.
     pub keep_alive: usize,
     /// Send the client's Host (true) or the server's address (false).
     pub preserve_host: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerPlan {
-    /// `host:port`; a name is resolved when connecting.
-    pub address: String,
-    pub weight: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Balance {
-    /// Smooth round robin by weight.
-    RoundRobin,
-    LeastConnections,
-    PowerOfTwo,
-    /// Consistent hash of a request header (lower-case name).
-    HashHeader(String),
-    /// Consistent hash of the caller's id.
-    HashCaller,
-    /// Consistent hash of the client's address.
-    HashClientIp,
 }
 
 /// `[[route]]`

@@ -1,5 +1,6 @@
 //! From text to plan: syntax, then every table, then what binds them together.
 
+mod balance;
 mod conflict;
 mod general;
 mod given;
@@ -144,6 +145,8 @@ fn plan<'a>(
         root,
     };
     let listen = general::listen(&file.root.fields("listen", &keys::LISTEN));
+    let discovery = file.root.fields("discovery", &keys::DISCOVERY);
+    let discovery = balance::discovery(&discovery, env);
     let log = general::log(&file.root.fields("log", &keys::LOG));
     let plugin = file.named("plugin", &keys::PLUGIN, plugin::read);
     let upstream = file.named("upstream", &keys::UPSTREAM, upstream::read);
@@ -152,6 +155,7 @@ fn plan<'a>(
         source: Arc::clone(source),
         listen,
         timeouts,
+        discovery,
         log,
         plugins: pool,
         plugin,

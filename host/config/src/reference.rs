@@ -42,6 +42,7 @@ fn shape(shape: &Shape) -> String {
         Shape::Count(least, most) => format!("number, {least} to {most}"),
         Shape::Duration(least, most) => format!("duration, {least} to {most}"),
         Shape::Size(least, most) => format!("size, {least} to {most}"),
+        Shape::Percent(least, most) => format!("per cent, {least}% to {most}%"),
         Shape::Choice(choices) => {
             let choices: Vec<_> = choices
                 .iter()
@@ -51,6 +52,7 @@ fn shape(shape: &Shape) -> String {
         }
         Shape::Address => "IP address and port".to_owned(),
         Shape::Text | Shape::Name(_) => "string".to_owned(),
+        Shape::Secret => "string, `{ env = … }` or `{ file = … }`".to_owned(),
         Shape::List => "list of strings".to_owned(),
         Shape::OneOrList => "string or list of strings".to_owned(),
         Shape::Table(_) | Shape::Named(_) | Shape::Conditions | Shape::Rates | Shape::Settings => {

@@ -9,7 +9,7 @@ use toml::de::{DeArray, DeFloat, DeInteger, DeTable, DeValue};
 use crate::diagnostic::Span;
 use crate::fields::{Item, Word};
 use crate::mistakes::{Fault, Mistakes};
-use crate::plan::Settings;
+use crate::plan::{Secret, Settings};
 
 /// TOML bounds the nesting of brackets but not of dotted keys.
 const DEEPEST: usize = 64;
@@ -33,6 +33,24 @@ impl Secrets<'_> {
         }
         let object = self.object(table, 1)?;
         Some(Settings(Value::Object(object).to_string()))
+    }
+
+    /// A string of the file, or what `{ env = "…" }` or `{ file = "…" }` stands for.
+    pub(crate) fn text(&self, key: &str, item: Item<'_>) -> Option<Secret> {
+        let span = item.span().into();
+        match item.get_ref() {
+            DeValue::String(text) => Some(Secret(text.to_string())),
+            DeValue::Table(table) if is_reference(table) => match self.reference(span, table)? {
+                Value::String(text) => Some(Secret(text)),
+                _ => unreachable!("a reference stands for a string"),
+            },
+            other => {
+                let what = "a string, { env = \"…\" } or { file = \"…\" }";
+                self.mistakes
+                    .fault(span, Fault::wrong_type(key, what, other));
+                None
+            }
+        }
     }
 
     fn object(&self, table: &DeTable<'_>, depth: usize) -> Option<Map<String, Value>> {

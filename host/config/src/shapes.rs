@@ -59,10 +59,10 @@ pub(crate) fn read_count(key: &Key, item: Item<'_>) -> Result<u64, Fault> {
 
 /// The text of a value with a unit.
 fn measure<'a>(key: &Key, what: &str, item: Item<'a>) -> Result<&'a str, Fault> {
-    let example = if what == "duration" {
-        "\"30s\""
-    } else {
-        "\"64KiB\""
+    let example = match what {
+        "duration" => "\"30s\"",
+        "share" => "\"50%\"",
+        _ => "\"64KiB\"",
     };
     match item.get_ref() {
         DeValue::String(text) => Ok(text),
@@ -94,6 +94,15 @@ pub(crate) fn read_size(key: &Key, item: Item<'_>) -> Result<u64, Fault> {
     let value = units::size(measure(key, "size", item)?)?;
     let bound = |text| units::size(text).expect("keys.rs has sizes");
     within(key, value, (least, bound(least)), (most, bound(most)))
+}
+
+pub(crate) fn read_percent(key: &Key, item: Item<'_>) -> Result<u32, Fault> {
+    let Shape::Percent(least, most) = key.shape else {
+        unreachable!("`{}` is a share", key.name)
+    };
+    let value = units::percent(measure(key, "share", item)?)?;
+    let (from, to) = (format!("{least}%"), format!("{most}%"));
+    within(key, value, (&from, least), (&to, most))
 }
 
 fn within<T: PartialOrd>(

@@ -34,6 +34,21 @@ pub(crate) fn size(text: &str) -> Result<u64, Fault> {
     quantity(text, "size", SIZES)
 }
 
+/// A whole number of per cent, `50%`.
+pub(crate) fn percent(text: &str) -> Result<u32, Fault> {
+    let number = text.strip_suffix('%').and_then(|number| {
+        let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| number.parse().ok())?
+    });
+    number.ok_or_else(|| {
+        let hint = match text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+            true => format!("write \"{text}%\""),
+            false => "a share is a whole number and %, \"50%\"".to_owned(),
+        };
+        Fault::new(format!("`{text}` is not a share")).with_hint(hint)
+    })
+}
+
 fn quantity(text: &str, what: &str, units: &[(&str, u64)]) -> Result<u64, Fault> {
     let split = text
         .find(|c: char| !c.is_ascii_digit())
@@ -65,6 +80,7 @@ fn quantity(text: &str, what: &str, units: &[(&str, u64)]) -> Result<u64, Fault>
 /// What to write instead of a number without a unit.
 pub(crate) fn bare_number_hint(what: &str, number: &str) -> String {
     match what {
+        "share" => format!("write \"{number}%\""),
         "duration" => format!("write \"{number}s\" or \"{number}ms\""),
         _ => format!("write \"{number}KiB\" or \"{number}B\""),
     }
@@ -146,6 +162,17 @@ mod tests {
         ] {
             assert!(size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn shares_are_whole_per_cent() {
+        for (text, share) in [("0%", 0), ("50%", 50), ("100%", 100), ("1000%", 1000)] {
+            assert_eq!(percent(text).unwrap(), share, "{text}");
+        }
+        for text in ["", "%", "50", "5.5%", "-1%", "50 %", "+5%", "99999999999%"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
+        assert_eq!(percent("50").unwrap_err().hint.unwrap(), "write \"50%\"");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portcullis_config::{
     Balance, InstanceMode, LogFormat, PathPattern, Plan, PluginLimits, Segment, ServerPlan,
-    Timeouts, parse, read, to_single,
+    ServerSource, Timeouts, parse, read, to_single,
 };
 
 const DEMO: &str = include_str!("../../../gateway.toml");
@@ -115,8 +115,10 @@ fn the_demo_parses_to_the_expected_upstreams() {
     assert_eq!(names, ["mentions", "raids", "users"]);
     let users = &plan.upstream["users"];
     let server = |address: &str| ServerPlan {
-        address: address.to_owned(),
+        source: ServerSource::Address(address.to_owned()),
         weight: 1,
+        zone: None,
+        priority: 0,
     };
     assert_eq!(
         users.servers,
@@ -124,7 +126,7 @@ fn the_demo_parses_to_the_expected_upstreams() {
     );
     assert_eq!(users.balance, Balance::RoundRobin);
     assert_eq!(users.timeouts, plan.timeouts);
-    assert_eq!(users.eject_for, Duration::from_secs(10));
+    assert_eq!(users.eject.base, Duration::from_secs(10));
     assert_eq!(users.keep_alive, 64);
     assert!(users.preserve_host);
 }
@@ -218,7 +220,10 @@ fn to_single_is_one_public_route_for_everything() {
     assert_eq!(plan.routes.len(), 1);
     let route = &plan.routes[0];
     assert!(route.public && route.path.open && route.path.segments.is_empty());
-    assert_eq!(plan.upstream["to"].servers[0].address, "localhost:3000");
+    assert_eq!(
+        plan.upstream["to"].servers[0].source.to_string(),
+        "localhost:3000"
+    );
     assert_eq!(plan.listen.http, "127.0.0.1:0".parse().unwrap());
     let table = [
         ("http://[::1]:1/", "[::1]:1"),
@@ -227,7 +232,11 @@ fn to_single_is_one_public_route_for_everything() {
     ];
     for (url, address) in table {
         let plan = to_single(url, "127.0.0.1:0".parse().unwrap()).unwrap();
-        assert_eq!(plan.upstream["to"].servers[0].address, address, "{url}");
+        assert_eq!(
+            plan.upstream["to"].servers[0].source.to_string(),
+            address,
+            "{url}"
+        );
     }
     let wrong = [
         "",

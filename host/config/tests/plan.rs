@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_config::{
-    Balance, Condition, InstanceMode, LogFormat, Plan, Segment, Want, parse, to_single,
+    Balance, Condition, HashBy, InstanceMode, LogFormat, Plan, Segment, Want, parse, to_single,
 };
 
 const UPSTREAM: &str = "[upstream.u]\nservers = [\"u:1\"]\n";
@@ -148,7 +148,7 @@ fn an_upstream_overrides_single_timeouts() {
         [upstream.u]
         servers = ["a:1", { address = "[::1]:2", weight = 3 }]
         timeouts = { connect = "3s", idle = "1h" }
-        eject_for = "0s"
+        eject = { base = "0s" }
         keep_alive = 0
         preserve_host = false
     "#;
@@ -161,12 +161,12 @@ fn an_upstream_overrides_single_timeouts() {
     let servers: Vec<_> = upstream
         .servers
         .iter()
-        .map(|s| (s.address.as_str(), s.weight))
+        .map(|s| (s.source.to_string(), s.weight))
         .collect();
-    assert_eq!(servers, [("a:1", 1), ("[::1]:2", 3)]);
+    assert_eq!(servers, [("a:1".to_owned(), 1), ("[::1]:2".to_owned(), 3)]);
     assert_eq!(
         (
-            upstream.eject_for,
+            upstream.eject.base,
             upstream.keep_alive,
             upstream.preserve_host
         ),
@@ -181,14 +181,19 @@ fn every_way_to_balance_is_read() {
         ("balance = 'round_robin'", Balance::RoundRobin),
         ("balance = 'least_connections'", Balance::LeastConnections),
         ("balance = 'power_of_two'", Balance::PowerOfTwo),
-        ("balance = 'hash'\nhash_by = 'caller'", Balance::HashCaller),
+        ("balance = 'ewma'", Balance::Ewma),
+        ("balance = 'peak_ewma'", Balance::PeakEwma),
+        (
+            "balance = 'hash'\nhash_by = 'caller'",
+            Balance::Hash(HashBy::Caller),
+        ),
         (
             "balance = 'hash'\nhash_by = 'client_ip'",
-            Balance::HashClientIp,
+            Balance::Hash(HashBy::ClientIp),
         ),
         (
             "balance = 'hash'\nhash_by = 'header:X-Room'",
-            Balance::HashHeader("x-room".to_owned()),
+            Balance::Hash(HashBy::Header("x-room".to_owned())),
         ),
     ];
     for (lines, balance) in table {

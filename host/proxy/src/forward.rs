@@ -18,7 +18,7 @@ use crate::guard::Client;
 use crate::journal::Journal;
 use crate::permit::Permit;
 use crate::refusal::{Reason, Refusal};
-use crate::upstream::{Server, Ticket, Upstream};
+use crate::upstream::{Server, Ticket, Upstream, Verdict};
 
 /// What forwarding needs beside the exchange.
 pub(crate) struct Forwarding<'a> {
@@ -72,12 +72,14 @@ pub(crate) async fn forward(
         tried.push(ticket.server().clone());
         f.journal.server = Some(ticket.server().address.clone());
         write_host(&mut request, x, upstream, &ticket, &f.provenance);
-        match attempt(request, ticket, upstream, f.watch, deadline, f.worker).await? {
+        match attempt(request, ticket, upstream, f.watch, deadline).await? {
             Tried::Again(unsent, refusal) => {
                 request = *unsent;
                 last = refusal;
             }
             Tried::Response(response, connection, ticket) => {
+                let mut response = response;
+                upstream.stick(key, &ticket, x.scheme == "https", response.headers_mut());
                 return Ok(stream(response, connection, ticket, times, deadline));
             }
         }
@@ -120,7 +122,7 @@ pub(crate) fn write_host(
     let host = if upstream.preserve_host && !x.host.is_empty() {
         provenance.sent_host()
     } else {
-        &ticket.server().address
+        &ticket.server().host
     };
     if let Ok(value) = HeaderValue::from_str(host) {
         request.headers_mut().insert(HOST, value);
@@ -135,10 +137,9 @@ async fn attempt(
     upstream: &Upstream,
     watch: &Watch,
     deadline: Instant,
-    worker: &Worker,
 ) -> Result<Tried, Refusal> {
-    let metrics = &worker.gate.archive.metrics;
     loop {
+        let began = Instant::now();
         let reused = ticket.reuse();
         let fresh = reused.is_none();
         let mut connection = match reused {
@@ -146,8 +147,7 @@ async fn attempt(
             None => match connect(&ticket, upstream, deadline).await {
                 Ok(connection) => connection,
                 Err(text) => {
-                    upstream.eject(ticket.server());
-                    metrics.tried(&upstream.name, "connect");
+                    upstream.tell(&ticket, Verdict::Connect, began.elapsed());
                     let refusal = Refusal::new(Reason::UpstreamUnreachable).because(format!(
                         "{} of {}: {text}",
                         ticket.server().address,
@@ -160,7 +160,7 @@ async fn attempt(
         let spare = Spare::of(&request);
         let sent = send(&mut connection, request, upstream.timeouts, watch, deadline).await;
         let Some(sent) = sent else {
-            metrics.tried(&upstream.name, "timeout");
+            upstream.tell(&ticket, Verdict::Timeout, began.elapsed());
             return Err(Refusal::new(Reason::UpstreamTimeout).because(format!(
                 "{} of {} did not answer in time",
                 ticket.server().address,
@@ -169,14 +169,18 @@ async fn attempt(
         };
         let error = match sent {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                metrics.tried(&upstream.name, "broken");
+                upstream.tell(&ticket, Verdict::Broken, began.elapsed());
                 return Err(Refusal::new(Reason::UpstreamBroken).because(format!(
                     "{} switched protocols unasked",
                     ticket.server().address
                 )));
             }
             Ok(response) => {
-                metrics.tried(&upstream.name, "ok");
+                upstream.tell(
+                    &ticket,
+                    Verdict::Answered(response.status()),
+                    began.elapsed(),
+                );
                 return Ok(Tried::Response(response, connection, ticket));
             }
             Err(SendError::Unsent(unsent)) => {
@@ -188,26 +192,27 @@ async fn attempt(
         if let Some(problem) = watch.problem() {
             return Err(body_refusal(problem, u64::MAX).because("the request body failed"));
         }
-        let (outcome, reason, text) = match &error {
-            SendError::Broken(e) => ("broken", Reason::UpstreamBroken, e.to_string()),
-            SendError::Closed(e) => ("closed", Reason::UpstreamUnreachable, e.to_string()),
-            SendError::Unsent(_) => ("closed", Reason::UpstreamUnreachable, String::new()),
+        let (verdict, reason, text) = match &error {
+            SendError::Broken(e) => (Verdict::Broken, Reason::UpstreamBroken, e.to_string()),
+            SendError::Closed(e) => (Verdict::Closed, Reason::UpstreamUnreachable, e.to_string()),
+            SendError::Unsent(_) => (Verdict::Closed, Reason::UpstreamUnreachable, String::new()),
         };
-        metrics.tried(&upstream.name, outcome);
         let refusal = Refusal::new(reason).because(format!(
             "{} of {}: {text}",
             ticket.server().address,
             upstream.name
         ));
         match (error, spare) {
+            // An idle connection that the server closed just now says nothing about the server.
+            (SendError::Closed(_), Some(spare)) if !fresh => request = spare.into_request(),
             (SendError::Closed(_), Some(spare)) => {
-                request = spare.into_request();
-                if fresh {
-                    return Ok(Tried::Again(Box::new(request), refusal));
-                }
-                // An idle connection that the server closed just now says nothing about the server.
+                upstream.tell(&ticket, verdict, began.elapsed());
+                return Ok(Tried::Again(Box::new(spare.into_request()), refusal));
             }
-            _ => return Err(refusal),
+            _ => {
+                upstream.tell(&ticket, verdict, began.elapsed());
+                return Err(refusal);
+            }
         }
     }
 }

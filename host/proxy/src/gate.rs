@@ -1,10 +1,11 @@
 //! The gate: the one pointer to the serving generation, and what each worker has of its own.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
 
 use crate::generation::Generation;
 use crate::journal::Archive;
@@ -12,6 +13,8 @@ use crate::journal::Archive;
 #[derive(Debug)]
 pub struct Gate {
     generation: ArcSwap<Generation>,
+    /// Those that tend the upstreams of the serving generation: replaced with it, and ended.
+    keepers: Mutex<JoinSet<()>>,
     pub archive: Arc<Archive>,
 }
 
@@ -26,8 +29,10 @@ pub struct Worker {
 }
 
 impl Gate {
+    /// Within a Tokio runtime, whose threads check and look up servers.
     pub fn new(first: Generation, archive: Archive) -> Arc<Gate> {
         Arc::new(Gate {
+            keepers: Mutex::new(first.tend()),
             generation: ArcSwap::from_pointee(first),
             archive: Arc::new(archive),
         })
@@ -40,7 +45,11 @@ impl Gate {
 
     /// Requests that begin from now on use `next`; the old generation is freed with its last lease.
     pub fn swap(&self, next: Generation) {
-        self.generation.store(Arc::new(next));
+        let next = Arc::new(next);
+        let old = self.generation.swap(next.clone());
+        // What a panic left behind is replaced whole.
+        *self.keepers.lock().unwrap_or_else(PoisonError::into_inner) = next.tend();
+        old.retire(&next);
     }
 }
 

@@ -8,11 +8,12 @@ use ipnet::IpNet;
 use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, PluginRef, RoutePlan};
 use portcullis_runtime::{Kind, Plugin, Post};
+use tokio::task::JoinSet;
 
 use crate::given;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::Router;
-use crate::upstream::Upstream;
+use crate::upstream::{Resolver, Upstream};
 
 #[derive(Debug)]
 pub struct Generation {
@@ -25,6 +26,7 @@ pub struct Generation {
     pub upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
     pub plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
     pub trusted_proxies: Vec<IpNet>,
+    resolver: Arc<Resolver>,
 }
 
 /// A route with everything it names resolved.
@@ -70,10 +72,9 @@ impl Generation {
         check_chains(&plan, &plugins)?;
         let upstream = |(name, u): (&Arc<str>, _)| {
             let known = before.and_then(|b| b.upstreams.get(name));
-            (
-                name.clone(),
-                Arc::new(Upstream::new(u, plan.listen.workers, known.map(|u| &**u))),
-            )
+            let known = known.map(|known| &**known);
+            let upstream = Upstream::new(u, &plan, metrics.upstream(name), known);
+            (name.clone(), Arc::new(upstream))
         };
         let upstreams: BTreeMap<Arc<str>, Arc<Upstream>> =
             plan.upstream.iter().map(upstream).collect();
@@ -96,10 +97,38 @@ impl Generation {
             router: Router::new(&plan.routes),
             routes: plan.routes.iter().map(route).collect(),
             trusted_proxies: plan.listen.trusted_proxies.clone(),
+            resolver: Arc::new(Resolver::new(&plan.discovery)),
             upstreams,
             plugins,
             plan,
         })
+    }
+
+    /// Waits for the first answer to every name that stands for servers, or for its failure: before this is
+    /// served, not while.
+    pub async fn discover(&self) {
+        let mut lookups = JoinSet::new();
+        for upstream in self.upstreams.values().filter(|u| u.has_names()) {
+            let (upstream, resolver) = (upstream.clone(), self.resolver.clone());
+            lookups.spawn(async move { upstream.find(&resolver).await });
+        }
+        lookups.join_all().await;
+    }
+
+    /// One task per upstream that checks its servers and looks their names up, for as long as the set is kept.
+    pub(crate) fn tend(&self) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for upstream in self.upstreams.values() {
+            tasks.spawn(upstream.clone().tend(self.resolver.clone()));
+        }
+        tasks
+    }
+
+    /// Closes what is idle at servers that `next` does not have.
+    pub(crate) fn retire(&self, next: &Generation) {
+        for (name, upstream) in &self.upstreams {
+            upstream.retire(next.upstreams.get(name).map(|u| &**u));
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Metrics: counted on the request's way through handles resolved beforehand, rendered for Prometheus on demand.
 //! Labels come from closed sets only: routes, upstreams, plugins, reasons, status classes.
 
+mod upstreams;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +14,12 @@ use prometheus::{
 
 use portcullis_runtime::{Bill, Figures};
 
+use self::upstreams::Upstreams;
 use crate::bills::Bills;
 use crate::generation::Generation;
 use crate::refusal::Reason;
+
+pub use self::upstreams::UpstreamMetrics;
 
 /// The name of no route, for requests that found none.
 const UNROUTED: &str = "-";
@@ -40,11 +45,9 @@ pub struct Metrics {
     pub connections: IntGauge,
     pub connections_total: IntCounter,
     pub tunnels: IntGauge,
-    pub upstream_tries: IntCounterVec,
+    upstreams: Upstreams,
     pub reloads: IntCounterVec,
     bills: Bills,
-    server_in_flight: IntGaugeVec,
-    server_ejected: IntGaugeVec,
     generation: IntGauge,
     access_log_dropped: IntGauge,
 }
@@ -127,12 +130,7 @@ impl Metrics {
                 "Client connections accepted",
             )?,
             tunnels: gauge(r, "websockets", "Open WebSocket tunnels")?,
-            upstream_tries: counters(
-                r,
-                "upstream_tries_total",
-                "Requests sent to servers, by upstream and outcome (ok, connect, timeout, closed, broken)",
-                &["upstream", "outcome"],
-            )?,
+            upstreams: Upstreams::register(r)?,
             reloads: counters(
                 r,
                 "reloads_total",
@@ -140,18 +138,6 @@ impl Metrics {
                 &["outcome"],
             )?,
             bills: Bills::register(r)?,
-            server_in_flight: gauges(
-                r,
-                "server_in_flight",
-                "Requests at a server",
-                &["upstream", "server"],
-            )?,
-            server_ejected: gauges(
-                r,
-                "server_ejected",
-                "1 while a server is left alone",
-                &["upstream", "server"],
-            )?,
             generation: gauge(r, "generation", "Number of the serving generation")?,
             access_log_dropped: gauge(
                 r,
@@ -182,10 +168,8 @@ impl Metrics {
         self.refusals.with_label_values(&[reason.as_str()]).inc();
     }
 
-    pub fn tried(&self, upstream: &str, outcome: &str) {
-        self.upstream_tries
-            .with_label_values(&[upstream, outcome])
-            .inc();
+    pub fn upstream(&self, name: &str) -> UpstreamMetrics {
+        self.upstreams.of(name)
     }
 
     /// The text format of Prometheus; gauges of the generation are read now.
@@ -194,21 +178,7 @@ impl Metrics {
             .set(i64::try_from(generation.number).unwrap_or(i64::MAX));
         self.access_log_dropped
             .set(i64::try_from(dropped_lines).unwrap_or(i64::MAX));
-        for gauges in [&self.server_in_flight, &self.server_ejected] {
-            gauges.reset();
-        }
-        for upstream in generation.upstreams.values() {
-            for server in upstream.servers() {
-                let labels: [&str; 2] = [&upstream.name, &server.address];
-                let in_flight = i64::try_from(server.in_flight()).unwrap_or(i64::MAX);
-                self.server_in_flight
-                    .with_label_values(&labels)
-                    .set(in_flight);
-                self.server_ejected
-                    .with_label_values(&labels)
-                    .set(i64::from(server.is_ejected()));
-            }
-        }
+        self.upstreams.read(generation);
         let mut text = Vec::new();
         // Writing to memory cannot fail; a family without samples is left out by the encoder itself.
         let families: Vec<_> = self

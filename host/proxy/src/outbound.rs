@@ -13,6 +13,7 @@ use crate::body::{RequestBody, collect};
 use crate::connection::{Connection, SendError, UpstreamBody};
 use crate::gate::Worker;
 use crate::generation::Generation;
+use crate::upstream::{Key, Verdict};
 
 /// Calls of one exchange go to the upstreams of the generation that it leases.
 pub(crate) struct Calls {
@@ -52,26 +53,25 @@ async fn run(
         )));
     };
     let deadline = Instant::now() + call.timeout;
-    let metrics = &worker.gate.archive.metrics;
     let (parts, body) = call.request.into_parts();
     let mut request = http::Request::from_parts(parts, RequestBody::full(body));
     let mut tried = Vec::new();
     let mut last = OutboundError::Connect("no server".into());
-    while let Some(ticket) = upstream.pick(None, &tried, worker.index) {
+    while let Some(ticket) = upstream.pick(Key::default(), &tried, worker.index) {
         tried.push(ticket.server().clone());
+        let began = Instant::now();
         let mut connection = match ticket.reuse() {
             Some(connection) => connection,
             None => match Connection::open(&ticket.server().address).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    upstream.eject(ticket.server());
-                    metrics.tried(&upstream.name, "connect");
+                    upstream.tell(&ticket, Verdict::Connect, began.elapsed());
                     last = OutboundError::Connect(error.to_string());
                     continue;
                 }
             },
         };
-        if let Ok(host) = HeaderValue::from_str(&ticket.server().address) {
+        if let Ok(host) = HeaderValue::from_str(&ticket.server().host) {
             request.headers_mut().insert(HOST, host);
         }
         let response = match connection.send(request).await {
@@ -82,11 +82,15 @@ async fn run(
                 continue;
             }
             Err(SendError::Closed(error) | SendError::Broken(error)) => {
-                metrics.tried(&upstream.name, "closed");
+                upstream.tell(&ticket, Verdict::Closed, began.elapsed());
                 return Err(OutboundError::Other(error.to_string()));
             }
         };
-        metrics.tried(&upstream.name, "ok");
+        upstream.tell(
+            &ticket,
+            Verdict::Answered(response.status()),
+            began.elapsed(),
+        );
         let (mut parts, incoming) = response.into_parts();
         strip_hop_by_hop(&mut parts.headers);
         let idle = upstream.timeouts.idle;

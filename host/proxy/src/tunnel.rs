@@ -24,6 +24,7 @@ use crate::generation::Generation;
 use crate::metrics::Metrics;
 use crate::permit::Permit;
 use crate::refusal::{Reason, Refusal};
+use crate::upstream::Verdict;
 
 /// Takes the client's half out of a request that may become a tunnel.
 pub(crate) fn prepare(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
@@ -65,18 +66,31 @@ pub(crate) async fn open(
         f.journal.server = Some(ticket.server().address.clone());
         write_host(&mut request, x, upstream, &ticket, &f.provenance);
         let limit = times.connect + times.first_byte;
+        let began = Instant::now();
         match tokio::time::timeout(limit, send_once(&ticket.server().address, request)).await {
-            Err(_) => return Err(Refusal::new(Reason::UpstreamTimeout)),
-            Ok(Ok(response)) => break (response, ticket),
+            Err(_) => {
+                upstream.tell(&ticket, Verdict::Timeout, began.elapsed());
+                return Err(Refusal::new(Reason::UpstreamTimeout));
+            }
+            Ok(Ok(response)) => {
+                upstream.tell(
+                    &ticket,
+                    Verdict::Answered(response.status()),
+                    began.elapsed(),
+                );
+                break (response, ticket);
+            }
             Ok(Err(SendError::Unsent(unsent))) => {
-                upstream.eject(ticket.server());
+                upstream.tell(&ticket, Verdict::Connect, began.elapsed());
                 request = *unsent;
             }
             Ok(Err(SendError::Closed(error) | SendError::Broken(error))) => {
+                upstream.tell(&ticket, Verdict::Closed, began.elapsed());
                 return Err(Refusal::new(Reason::UpstreamUnreachable).because(error.to_string()));
             }
         }
     };
+    upstream.stick(key, &ticket, x.scheme == "https", response.headers_mut());
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return declined(response).await;
     }

@@ -1,4 +1,4 @@
-//! Who plays: `/public/hello` and `/api/users/{id}`. Each answer names its instance and shows the headers it
+//! Who plays: `/public/hello`, `/api/users/{id}` and `/health`. Each answer names its instance and shows the headers it
 //! saw, so that a person sees what the gateway and its plugins did.
 
 use std::collections::BTreeMap;
@@ -86,6 +86,9 @@ async fn answer(
     if path == "/public/hello" {
         let hello = json!({ "hello": "whoever you are", "instance": &*instance });
         return reply::json(StatusCode::OK, &hello);
+    }
+    if path == "/health" {
+        return reply::json(StatusCode::OK, &json!({ "well": true }));
     }
     let id = path
         .strip_prefix("/api/users/")

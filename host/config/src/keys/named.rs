@@ -2,10 +2,10 @@
 
 use super::Fallback::{Required, Value, Words};
 use super::Shape::{
-    Choice, Conditions, Count, Duration, Entries, Flag, List, Name, OneOrList, Rates, Settings,
-    Size, Table, Text,
+    Choice, Conditions, Count, Duration, Entries, Flag, List, Name, OneOrList, Percent, Rates,
+    Settings, Size, Table, Text,
 };
-use super::{Section, key};
+use super::{EJECT, HEALTH, STICKY, Section, key};
 
 pub(crate) static PLUGIN: Section = Section {
     title: "[plugin.NAME]",
@@ -211,11 +211,18 @@ pub(crate) static UPSTREAM: Section = Section {
             "servers",
             Entries(&SERVER, None),
             Required,
-            "`\"host:port\"`, or a table with a weight; names are resolved when connecting",
+            "`\"host:port\"` (a name is resolved when connecting), `\"dns:NAME:PORT\"` for every address of a name, `\"srv:NAME\"` for every target of its SRV records; or a table with more",
         ),
         key(
             "balance",
-            Choice(&["round_robin", "least_connections", "power_of_two", "hash"]),
+            Choice(&[
+                "round_robin",
+                "least_connections",
+                "power_of_two",
+                "ewma",
+                "peak_ewma",
+                "hash",
+            ]),
             Value("round_robin"),
             "which server is next",
         ),
@@ -232,10 +239,40 @@ pub(crate) static UPSTREAM: Section = Section {
             "other timeouts for this upstream",
         ),
         key(
-            "eject_for",
+            "bounded_load",
+            Percent(100, 1000),
+            Words("no bound"),
+            "with `hash`: a server with more than this much of its fair share in flight passes requests on to the next",
+        ),
+        key(
+            "slow_start",
             Duration("0s", "1h"),
-            Value("10s"),
-            "how long a server that failed to connect is left alone",
+            Value("0s"),
+            "how long a server that is new or back takes to get its full share",
+        ),
+        key(
+            "panic",
+            Percent(0, 100),
+            Value("30%"),
+            "with a lower share of usable servers, all are used: better a bad server than a good one drowned",
+        ),
+        key(
+            "sticky",
+            Table(&STICKY),
+            Words("no"),
+            "keeps a client on its server by a cookie",
+        ),
+        key(
+            "health",
+            Table(&HEALTH),
+            Words("no checks"),
+            "checks beside the requests",
+        ),
+        key(
+            "eject",
+            Table(&EJECT),
+            Words("see below"),
+            "when a server that answers badly is left alone",
         ),
         key(
             "keep_alive",
@@ -256,12 +293,29 @@ pub(crate) static SERVER: Section = Section {
     title: "[[upstream.NAME.servers]]",
     doc: "A server that is more than an address, also written `servers = [{ address = \"…\", weight = 2 }]`.",
     keys: &[
-        key("address", Text, Required, "`\"host:port\"`"),
+        key(
+            "address",
+            Text,
+            Required,
+            "`\"host:port\"`, `\"dns:NAME:PORT\"` or `\"srv:NAME\"`",
+        ),
         key(
             "weight",
             Count(1, 1000),
             Value("1"),
             "its share of the requests",
+        ),
+        key(
+            "zone",
+            Text,
+            Words("none"),
+            "where it stands; the gateway's own zone (`[discovery]`) is preferred",
+        ),
+        key(
+            "priority",
+            Count(0, 15),
+            Value("0"),
+            "servers of a higher number serve when those of a lower one do not suffice",
         ),
     ],
 };

@@ -6,16 +6,13 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
-use super::File;
+use super::{File, balance};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Item, Word};
 use crate::keys;
 use crate::mistakes::Fault;
-use crate::plan::{Balance, ServerPlan, Timeouts, UpstreamPlan};
+use crate::plan::{ServerPlan, ServerSource, Timeouts, UpstreamPlan};
 use crate::shapes::type_name;
-use crate::spelling;
-
-const HASH_BY: &str = "write hash_by = \"header:NAME\", \"caller\" or \"client_ip\"";
 
 pub(super) fn read(
     file: &File<'_>,
@@ -27,8 +24,13 @@ pub(super) fn read(
         &fields.fields("timeouts", &keys::UPSTREAM_TIMEOUTS),
         file.timeouts,
     );
-    let balance = balance(fields);
-    let eject_for = fields.duration("eject_for");
+    let balance = balance::balance(fields);
+    let bounded_load = fields.percent_if_given("bounded_load");
+    let slow_start = fields.duration("slow_start");
+    let panic = fields.percent("panic");
+    let sticky = balance::sticky(file, fields);
+    let health = balance::health(fields);
+    let eject = balance::eject(fields);
     let keep_alive = fields.count("keep_alive") as usize;
     let preserve_host = fields.flag("preserve_host");
     let servers = servers(fields)?;
@@ -37,7 +39,12 @@ pub(super) fn read(
         servers,
         balance: balance?,
         timeouts,
-        eject_for,
+        bounded_load,
+        slow_start,
+        panic,
+        sticky,
+        health,
+        eject,
         keep_alive,
         preserve_host,
     })
@@ -51,48 +58,6 @@ fn timeouts(fields: &Fields<'_>, general: Timeouts) -> Timeouts {
         total: fields.duration_or("total", general.total),
         ..general
     }
-}
-
-// === balance ===
-
-fn balance(fields: &Fields<'_>) -> Option<Balance> {
-    let balance = match fields.choice("balance") {
-        "hash" => return hash_by(fields),
-        "least_connections" => Balance::LeastConnections,
-        "power_of_two" => Balance::PowerOfTwo,
-        _ => Balance::RoundRobin,
-    };
-    if fields.item("hash_by").is_some() {
-        let fault = Fault::new("`hash_by` has no effect unless `balance` is `hash`");
-        let fault = fault.with_hint("write balance = \"hash\", or take hash_by out");
-        fields.mistakes().fault(fields.span_of("hash_by"), fault);
-    }
-    Some(balance)
-}
-
-fn hash_by(fields: &Fields<'_>) -> Option<Balance> {
-    if fields.item("hash_by").is_none() {
-        let fault = Fault::new("`balance = \"hash\"` needs `hash_by`").with_hint(HASH_BY);
-        fields.mistakes().fault(fields.span_of("balance"), fault);
-        return None;
-    }
-    let word = fields.text("hash_by")?;
-    let balance = match word.text {
-        "caller" => Ok(Balance::HashCaller),
-        "client_ip" => Ok(Balance::HashClientIp),
-        text => match text.strip_prefix("header:") {
-            Some(name) if spelling::is_token(name) => {
-                Ok(Balance::HashHeader(name.to_ascii_lowercase()))
-            }
-            Some(name) => Err(Fault::new(format!(
-                "`{name}` cannot be the name of a header"
-            ))),
-            None => Err(Fault::new(format!("nothing to hash by is called `{text}`"))),
-        },
-    };
-    fields
-        .mistakes()
-        .note(word.span, balance.map_err(|fault| fault.with_hint(HASH_BY)))
 }
 
 // === servers ===
@@ -120,10 +85,10 @@ fn servers(fields: &Fields<'_>) -> Option<Vec<ServerPlan>> {
         let Some(server) = server(fields, item) else {
             continue;
         };
-        if !seen.insert(server.address.clone()) {
+        if !seen.insert(server.source.clone()) {
             let fault = Fault::new(format!(
                 "the server `{}` is twice in `servers`",
-                server.address
+                server.source
             ));
             let hint = "take one out; a larger share is written { address = \"…\", weight = 2 }";
             fields
@@ -137,19 +102,53 @@ fn servers(fields: &Fields<'_>) -> Option<Vec<ServerPlan>> {
 
 fn server<'a>(fields: &Fields<'a>, item: Item<'a>) -> Option<ServerPlan> {
     let mistakes = fields.mistakes();
-    let (word, weight) = match item.get_ref() {
-        DeValue::Table(table) => {
-            let fields = Fields::new(&keys::SERVER, item.span().into(), table, mistakes);
-            let weight = u32::try_from(fields.count("weight")).unwrap_or(u32::MAX);
-            (fields.required_text("address")?, weight)
-        }
-        _ => (
-            mistakes.note(item.span().into(), Word::element_of("servers", item))?,
-            1,
-        ),
+    let plain = |source| ServerPlan {
+        source,
+        weight: 1,
+        zone: None,
+        priority: 0,
     };
-    let address = mistakes.note(word.span, check_address(word.text))?;
-    Some(ServerPlan { address, weight })
+    let DeValue::Table(table) = item.get_ref() else {
+        let word = mistakes.note(item.span().into(), Word::element_of("servers", item))?;
+        return mistakes.note(word.span, source(word.text)).map(plain);
+    };
+    let fields = Fields::new(&keys::SERVER, item.span().into(), table, mistakes);
+    let weight = u32::try_from(fields.count("weight")).unwrap_or(u32::MAX);
+    let zone = fields.text("zone").map(|word| Arc::from(word.text));
+    let priority = u8::try_from(fields.count("priority")).unwrap_or(u8::MAX);
+    let word = fields.required_text("address")?;
+    Some(ServerPlan {
+        source: mistakes.note(word.span, source(word.text))?,
+        weight,
+        zone,
+        priority,
+    })
+}
+
+/// `host:port`, `dns:NAME:PORT` or `srv:NAME`.
+fn source(text: &str) -> Result<ServerSource, Fault> {
+    // A name that is looked up may end in a dot: no search domain is tried.
+    let is_name = |name: &str| is_host(name.strip_suffix('.').unwrap_or(name));
+    if let Some(rest) = text.strip_prefix("dns:") {
+        let parts = rest.rsplit_once(':').filter(|(name, _)| is_name(name));
+        let port = parts.and_then(|(_, port)| port.parse().ok());
+        return match (parts, port.filter(|port| *port > 0)) {
+            (Some((name, _)), Some(port)) => Ok(ServerSource::Dns {
+                name: name.to_owned(),
+                port,
+            }),
+            _ => Err(Fault::new(format!("`{text}` is not `dns:NAME:PORT`"))
+                .with_hint("write \"dns:users.internal:8080\"")),
+        };
+    }
+    if let Some(name) = text.strip_prefix("srv:") {
+        return match is_name(name) {
+            true => Ok(ServerSource::Srv(name.to_owned())),
+            false => Err(Fault::new(format!("`{text}` is not `srv:NAME`"))
+                .with_hint("write \"srv:_http._tcp.users.internal\"; its records have the ports")),
+        };
+    }
+    check_address(text).map(ServerSource::Address)
 }
 
 /// `host:port`, as it is dialled.
