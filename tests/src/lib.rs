@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod demo;
+pub mod dns;
 pub mod gateway;
 pub mod peer;
 pub mod reply;

@@ -2,5 +2,6 @@
 
 pub mod canned;
 pub mod echo;
+pub mod moody;
 pub mod recorder;
 pub mod strict;

@@ -1,6 +1,15 @@
 //! Which server of an upstream is asked, and what becomes of one that is down.
 
+mod discovery;
+mod health;
+mod latency;
+mod outliers;
+mod shares;
+mod sticky;
+mod zones;
+
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use portcullis_tests::client::Client;
@@ -8,6 +17,7 @@ use portcullis_tests::client::load::{Ask, Load};
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::telegram::authorization;
 use portcullis_tests::upstream::echo::Echo;
+use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn round_robin_takes_turns() {
@@ -97,7 +107,7 @@ async fn a_hash_by_caller_keeps_a_caller_on_its_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_server_fails_no_request() {
     let (one, two) = pair().await;
-    let gateway = Gateway::start(&toml(&servers(&one, &two), "eject_for = \"500ms\"")).await;
+    let gateway = Gateway::start(&toml(&servers(&one, &two), "eject = { base = \"500ms\" }")).await;
     let load = Load::start(4, &ask(&gateway));
     let address = two.address();
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -154,6 +164,7 @@ fn toml(servers: &str, keys: &str) -> String {
     )
 }
 
+/// What the load asks.
 fn ask(gateway: &Gateway) -> Ask {
     Ask {
         address: gateway.listen.http,
@@ -181,4 +192,46 @@ async fn counts(gateway: &Gateway, requests: usize) -> BTreeMap<String, usize> {
 
 fn counted(one: usize, two: usize) -> BTreeMap<String, usize> {
     BTreeMap::from([(String::from("one"), one), (String::from("two"), two)])
+}
+
+/// Waits for something that the gateway comes to by itself.
+async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(30), async {
+        while !seen().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "never seen: {what}");
+}
+
+/// The servers of an upstream on /upstreams, by their addresses.
+async fn servers_of(gateway: &Gateway, upstream: &str) -> BTreeMap<String, Value> {
+    let page = gateway.admin("GET", "/upstreams").await.json();
+    let list = page[upstream].as_array().cloned().unwrap_or_default();
+    let named = |server: Value| {
+        (
+            server["server"].as_str().unwrap_or_default().to_owned(),
+            server,
+        )
+    };
+    list.into_iter().map(named).collect()
+}
+
+async fn state(gateway: &Gateway, address: SocketAddr) -> String {
+    let servers = servers_of(gateway, "pair").await;
+    let state = servers
+        .get(&address.to_string())
+        .map(|server| server["state"].clone());
+    state
+        .unwrap_or_default()
+        .as_str()
+        .unwrap_or("gone")
+        .to_owned()
+}
+
+/// The value of a line of /metrics.
+async fn metric(gateway: &Gateway, line: &str) -> f64 {
+    let text = gateway.admin("GET", "/metrics").await.text();
+    let value = text.lines().find_map(|found| found.strip_prefix(line));
+    value.map_or(0.0, |value| value.trim().parse().expect("a number"))
 }
