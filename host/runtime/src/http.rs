@@ -11,7 +11,7 @@ use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use tokio::sync::oneshot;
 use wasmtime::Store;
-use wasmtime::component::Linker;
+use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
@@ -43,6 +43,8 @@ const MAX_ANSWER: usize = 10 * 1024 * 1024;
 pub(crate) struct Context {
     wasi: WasiHttpCtx,
     hooks: Hooks,
+    /// Stands in for the real table once the calls of the host are spent: what each function needs is not in it.
+    spent: ResourceTable,
 }
 
 /// The way out: only what the exchange that is being handled grants.
@@ -114,8 +116,8 @@ pub(crate) async fn handle(
         traffic: Arc::default(),
     });
     let (sender, mut receiver) = oneshot::channel();
-    let request = session.http().new_incoming_request(scheme, request)?;
-    let out = session.http().new_response_outparam(sender)?;
+    let request = view(session).new_incoming_request(scheme, request)?;
+    let out = view(session).new_response_outparam(sender)?;
 
     // The guest goes on after it has set its response: it writes the body, which is read meanwhile.
     let mut answer = None;
@@ -214,11 +216,25 @@ fn request(x: &Exchange) -> wasmtime::Result<Request<WasiBody>> {
     Ok(request)
 }
 
+fn view(session: &mut Session) -> WasiHttpCtxView<'_> {
+    WasiHttpCtxView {
+        hooks: &mut session.http.hooks,
+        table: &mut session.table,
+        ctx: &mut session.http.wasi,
+    }
+}
+
+/// Each function of `wasi:http` begins by asking for this, so it counts as a call of the host here. It cannot fail
+/// here; beyond the limit it gets a table without its resources and without room, which traps.
 impl WasiHttpView for Session {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        if self.tally() {
+            return view(self);
+        }
+        self.http.spent.set_max_capacity(0);
         WasiHttpCtxView {
             hooks: &mut self.http.hooks,
-            table: &mut self.table,
+            table: &mut self.http.spent,
             ctx: &mut self.http.wasi,
         }
     }

@@ -18,6 +18,7 @@ use crate::http;
 use crate::life::{Kind, one_line};
 use crate::session::{Meter, Session, Writable};
 use crate::spec::Spec;
+use crate::wasi::LAST_WORDS;
 
 /// Bytes that one value may bring from the guest to the host (wasmtime's default is 128 MiB).
 const HOSTCALL_FUEL: usize = 8 * 1024 * 1024;
@@ -164,7 +165,13 @@ impl Live {
             let registration = configure(&mut store, &bound, &spec.settings.0).await?;
             Ok((bound, registration))
         };
-        let (bound, _) = configured(tokio::time::timeout(time + STARVED, started).await, time)?;
+        let started = tokio::time::timeout(time + STARVED, started).await;
+        // What it prints while all goes well is told with its first call, as part of that.
+        if !matches!(started, Ok(Ok((_, Ok(_))))) {
+            store.data_mut().tell_printed(LAST_WORDS);
+            bill.used(&store.data().meter);
+        }
+        let (bound, _) = configured(started, time)?;
         Ok(Live {
             store,
             bound,
@@ -186,6 +193,8 @@ impl Live {
             Ok((instance, registration))
         };
         let ended = tokio::time::timeout(time + STARVED, started).await;
+        // Once per load, to whoever sees to it that it loads.
+        store.data_mut().tell_printed(LAST_WORDS);
         let (instance, registration) = configured(ended, time)?;
         Ok((store, instance, registration))
     }
@@ -361,12 +370,14 @@ async fn entered<T>(
     store.set_epoch_deadline(1);
     // Outbound calls end with the plugin's time by themselves; this is for a host function that does not.
     let done = tokio::time::timeout(time + STARVED, call(&mut *store)).await;
-    *x = std::mem::take(&mut store.data_mut().exchange);
-    match done {
+    let session = store.data_mut();
+    let done = match done {
         Err(_) => Err(CallError::TimedOut(time)),
-        Ok(Err(error)) => Err(call_error(&error, time)),
-        Ok(Ok(answer)) => Ok(answer),
-    }
+        Ok(ended) => ended.map_err(|error| spent(call_error(&error, time), session)),
+    };
+    session.tell_printed(if done.is_err() { LAST_WORDS } else { 0 });
+    *x = std::mem::take(&mut session.exchange);
+    done
 }
 
 type Started<T> =
@@ -378,6 +389,17 @@ fn configured<T>(started: Started<T>, time: Duration) -> Result<(T, Registration
         Ok(Err(error)) => Err(call_error(&error, time)),
         Ok(Ok((_, Err(refused)))) => Err(CallError::Failed(crate::host::printable(&refused, 2000))),
         Ok(Ok((started, Ok(registration)))) => Ok((started, registration)),
+    }
+}
+
+/// Functions of `wasi:http` cannot say why they failed.
+fn spent(error: CallError, session: &Session) -> CallError {
+    let limit = session.spec.budget.host_calls;
+    match error {
+        CallError::Trapped(_) if session.meter.host_calls > limit => {
+            CallError::Trapped(format!("it called the host more than {limit} times"))
+        }
+        error => error,
     }
 }
 

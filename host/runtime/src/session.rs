@@ -11,6 +11,7 @@ use crate::exchange::{Exchange, Side};
 use crate::http;
 use crate::spec::Spec;
 use crate::state::State;
+use crate::wasi::Printed;
 
 const MAX_TABLE: usize = 10_000;
 const MAX_RESOURCES: usize = 1_000;
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     /// It asked for random numbers. While configuring that rules out a snapshot: each copy would know the same.
     pub(crate) drew_random: bool,
     pub(crate) http: Box<http::Context>,
+    /// What the guest printed and nobody was told yet. None: it never opened stderr.
+    pub(crate) printed: Option<Printed>,
 }
 
 /// What a guest has used in this call; the memory, in its life.
@@ -72,6 +75,7 @@ impl Session {
             configured: false,
             drew_random: false,
             http: Box::default(),
+            printed: None,
         }
     }
 
@@ -93,12 +97,17 @@ impl Session {
 
     /// Counts a call of the host.
     pub(crate) fn count(&mut self) -> wasmtime::Result<&mut Exchange> {
-        self.meter.host_calls += 1;
-        let limit = self.spec.budget.host_calls;
-        if self.meter.host_calls > limit {
-            bail!("it called the host more than {limit} times");
+        if self.tally() {
+            return Ok(&mut self.exchange);
         }
-        Ok(&mut self.exchange)
+        let limit = self.spec.budget.host_calls;
+        bail!("it called the host more than {limit} times")
+    }
+
+    /// Counts a call of the host where no error can be raised: whether it may be.
+    pub(crate) fn tally(&mut self) -> bool {
+        self.meter.host_calls = self.meter.host_calls.saturating_add(1);
+        self.meter.host_calls <= self.spec.budget.host_calls
     }
 
     /// Counts bytes that are copied into the guest.

@@ -4,6 +4,7 @@
 //! wasmtime-wasi's own context: it would bring files, sockets and clocks to take away again, and building one
 //! costs a system call per fresh instance.
 
+mod printed;
 mod time_and_chance;
 
 use wasmtime::component::{Linker, Resource, ResourceType};
@@ -11,9 +12,10 @@ use wasmtime_wasi_io::IoView;
 use wasmtime_wasi_io::bytes::Bytes;
 use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{
-    DynInputStream, DynOutputStream, InputStream, OutputStream, StreamError, StreamResult,
+    DynInputStream, DynOutputStream, InputStream, StreamError, StreamResult,
 };
 
+pub(crate) use self::printed::{LAST_WORDS, Printed};
 use crate::session::Session;
 
 /// The interfaces linked below, without version; all of WASI 0.2.
@@ -50,11 +52,18 @@ pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
     wasmtime_wasi_io::add_to_linker_async(linker)?;
 
     let mut environment = linker.instance(&format!("wasi:cli/environment@{VERSION}"))?;
-    environment.func_wrap("get-environment", |_, ()| {
+    environment.func_wrap("get-environment", |mut store, ()| {
+        store.data_mut().count()?;
         Ok((Vec::<(String, String)>::new(),))
     })?;
-    environment.func_wrap("get-arguments", |_, ()| Ok((Vec::<String>::new(),)))?;
-    environment.func_wrap("initial-cwd", |_, ()| Ok((None::<String>,)))?;
+    environment.func_wrap("get-arguments", |mut store, ()| {
+        store.data_mut().count()?;
+        Ok((Vec::<String>::new(),))
+    })?;
+    environment.func_wrap("initial-cwd", |mut store, ()| {
+        store.data_mut().count()?;
+        Ok((None::<String>,))
+    })?;
 
     linker
         .instance(&format!("wasi:cli/exit@{VERSION}"))?
@@ -68,20 +77,25 @@ pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
     linker
         .instance(&format!("wasi:cli/stdin@{VERSION}"))?
         .func_wrap("get-stdin", |mut store, ()| {
+            let session: &mut Session = store.data_mut();
+            session.count()?;
             let stream: DynInputStream = Box::new(Empty);
-            Ok((store.data_mut().table.push(stream)?,))
+            Ok((session.table.push(stream)?,))
         })?;
     linker
         .instance(&format!("wasi:cli/stdout@{VERSION}"))?
         .func_wrap("get-stdout", |mut store, ()| {
-            let stream: DynOutputStream = Box::<Lines>::default();
-            Ok((store.data_mut().table.push(stream)?,))
+            let session: &mut Session = store.data_mut();
+            session.count()?;
+            let stream: DynOutputStream = Box::new(printed::Stdout);
+            Ok((session.table.push(stream)?,))
         })?;
     linker
         .instance(&format!("wasi:cli/stderr@{VERSION}"))?
         .func_wrap("get-stderr", |mut store, ()| {
-            let session = store.data_mut();
-            let stream: DynOutputStream = Box::new(Lines::of(session));
+            let session: &mut Session = store.data_mut();
+            session.count()?;
+            let stream: DynOutputStream = Box::new(session.stderr());
             Ok((session.table.push(stream)?,))
         })?;
 
@@ -101,13 +115,15 @@ pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
         )?;
     linker
         .instance(&format!("wasi:cli/terminal-stdin@{VERSION}"))?
-        .func_wrap("get-terminal-stdin", |_, ()| {
+        .func_wrap("get-terminal-stdin", |mut store, ()| {
+            store.data_mut().count()?;
             Ok((None::<Resource<TerminalInput>>,))
         })?;
     for name in ["stdout", "stderr"] {
         linker
             .instance(&format!("wasi:cli/terminal-{name}@{VERSION}"))?
-            .func_wrap(&format!("get-terminal-{name}"), |_, ()| {
+            .func_wrap(&format!("get-terminal-{name}"), |mut store, ()| {
+                store.data_mut().count()?;
                 Ok((None::<Resource<TerminalOutput>>,))
             })?;
     }
@@ -127,55 +143,5 @@ impl Pollable for Empty {
 impl InputStream for Empty {
     fn read(&mut self, _: usize) -> StreamResult<Bytes> {
         Err(StreamError::Closed)
-    }
-}
-
-/// What a guest prints: a panic's message, mostly. Bounded, and shown as the plugin's log.
-#[derive(Default)]
-struct Lines {
-    text: Vec<u8>,
-    plugin: String,
-}
-
-const MAX_PRINTED: usize = 4096;
-
-impl Lines {
-    fn of(session: &Session) -> Lines {
-        Lines {
-            text: Vec::new(),
-            plugin: session.spec.name.to_string(),
-        }
-    }
-}
-
-#[wasmtime_wasi_io::async_trait]
-impl Pollable for Lines {
-    async fn ready(&mut self) {}
-}
-
-impl OutputStream for Lines {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let room = MAX_PRINTED.saturating_sub(self.text.len());
-        self.text.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(MAX_PRINTED)
-    }
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        // Stdout has no plugin name and goes nowhere.
-        if !self.text.is_empty() && !self.plugin.is_empty() {
-            let text =
-                crate::host::printable(String::from_utf8_lossy(&self.text).trim_end(), MAX_PRINTED);
-            tracing::event!(tracing::Level::WARN, plugin = %self.plugin, "printed: {text}");
-        }
     }
 }

@@ -58,6 +58,23 @@ plugins = ["standard"]
         );
     }
     assert_eq!(echo.served(), served, "none of these reached it");
+    // Not granted a log: a hundred streams onto stderr are one page that nobody reads, and a panic is a line.
+    let quiet = gateway.stderr().len();
+    for _ in 0..20 {
+        let answer = gateway.get("/std/scream?100", &[]).await;
+        assert_eq!(answer.text(), "hoarse", "{answer:?}");
+        let answer = gateway.get("/std/scream?100000", &[]).await;
+        assert_eq!(answer.status, 500, "{answer:?}");
+    }
+    let said = gateway.stderr().len() - quiet;
+    assert!(said < 20 * 3000, "{said} bytes of log for 4.8 MB printed");
+    let page = gateway.admin("GET", "/metrics").await.text();
+    let counter =
+        "portcullis_plugin_log_bytes_dropped_total{plugin=\"standard\",route=\"standard\"} ";
+    let dropped = page.lines().find_map(|line| line.strip_prefix(counter));
+    let dropped: f64 = dropped.and_then(|n| n.parse().ok()).expect("a counter");
+    assert!(dropped > 8e6, "{dropped} bytes were left out");
+
     for wish in ["never", "half", "leak", "trap"] {
         let answer = gateway.get(&format!("/std/{wish}"), &[]).await;
         assert_eq!(answer.status, 500, "{wish}: {answer:?}");

@@ -35,7 +35,10 @@ impl Pollable for Moment {
 pub(super) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
     linker
         .instance(&format!("wasi:random/insecure-seed@{VERSION}"))?
-        .func_wrap("insecure-seed", |_, ()| Ok(((next_seed(), next_seed()),)))?;
+        .func_wrap("insecure-seed", |mut store, ()| {
+            store.data_mut().count()?;
+            Ok(((next_seed(), next_seed()),))
+        })?;
     for (interface, functions) in [
         ("random", ["get-random-bytes", "get-random-u64"]),
         (
@@ -65,7 +68,8 @@ fn clocks(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Ok((datetime(now.unwrap_or_default()),))
     })?;
-    wall.func_wrap("resolution", |_, ()| {
+    wall.func_wrap("resolution", |mut store, ()| {
+        store.data_mut().count()?;
         Ok((datetime(Duration::from_nanos(1)),))
     })?;
 
@@ -75,7 +79,10 @@ fn clocks(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
         session.count()?;
         Ok((nanos(session.born.elapsed()),))
     })?;
-    monotonic.func_wrap("resolution", |_, ()| Ok((1_u64,)))?;
+    monotonic.func_wrap("resolution", |mut store, ()| {
+        store.data_mut().count()?;
+        Ok((1_u64,))
+    })?;
     monotonic.func_wrap("subscribe-duration", |mut store, (wait,): (u64,)| {
         let session: &mut Session = store.data_mut();
         wait_until(session, Instant::now(), wait)

@@ -189,6 +189,46 @@ async fn calls_and_their_bytes_have_a_budget() {
 }
 
 #[tokio::test]
+async fn every_function_of_wasi_counts_as_a_call_of_the_host() {
+    let post = standard(granted()).await;
+    let (answer, _) = asked(&post, "/hello").await;
+    assert!(answer.is_ok(), "{answer:?}");
+    let calls = post.bill().figures().host_calls;
+    assert!(calls >= 6, "it asked for method, headers and body: {calls}");
+    for target in ["/waste?100000", "/scream?100000"] {
+        let (answer, _) = asked(&post, target).await;
+        let said = answer.map(drop).expect_err(target).to_string();
+        assert!(
+            said.contains("it called the host more than 1000 times"),
+            "{target}: {said}"
+        );
+    }
+    let (answer, _) = asked(&post, "/waste?400").await;
+    assert!(answer.is_ok(), "within its budget: {answer:?}");
+}
+
+#[tokio::test]
+async fn what_a_guest_prints_has_one_room_per_call_and_is_charged_to_its_log() {
+    for granted_bytes in [0, 1000, 1 << 20] {
+        let mut spec = granted();
+        spec.grants.log = granted_bytes;
+        let post = standard(spec).await;
+        for _ in 0..2 {
+            let before = post.bill().figures();
+            let (answer, _) = asked(&post, "/scream?100").await;
+            assert!(answer.is_ok(), "{answer:?}");
+            let after = post.bill().figures();
+            let printed = 100 * 4000;
+            let shown = u64::from(granted_bytes).min(4096);
+            let left_out = after.dropped_log_bytes - before.dropped_log_bytes;
+            assert_eq!(left_out, printed - shown, "{granted_bytes} are granted");
+            assert!(after.bytes_out - before.bytes_out >= printed);
+            assert!(after.host_calls - before.host_calls >= 200);
+        }
+    }
+}
+
+#[tokio::test]
 async fn grants_and_settings_are_checked_at_load() {
     let said = load("standard.wasm", spec("{}"))
         .await

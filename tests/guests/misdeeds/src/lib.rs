@@ -10,6 +10,11 @@ pub fn does(wish: &str) -> bool {
         "recurse" => recurse(1),
         "hoard" => hoard(),
         "exit" => std::process::exit(1),
+        "print" => print(),
+        "print much" => (0..100).for_each(|_| print()),
+        "print without end" => loop {
+            print();
+        },
         _ => return false,
     }
     true
@@ -61,6 +66,10 @@ fn recurse(n: u64) {
         recurse(n + 1);
         black_box(n);
     }
+}
+
+fn print() {
+    eprintln!("{}", "A".repeat(1 << 10));
 }
 
 fn hoard() {

@@ -41,8 +41,24 @@ impl Guest for Standard {
                 std::hint::black_box(());
             },
             "trap" => panic!("as asked"),
+            "scream" => {
+                scream(query.parse().unwrap_or(1));
+                answer(out, [b"hoarse".as_slice()]);
+            }
+            "waste" => {
+                (0..query.parse().unwrap_or(1)).for_each(|_: u32| drop(Fields::new()));
+                answer(out, [b"done".as_slice()]);
+            }
             other => answer(out, ["no such thing: ".as_bytes(), other.as_bytes()]),
         }
+    }
+}
+
+/// A stream of its own for each of so many pieces.
+fn scream(times: u32) {
+    for _ in 0..times {
+        let stream = wasip2::cli::stderr::get_stderr();
+        stream.write(&[b'A'; PIECE]).expect("the host takes it");
     }
 }
 

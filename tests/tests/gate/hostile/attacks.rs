@@ -75,6 +75,10 @@ pub(super) const ATTACKS: &[Attack] = &[
     fails("filter", "call the host", "trapped"),
     fails("filter", "log a gigabyte", "trapped"),
     vain("filter", "log much"),
+    vain("filter", "print much"),
+    vain("authenticator", "print much"),
+    fails("filter", "print without end", "trapped"),
+    fails("handler", "print without end", "trapped"),
     fails("handler", "flood", "trapped"),
     vain("handler", "wait"),
     // Lies.
