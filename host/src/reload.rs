@@ -90,7 +90,8 @@ impl Supervisor {
         }
         next.discover().await;
         let text = format!("generation {} serves", next.number);
-        for change in swapped(&before.plugins, &next.plugins) {
+        for (plugin, change) in swapped(&before.plugins, &next.plugins) {
+            self.swap_ended(&plugin, "done");
             tracing::info!(cause, "{change}");
         }
         restart_needed(&before.plan, &next.plan);
@@ -110,6 +111,11 @@ impl Supervisor {
         Ok(if same { before.clone() } else { Arc::new(plan) })
     }
 
+    fn swap_ended(&self, plugin: &str, outcome: &str) {
+        let swaps = &self.gate.archive.metrics.plugin_swaps;
+        swaps.with_label_values(&[plugin, outcome]).inc();
+    }
+
     fn tell_refused(&self, refused: &Errors) {
         let known = self
             .status
@@ -119,6 +125,7 @@ impl Supervisor {
             .unwrap_or_default();
         for (name, text) in refused {
             if known.get(name) != Some(text) {
+                self.swap_ended(name, "refused");
                 tracing::error!(plugin = %name, "swap refused, the last good version serves on: {text}");
             }
         }
@@ -140,28 +147,29 @@ fn set<T>(slot: &Mutex<T>, value: T) {
     }
 }
 
-/// What changed among the plugins, a line each.
+/// What changed among the plugins: which, and a line about it.
 fn swapped(
     before: &BTreeMap<Arc<str>, Arc<Plugin>>,
     next: &BTreeMap<Arc<str>, Arc<Plugin>>,
-) -> Vec<String> {
+) -> Vec<(Arc<str>, String)> {
     let mut changes = Vec::new();
     for (name, plugin) in next {
-        match before.get(name) {
-            None => changes.push(format!("plugin {name} serves: {:?}", plugin.digest())),
-            Some(old) if Arc::ptr_eq(old, plugin) => {}
+        let change = match before.get(name) {
+            None => format!("plugin {name} serves: {:?}", plugin.digest()),
+            Some(old) if Arc::ptr_eq(old, plugin) => continue,
             Some(old) if old.digest() == plugin.digest() => {
-                changes.push(format!("plugin {name} has new settings"));
+                format!("plugin {name} has new settings")
             }
-            Some(old) => changes.push(format!(
+            Some(old) => format!(
                 "plugin {name} swapped: {:?} -> {:?}",
                 old.digest(),
                 plugin.digest()
-            )),
-        }
+            ),
+        };
+        changes.push((name.clone(), change));
     }
     let gone = before.keys().filter(|name| !next.contains_key(*name));
-    changes.extend(gone.map(|name| format!("plugin {name} retired")));
+    changes.extend(gone.map(|name| (name.clone(), format!("plugin {name} retired"))));
     changes
 }
 

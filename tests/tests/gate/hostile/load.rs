@@ -106,6 +106,9 @@ async fn the_wrong_kind_never_replaces_the_right_one() {
         error.is_some_and(|text| text.contains("authorizer") && text.contains("filter"))
     };
     ground.gateway.plugin_until("filter", refused).await;
+    let page = ground.gateway.admin("GET", "/metrics").await.text();
+    let counted = "portcullis_plugin_swaps_total{outcome=\"refused\",plugin=\"filter\"} 1";
+    assert!(page.contains(counted), "{page}");
     let answer = ground.wish("/a/filter", "count").await;
     assert_eq!(answer.saw("x-count").as_deref(), Some("1"), "{answer:?}");
 }
