@@ -28,6 +28,7 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
         ..
     } = loaded.map_err(|report| Failure::Mistake(report.to_string()))?;
     for (name, plugin) in &generation.plugins {
+        tokio.block_on(plugin.settled());
         println!("plugin {name}: {}, {:?}", plugin.kind(), plugin.digest());
         println!("  can {}", abilities(plugin));
         println!("  {}", budget(&plugin.spec().budget));

@@ -1,11 +1,13 @@
 //! The plugin folder: which components are in it, each read only once it has settled.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use portcullis_runtime::{Artifact, Compiled, Digest, LoadError, Runtime, settings_schema};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// Compiled components by file, so that a reload compiles only what changed.
 #[derive(Default)]
@@ -15,7 +17,8 @@ pub(crate) struct Folder {
 
 /// The newest reading of one file.
 struct Known {
-    stamp: Stamp,
+    /// None: it could not be read.
+    stamp: Option<Stamp>,
     digest: Option<Digest>,
     compiled: Result<Compiled, LoadError>,
     /// The schema of its settings, if it carries one.
@@ -42,43 +45,84 @@ impl Stamp {
     }
 }
 
+/// A file that is new or may have changed.
+struct Fresh {
+    path: PathBuf,
+    /// As it was before it was read: were it replaced in between, its stamp would differ the next time.
+    stamp: Option<Stamp>,
+    read: Result<(Artifact, Option<Arc<str>>), LoadError>,
+}
+
 impl Folder {
-    /// The compiled component of a file. Compiles when the file is new or its bytes changed; takes a while then.
-    pub(crate) fn compiled(
-        &mut self,
-        path: &Path,
-        runtime: &Runtime,
-    ) -> Result<Compiled, LoadError> {
-        let stamp = Stamp::of(path);
-        let known = self.files.get(path);
-        if let (Some(stamp), Some(known)) = (stamp, known)
-            && known.stamp == stamp
-        {
-            return known.compiled.clone();
-        }
-        let artifact = Artifact::read(path)?;
-        // Read again: were the file replaced in between, its stamp would differ the next time.
-        let schema = std::fs::read(path)
-            .ok()
-            .and_then(|bytes| settings_schema(&bytes))
-            .map(Arc::from);
-        let digest = artifact.digest();
-        let compiled = match self.same_bytes(digest) {
-            Some(compiled) => Ok(compiled),
-            None => artifact.compile(runtime),
-        };
-        if let Some(stamp) = stamp {
-            self.files.insert(
-                path.to_owned(),
-                Known {
-                    stamp,
-                    digest: Some(digest),
-                    compiled: compiled.clone(),
-                    schema,
-                },
+    /// Reads and compiles those of the files that are new or changed, on all cores and off the request threads.
+    /// Files of the same bytes are compiled once.
+    pub(crate) async fn look(&mut self, files: BTreeSet<PathBuf>, runtime: &Runtime) {
+        let changed = files.into_iter().filter(|path| {
+            let known = self.files.get(path);
+            known.is_none_or(|known| known.stamp.is_none() || known.stamp != Stamp::of(path))
+        });
+        let reading: Vec<_> = changed
+            .map(|path| tokio::task::spawn_blocking(|| Fresh::read(path)))
+            .collect();
+        let mut machine_code: HashMap<Digest, Result<Compiled, LoadError>> = HashMap::new();
+        let (mut fresh, mut compiling) = (Vec::new(), JoinSet::new());
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let cores = Arc::new(Semaphore::new(cores));
+        for read in reading {
+            // A panic of the reader would be a bug; the file then counts as unread and is looked at again.
+            let Ok(Fresh { path, stamp, read }) = read.await else {
+                continue;
+            };
+            let (artifact, schema) = match read {
+                Ok(read) => read,
+                Err(error) => {
+                    self.files.insert(path, Known::unreadable(error));
+                    continue;
+                }
+            };
+            let digest = artifact.digest();
+            fresh.push((path, stamp, digest, schema));
+            if machine_code.contains_key(&digest) {
+                continue;
+            }
+            if let Some(compiled) = self.same_bytes(digest) {
+                machine_code.insert(digest, Ok(compiled));
+                continue;
+            }
+            // Until it is compiled: a failure that nobody sees.
+            machine_code.insert(
+                digest,
+                Err(LoadError::Compile("the compiler failed".into())),
             );
+            let (runtime, cores) = (runtime.clone(), cores.clone());
+            compiling.spawn(async move {
+                let _core = cores.acquire_owned().await;
+                let compiled = tokio::task::spawn_blocking(move || artifact.compile(&runtime));
+                (digest, compiled.await)
+            });
         }
-        compiled
+        while let Some(done) = compiling.join_next().await {
+            if let Ok((digest, Ok(compiled))) = done {
+                machine_code.insert(digest, compiled);
+            }
+        }
+        for (path, stamp, digest, schema) in fresh {
+            let known = Known {
+                stamp,
+                digest: Some(digest),
+                compiled: machine_code[&digest].clone(),
+                schema,
+            };
+            self.files.insert(path, known);
+        }
+    }
+
+    /// The compiled component of a file that was looked at.
+    pub(crate) fn compiled(&self, path: &Path) -> Result<Compiled, LoadError> {
+        match self.files.get(path) {
+            Some(known) => known.compiled.clone(),
+            None => Err(LoadError::Compile("it was not looked at".into())),
+        }
     }
 
     /// The schema of the settings of a component that was compiled, if it carries one.
@@ -98,5 +142,28 @@ impl Folder {
     /// Forgets files that no plugin uses any more, and with them their machine code.
     pub(crate) fn keep(&mut self, used: impl Fn(&Path) -> bool) {
         self.files.retain(|path, _| used(path));
+    }
+}
+
+impl Known {
+    /// Looked at again the next time.
+    fn unreadable(error: LoadError) -> Known {
+        Known {
+            stamp: None,
+            digest: None,
+            compiled: Err(error),
+            schema: None,
+        }
+    }
+}
+
+impl Fresh {
+    fn read(path: PathBuf) -> Fresh {
+        let stamp = Stamp::of(&path);
+        let read = Artifact::read(&path).map(|artifact| {
+            let schema = settings_schema(artifact.bytes()).map(Arc::from);
+            (artifact, schema)
+        });
+        Fresh { path, stamp, read }
     }
 }

@@ -1,6 +1,6 @@
 //! From a plan to the next generation: what `run`, `reload` and `check` have in common, so that check never lies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -52,6 +52,8 @@ impl Loader {
         metrics: &Metrics,
         before: Option<&Generation>,
     ) -> Result<Loaded, Report> {
+        let used: BTreeSet<PathBuf> = plan.plugin.values().map(|p| path(&plan, p)).collect();
+        self.folder.look(used.clone(), &self.runtime).await;
         let mut plugins = BTreeMap::new();
         let mut refused = Errors::new();
         let mut mistakes = Vec::new();
@@ -77,8 +79,7 @@ impl Loader {
             .filter(|p| self.folder.schema(&path(&plan, p)).is_none())
             .map(|p| p.name.clone())
             .collect();
-        let used: Vec<PathBuf> = plan.plugin.values().map(|p| path(&plan, p)).collect();
-        self.folder.keep(|file| used.iter().any(|u| u == file));
+        self.folder.keep(|file| used.contains(file));
         let generation = Generation::build(plan, plugins, metrics, before)?;
         Ok(Loaded {
             generation,
@@ -88,13 +89,13 @@ impl Loader {
     }
 
     async fn plugin(
-        &mut self,
+        &self,
         plan: &Plan,
         wanted: &PluginPlan,
         old: Option<&Arc<Plugin>>,
     ) -> Result<Arc<Plugin>, Refused> {
         let file = path(plan, wanted);
-        let compiled = tokio::task::block_in_place(|| self.folder.compiled(&file, &self.runtime))?;
+        let compiled = self.folder.compiled(&file)?;
         let spec = spec(wanted);
         if let Some(old) = old
             && old.digest() == compiled.digest()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
@@ -12,9 +13,9 @@ use wasmtime::{
 };
 
 use crate::contract::{clock, exchange, identity, outcome, state, telemetry, types, upstream};
-use crate::life::Templates;
 use crate::session::Session;
 use crate::state::{Memory, State};
+use crate::template::Templates;
 
 /// How often a running guest is looked at. A loop is noticed within one tick.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
@@ -43,6 +44,8 @@ pub struct Runtime {
     pub(crate) linker: Arc<Linker<Session>>,
     pub(crate) state: Arc<dyn State>,
     pub(crate) templates: Arc<Templates>,
+    /// As many snapshots are compiled at once.
+    pub(crate) compiling: Arc<Semaphore>,
     _ticker: Arc<Ticker>,
 }
 
@@ -74,9 +77,15 @@ impl Runtime {
             linker: Arc::new(linker),
             state: Arc::new(Memory::default()),
             templates: Arc::default(),
+            compiling: Arc::new(Semaphore::new(cores())),
             _ticker: Arc::new(ticker),
         })
     }
+}
+
+/// What compiling may use at once.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn engine_config(options: &EngineOptions) -> Config {

@@ -22,6 +22,7 @@ mod snapshot;
 mod spec;
 mod state;
 mod target;
+mod template;
 mod wasi;
 
 pub use bill::{Bill, Figures};

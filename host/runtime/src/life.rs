@@ -5,10 +5,9 @@
 //! ```
 //! A plugin retires when the last lease on it is dropped.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -22,12 +21,17 @@ use crate::instance::{Live, Pre};
 use crate::plugin::{Phases, Plugin};
 use crate::snapshot::{self, Snapshot};
 use crate::spec::{Copying, Spec};
+use crate::template::{Copied, Made, Template};
 use crate::{http, imports};
 
 /// Largest component that is read, in bytes.
 const MAX_COMPONENT: u64 = 32 * 1024 * 1024;
 /// How long `configure` may take; it runs off the request's way.
 const CONFIGURE_TIME: Duration = Duration::from_secs(5);
+
+/// Notes of one registration, and characters of one key or value.
+const MAX_NOTES: usize = 2000;
+const MAX_NOTE: usize = 300;
 
 /// The sha256 of a component.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,25 +116,6 @@ pub struct Configured {
     spec: Arc<Spec>,
 }
 
-/// What instances are made from. Plugins of one component and the same settings share it.
-pub(crate) struct Template {
-    pub(crate) runtime: Runtime,
-    pub(crate) pre: Pre,
-    pub(crate) kind: Kind,
-    pub(crate) digest: Digest,
-    pub(crate) imports: Vec<String>,
-    pub(crate) phases: Phases,
-    pub(crate) body_limit: usize,
-    pub(crate) snapshot: Snapshot,
-}
-
-/// The templates in use.
-#[derive(Default)]
-pub(crate) struct Templates(Mutex<HashMap<TemplateKey, Weak<Template>>>);
-
-/// Component, settings, and how instances come to be.
-type TemplateKey = (Digest, Digest, bool, Copying);
-
 // === impl Artifact ===
 
 impl Artifact {
@@ -167,6 +152,10 @@ impl Artifact {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Compiles; takes 0.1–0.3 s of CPU, so never on a request thread.
@@ -269,7 +258,7 @@ impl Verified {
     }
 
     /// Gives one instance its settings, hears what it wants to see, and takes a snapshot of it where instances are
-    /// fresh.
+    /// fresh. The snapshot is compiled afterwards: until then each instance is configured anew.
     pub async fn configure(self) -> Result<Configured, LoadError> {
         let settings = Digest(Sha256::digest(&self.spec.settings.0).into());
         let key = (
@@ -291,35 +280,46 @@ impl Verified {
         let (runtime, spec) = (self.runtime, self.spec);
         let first = Live::first(&runtime, &self.pre, &spec, CONFIGURE_TIME).await;
         let (store, instance, registration) = first.map_err(|error| refused(error, &spec))?;
-        let copy = match self.compiled.opaque {
+        let none = |why: &str| Err(Snapshot::None(why.into()));
+        let taken = match self.compiled.opaque {
             _ if spec.kept => Err(Snapshot::Kept),
-            _ if spec.copying == Copying::Never => {
-                Err(Snapshot::None("`snapshot = \"never\"`".into()))
-            }
-            Some(why) => Err(Snapshot::None(why.to_string())),
-            None => snapshot::take(&runtime, self.compiled.wasm, store, instance)
+            _ if spec.copying == Copying::Never => none("`snapshot = \"never\"`"),
+            Some(why) => none(&why),
+            None => snapshot::take(self.compiled.wasm, store, instance)
                 .await
-                .and_then(|(component, bytes)| {
-                    let pre = link(&runtime, self.kind, &component);
-                    pre.map(|pre| (pre, bytes)).map_err(|e| one_line(&e))
-                })
                 .map_err(Snapshot::None),
         };
-        let (pre, snapshot) = match copy {
-            Ok((pre, bytes)) => (pre, Snapshot::Taken { bytes }),
-            Err(none) => (self.pre, none),
+        let copy = match taken {
+            Ok(bytes) => Copied::after(copied(runtime.clone(), self.kind, bytes)),
+            Err(none) => Copied::none(none),
         };
         Ok(Template {
             runtime,
-            pre,
+            pre: self.pre,
             kind: self.kind,
             digest: self.compiled.digest,
             imports: self.imports,
             phases: Phases::from(registration.phases),
             body_limit: registration.body_limit as usize,
-            snapshot,
+            notes: bounded(registration.notes),
+            copy,
         })
     }
+}
+
+/// What it notes about itself: text from a stranger.
+fn bounded(notes: Vec<(String, String)>) -> Vec<(String, String)> {
+    let notes = notes.into_iter().take(MAX_NOTES);
+    let said = |text: String| crate::host::printable(&text, MAX_NOTE);
+    notes.map(|(key, value)| (said(key), said(value))).collect()
+}
+
+/// Compiles and links a snapshot.
+async fn copied(runtime: Runtime, kind: Kind, bytes: Vec<u8>) -> Made {
+    let size = bytes.len();
+    let component = snapshot::compile(&runtime, bytes).await;
+    let pre = component.and_then(|c| link(&runtime, kind, &c).map_err(|error| one_line(&error)));
+    pre.map(|pre| (pre, size)).map_err(Snapshot::None)
 }
 
 fn refused(error: CallError, spec: &Spec) -> LoadError {
@@ -332,23 +332,6 @@ fn refused(error: CallError, spec: &Spec) -> LoadError {
         },
         CallError::Failed(text) => LoadError::Settings(text),
         other => LoadError::Configure(other.to_string()),
-    }
-}
-
-// === impl Templates ===
-
-impl Templates {
-    fn get(&self, key: &TemplateKey) -> Option<Arc<Template>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(key).and_then(Weak::upgrade)
-    }
-
-    fn put(&self, key: TemplateKey, template: Template) -> Arc<Template> {
-        let template = Arc::new(template);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, template| template.strong_count() > 0);
-        known.insert(key, Arc::downgrade(&template));
-        template
     }
 }
 

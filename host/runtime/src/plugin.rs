@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::bill::Bill;
 use crate::contract::types;
-use crate::life::{Digest, Kind, Template};
+use crate::life::{Digest, Kind};
 use crate::post::Post;
 use crate::snapshot::Snapshot;
 use crate::spec::Spec;
+use crate::template::Template;
 
 /// Which callbacks of a filter are entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,8 +80,19 @@ impl Plugin {
         self.template.body_limit
     }
 
-    pub fn snapshot(&self) -> &Snapshot {
-        &self.template.snapshot
+    /// What it noted about itself when it was configured, by open keys such as `openapi.operation`.
+    pub fn notes(&self) -> &[(String, String)] {
+        &self.template.notes
+    }
+
+    /// How its instances come to be configured now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.template.copy.state()
+    }
+
+    /// Waits until its snapshot is compiled, or it is known that there is none.
+    pub async fn settled(&self) {
+        self.template.copy.settled().await;
     }
 
     /// Puts it to work on a route, with what the route leaves it of its spec. Calls are written on `bill`.

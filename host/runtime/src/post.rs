@@ -14,7 +14,6 @@ use crate::host::{checked_headers, final_status, printable};
 use crate::instance::{FilterPhase, Live};
 use crate::life::Kind;
 use crate::plugin::{Busy, Phases, Plugin, Turn};
-use crate::snapshot::Snapshot;
 use crate::spec::Spec;
 
 /// Kept instances that wait for their next request. More than the workers only matters where guests wait for
@@ -242,15 +241,9 @@ impl Post {
         {
             return Ok(live);
         }
+        let time = self.spec.budget.cpu.max(CONFIGURE);
         let template = &self.plugin.template;
-        let (runtime, pre) = (&template.runtime, &template.pre);
-        let live = match template.snapshot {
-            Snapshot::Taken { .. } => Live::copy(runtime, pre, &self.spec, &self.bill).await,
-            Snapshot::Kept | Snapshot::None(_) => {
-                let time = self.spec.budget.cpu.max(CONFIGURE);
-                Live::start(runtime, pre, &self.spec, &self.bill, time).await
-            }
-        };
+        let live = template.instance(&self.spec, &self.bill, time).await;
         live.map(Box::new)
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime::component::{Component, Instance, Lift, WasmList};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
@@ -14,12 +15,17 @@ use crate::life::one_line;
 use crate::session::Session;
 use crate::spec::Copying;
 
+/// How far a thread that compiles snapshots steps back behind those that serve (nice(2); 0 to 19).
+const NICE: i32 = 5;
+
 /// The export that instrumenting adds.
 pub(crate) const ACCESS: &str = "wasmtime:wizer/";
 
 /// How instances of a plugin come to be configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Snapshot {
+    /// The copy is being compiled; until then each is configured anew.
+    Pending,
     /// Copied from a configured one; the bytes of the component that holds it.
     Taken { bytes: usize },
     /// Instances are kept: each is configured once in its long life.
@@ -31,6 +37,9 @@ pub enum Snapshot {
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Snapshot::Pending => {
+                f.write_str("configured for each request until its copy is compiled")
+            }
             Snapshot::Taken { bytes } => write!(f, "configured once, then copied ({bytes} bytes)"),
             Snapshot::Kept => f.write_str("configured once per kept instance"),
             Snapshot::None(why) => write!(f, "configured for each request: {why}"),
@@ -57,13 +66,12 @@ pub(crate) fn instrument(wasm: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Takes the snapshot of a configured instance of the instrumented component and compiles it.
+/// Takes the snapshot of a configured instance of the instrumented component.
 pub(crate) async fn take(
-    runtime: &Runtime,
     wasm: Arc<[u8]>,
     store: Store<Session>,
     instance: Instance,
-) -> Result<(Component, usize), String> {
+) -> Result<Vec<u8>, String> {
     let session = store.data();
     if session.drew_random && session.spec.copying == Copying::Auto {
         return Err("it drew random numbers while configuring, which copies would share; where that is harmless (seeds of hash maps), write `snapshot = \"always\"`".into());
@@ -77,17 +85,31 @@ pub(crate) async fn take(
         wizer().snapshot_component(&context, &mut reader).await
     };
     // A task of its own, for the same reason as above.
-    let bytes = match tokio::spawn(read).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) => return Err(one_line(&error)),
-        Err(_) => return Err("its memory could not be read".into()),
-    };
-    let (size, engine) = (bytes.len(), runtime.engine.clone());
-    let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes));
-    match compiled.await {
-        Ok(Ok(component)) => Ok((component, size)),
+    match tokio::spawn(read).await {
+        Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => Err(one_line(&error)),
-        Err(error) => Err(error.to_string()),
+        Err(_) => Err("its memory could not be read".into()),
+    }
+}
+
+/// Compiles a snapshot, behind everything else: its plugin serves without it meanwhile.
+pub(crate) async fn compile(runtime: &Runtime, bytes: Vec<u8>) -> Result<Component, String> {
+    let place = runtime.compiling.acquire().await;
+    let _place = place.map_err(|error| error.to_string())?;
+    let (done, compiled) = oneshot::channel();
+    let engine = runtime.engine.clone();
+    // A thread of its own, because only a thread can be nice, and never again not nice.
+    let thread = std::thread::Builder::new().name("snapshot".into());
+    let work = move || {
+        // Refused: then it is compiled like everything else.
+        let _ = rustix::process::nice(NICE);
+        // Nobody waits any more: the plugin has retired.
+        let _ = done.send(Component::from_binary(&engine, &bytes));
+    };
+    thread.spawn(work).map_err(|error| error.to_string())?;
+    match compiled.await {
+        Ok(compiled) => compiled.map_err(|error| one_line(&error)),
+        Err(_) => Err("the compiler failed".into()),
     }
 }
 

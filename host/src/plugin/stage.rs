@@ -110,7 +110,9 @@ impl Stage {
         let mut spec = portcullis_proxy::spec(plugin);
         change(&mut spec);
         let verified = self.compiled.clone().verify(&self.runtime, spec)?;
-        Ok(verified.configure().await?.serve())
+        let plugin = verified.configure().await?.serve();
+        plugin.settled().await;
+        Ok(plugin)
     }
 
     /// The plugin of a case.

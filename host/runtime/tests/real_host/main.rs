@@ -4,6 +4,7 @@ mod abi;
 mod limits;
 mod loading;
 mod shipped;
+mod snapshots;
 mod standard;
 
 use std::path::PathBuf;
@@ -73,6 +74,7 @@ async fn load_bytes(bytes: Vec<u8>, spec: Spec) -> Result<Arc<Post>, LoadError> 
     let artifact = Artifact::from_bytes("test.wasm".into(), bytes);
     let verified = artifact.compile(&RUNTIME)?.verify(&RUNTIME, spec)?;
     let plugin = verified.configure().await?.serve();
+    plugin.settled().await;
     let spec = plugin.spec().clone();
     Ok(plugin.post(spec, Arc::new(Bill::default())))
 }
