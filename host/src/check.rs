@@ -9,6 +9,7 @@ use portcullis_runtime::{Budget, EngineOptions, Runtime};
 use crate::Failure;
 use crate::args::ConfigFile;
 use crate::load::{Loaded, Loader, abilities};
+use crate::unserved::unserved;
 
 /// Instances that a check needs: one plugin at a time.
 const CHECK_INSTANCES: u32 = 4;
@@ -37,6 +38,9 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
             println!(
                 "  note: its component carries no schema; only the plugin itself has checked its settings"
             );
+        }
+        for operation in unserved(plugin, &plan.routes) {
+            println!("  note: no route serves {operation}, which its OpenAPI document describes");
         }
     }
     println!(

@@ -11,6 +11,7 @@ mod reload;
 mod run;
 mod schema;
 mod top;
+mod unserved;
 mod watch;
 
 use std::process::ExitCode;

@@ -27,22 +27,23 @@ pub trait Slot: Sized + 'static {
 pub struct Export<T>(PhantomData<T>);
 
 type Registration = Result<wit::types::Registration, String>;
+type Notes = Vec<(String, String)>;
 
 /// Parses, configures, stores and says what to register. A second call would leave two truths, so it fails.
 fn configure<T: Slot, S: serde::de::DeserializeOwned>(
     json: &str,
     build: fn(S) -> Result<T, String>,
-    register: fn(&T) -> (Phases, u32),
+    register: fn(&T) -> (Phases, u32, Notes),
 ) -> Registration {
     let plugin = build(settings::parse(json)?)?;
-    let (phases, body_limit) = register(&plugin);
+    let (phases, body_limit, notes) = register(&plugin);
     T::slot()
         .with(|slot| slot.set(plugin))
         .map_err(|_| "configure was called twice".to_owned())
         .map(|()| wit::types::Registration {
             phases: phases.into(),
             body_limit,
-            notes: Vec::new(),
+            notes,
         })
 }
 
@@ -64,7 +65,7 @@ macro_rules! configures {
 impl<T: Authenticator + Slot> authenticator::exports::portcullis::plugin::authenticator::Guest
     for Export<T>
 {
-    configures!(Authenticator, |_| (Phases::NONE, 0));
+    configures!(Authenticator, |_| (Phases::NONE, 0, Notes::new()));
 
     fn authenticate(x: &Raw) -> Result<wit::identity::Caller, wit::outcome::Fault> {
         let caller = with(|plugin: &T| plugin.authenticate(&mut Exchange::new(x, Side::Request)))?;
@@ -75,7 +76,7 @@ impl<T: Authenticator + Slot> authenticator::exports::portcullis::plugin::authen
 impl<T: Authorizer + Slot> authorizer::exports::portcullis::plugin::authorizer::Guest
     for Export<T>
 {
-    configures!(Authorizer, |_| (Phases::NONE, 0));
+    configures!(Authorizer, |_| (Phases::NONE, 0, Notes::new()));
 
     fn authorize(x: &Raw, caller: wit::identity::Caller) -> Result<(), wit::outcome::Fault> {
         let caller = Caller::from(caller);
@@ -151,20 +152,24 @@ impl<T: Handler + Slot> handler::exports::portcullis::plugin::handler::Guest for
     }
 }
 
-fn registration_of_filter<T: Filter>(plugin: &T) -> (Phases, u32) {
+fn registration_of_filter<T: Filter>(plugin: &T) -> (Phases, u32, Notes) {
     // Never more than there is: an absent callback would be entered for nothing.
     let absent = Phases::ALL.without(T::PRESENT);
-    (plugin.phases().without(absent), plugin.body_limit())
+    (
+        plugin.phases().without(absent),
+        plugin.body_limit(),
+        plugin.notes(),
+    )
 }
 
-fn registration_of_handler<T: Handler>(plugin: &T) -> (Phases, u32) {
+fn registration_of_handler<T: Handler>(plugin: &T) -> (Phases, u32, Notes) {
     let limit = plugin.body_limit();
     let body = if limit > 0 {
         Phases::REQUEST_BODY
     } else {
         Phases::NONE
     };
-    (Phases::REQUEST.and(body), limit)
+    (Phases::REQUEST.and(body), limit, Notes::new())
 }
 
 // === plain types and types of the contract ===

@@ -76,6 +76,12 @@ pub trait Filter: Sized + 'static {
         1 << 20
     }
 
+    /// What there is to know about the plugin as it is configured: pairs of an open key and a text. Of these
+    /// `portcullis check` knows `openapi.operation`, as `GET /users/{id}`: it names those that no route serves.
+    fn notes(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// The head of the request, before the upstream sees anything.
     fn on_request(&self, _x: &mut Exchange) -> Result<Verdict, Fault> {
         Ok(Verdict::Next)

@@ -69,6 +69,14 @@ impl Filter for Validate {
         self.limits.bytes
     }
 
+    fn notes(&self) -> Vec<(String, String)> {
+        let Source::Document(api) = &self.source else {
+            return Vec::new();
+        };
+        let note = |operation: &String| ("openapi.operation".to_owned(), operation.clone());
+        api.operations().iter().map(note).collect()
+    }
+
     fn on_request(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
         self.request(x, |rules, path| rules.check_head(x, path, self.limits))
     }

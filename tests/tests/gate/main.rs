@@ -9,6 +9,7 @@ mod h1_vectors;
 mod h2_vectors;
 mod hostile;
 mod journal;
+mod openapi;
 mod reload;
 mod routing;
 mod standard;

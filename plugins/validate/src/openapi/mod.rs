@@ -21,6 +21,8 @@ pub struct Api {
     base: String,
     /// Concrete paths first.
     paths: Vec<Path>,
+    /// `GET /api/users/{id}`, for `portcullis check`.
+    operations: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -126,7 +128,18 @@ impl Api {
                 .iter()
                 .map(|mistake| format!("openapi: {mistake}")),
         );
-        Some(Api { base, paths })
+        let whole = |(method, path)| format!("{method} {base}{path}");
+        let operations = operations(document).into_iter().map(whole).collect();
+        Some(Api {
+            base,
+            paths,
+            operations,
+        })
+    }
+
+    /// Every operation, as clients ask for it.
+    pub(crate) fn operations(&self) -> &[String] {
+        &self.operations
     }
 
     /// The operation of a request, and its path parameters. HEAD is answered by GET where it is not described.
