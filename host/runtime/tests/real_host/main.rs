@@ -1,6 +1,8 @@
 //! Built components in the real runtime. `cargo xtask guests` (or `test`) builds them first.
 
 mod abi;
+mod aggregate;
+mod bodies;
 mod limits;
 mod loading;
 mod shipped;
