@@ -138,3 +138,31 @@ fn each_heavy_library_has_one_door() {
         }
     }
 }
+
+#[test]
+fn every_setting_of_a_shipped_plugin_is_in_the_table_of_its_readme() {
+    let plugins = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let mut seen = 0;
+    for folder in std::fs::read_dir(plugins).expect("the plugins") {
+        let folder = folder.expect("an entry").path();
+        let Ok(schema) = std::fs::read_to_string(folder.join("settings.schema.json")) else {
+            continue;
+        };
+        let schema: Value = serde_json::from_str(&schema).expect("JSON");
+        let readme = std::fs::read_to_string(folder.join("README.md")).expect("a README");
+        let rows: Vec<&str> = readme
+            .lines()
+            .filter(|line| line.starts_with("| "))
+            .collect();
+        let settings = schema["properties"].as_object().expect("settings");
+        for name in settings.keys() {
+            let told = ["`", "."].iter().any(|end| {
+                let name = format!("`{name}{end}");
+                rows.iter().any(|row| row.contains(&name))
+            });
+            assert!(told, "{}: no row tells of `{name}`", folder.display());
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 10, "each shipped plugin");
+}

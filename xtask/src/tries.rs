@@ -8,6 +8,8 @@ use crate::cargo::says;
 use crate::{Done, Failure, place};
 
 const PLAYER: &str = "42";
+/// The key of gateway.toml's hash.
+const DEMO_KEY: &str = "game_bot_DEMO-key-for-local-use-only-0000";
 
 /// initData signed a moment ago.
 #[derive(Debug)]
@@ -56,6 +58,15 @@ The gate stands: http://{http}, admin http://{admin}. Try:
 
   # no credentials: 401
   curl -i http://{http}/api/users/{PLAYER}
+
+  # one answer of three services: 200
+  curl -i -H 'Authorization: tma {player}' http://{http}/api/dashboard
+
+  # the address of the first version, rewritten on both ways: 200
+  curl -i -H 'Authorization: tma {player}' http://{http}/api/players/{PLAYER}
+
+  # another service, with its key: 200
+  curl -i -H 'x-api-key: {DEMO_KEY}' http://{http}/service/raids
 
   # player {PLAYER} may not remove raids: 403
   curl -i -X DELETE -H 'Authorization: tma {player}' http://{http}/api/raids/7

@@ -66,8 +66,10 @@ fn the_demo_parses_to_the_expected_plugins() {
         [
             "bearer",
             "dashboard",
+            "players",
             "raid_schema",
             "rules",
+            "service_keys",
             "session",
             "stamp",
             "telegram",
@@ -144,9 +146,11 @@ fn the_demo_parses_to_the_expected_routes() {
         [
             "hello",
             "users",
+            "players",
             "raids",
             "new-raid",
             "raid",
+            "service-raids",
             "mentions",
             "dashboard",
             "session"
@@ -200,7 +204,7 @@ fn a_secret_comes_from_the_environment_and_stays_out_of_debug() {
 #[test]
 fn the_demo_is_read_from_its_path() {
     let plan = read(&root().join("gateway.toml")).unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(plan.routes.len(), 8);
+    assert_eq!(plan.routes.len(), 10);
 }
 
 #[test]

@@ -39,6 +39,7 @@ async fn answer(request: Request<Incoming>, raids: Raids) -> Response<Body> {
     let path = request.uri().path();
     match (request.method(), path) {
         (&Method::GET, "/api/raids") => reply::json(StatusCode::OK, &list(&raids)),
+        (&Method::GET, "/service/raids") => reply::json(StatusCode::OK, &summary(&raids, &request)),
         (&Method::POST, "/api/raids") => repeat(request).await,
         (&Method::DELETE, _) => remove(path, &raids),
         _ => reply::json(StatusCode::NOT_FOUND, &json!({ "error": "no such raid" })),
@@ -51,6 +52,14 @@ fn list(raids: &Raids) -> Value {
         .iter()
         .map(|(id, boss)| json!({ "id": id, "boss": boss }))
         .collect()
+}
+
+/// How many there are, and which service asked, as the gateway says.
+fn summary(raids: &Raids, request: &Request<Incoming>) -> Value {
+    let raids = raids.lock().expect("nothing panics under this lock");
+    let asked = request.headers().get("x-user-id");
+    let asked = asked.map(|id| String::from_utf8_lossy(id.as_bytes()));
+    json!({ "raids": raids.len(), "asked": asked, "knows_key": request.headers().contains_key("x-api-key") })
 }
 
 async fn repeat(request: Request<Incoming>) -> Response<Body> {

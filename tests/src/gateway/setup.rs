@@ -115,7 +115,7 @@ impl Setup {
 
     /// The plugins of the demo.
     pub fn guests(self) -> Self {
-        const DEMO: [&str; 8] = [
+        const DEMO: [&str; 10] = [
             "telegram_auth.wasm",
             "jwt_auth.wasm",
             "session.wasm",
@@ -124,6 +124,8 @@ impl Setup {
             "validate.wasm",
             "convert.wasm",
             "aggregate.wasm",
+            "rewrite.wasm",
+            "api_key.wasm",
         ];
         DEMO.into_iter().fold(self, |setup, file| {
             setup.plugin(file, artefacts::guest(file))
@@ -169,7 +171,8 @@ impl Setup {
         command
             .env_remove("BOT_TOKEN")
             .env_remove("ADMIN_IDS")
-            .env_remove("SESSION_SECRET");
+            .env_remove("SESSION_SECRET")
+            .env_remove("BOT_KEY_SHA256");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

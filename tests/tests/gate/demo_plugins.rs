@@ -31,6 +31,8 @@ async fn a_raid_a_dashboard_and_a_session() {
     raids_are_checked_and_converted(&gateway).await;
     the_dashboard_is_made_of_three_answers(&gateway).await;
     a_session_opens_what_init_data_does(&gateway).await;
+    an_old_address_is_rewritten_both_ways(&gateway).await;
+    a_service_comes_in_with_its_key(&gateway).await;
 }
 
 async fn raids_are_checked_and_converted(gateway: &Gateway) {
@@ -113,6 +115,56 @@ async fn a_session_opens_what_init_data_does(gateway: &Gateway) {
     let answer = gateway.ask("GET", "/api/raids", &headers, b"").await;
     assert_eq!(answer.status, 401, "{answer:?}");
     assert!(!answer.text().contains("absent"), "{answer:?}");
+}
+
+async fn an_old_address_is_rewritten_both_ways(gateway: &Gateway) {
+    let credential = user();
+    let headers = [("authorization", credential.as_str())];
+    let answer = gateway.get("/api/players/42?full=1", &headers).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(
+        answer.json(),
+        json!({ "player": "player 42", "id": 42, "target": "/api/users/42?full=1", "own": true })
+    );
+    // The rules saw the address that the client asked for.
+    for (path, headers, status) in [
+        ("/api/players/43", &headers[..], 403),
+        ("/api/players/42", &[], 401),
+    ] {
+        let answer = gateway.get(path, headers).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
+}
+
+/// Of gateway.toml's own hash.
+const KEY: &str = "game_bot_DEMO-key-for-local-use-only-0000";
+
+async fn a_service_comes_in_with_its_key(gateway: &Gateway) {
+    let answer = gateway.get("/service/raids", &[("x-api-key", KEY)]).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let page = answer.json();
+    assert_eq!(page["asked"], "bot", "{page}");
+    assert_eq!(
+        page["knows_key"], false,
+        "the key ends at the gateway: {page}"
+    );
+    let credential = user();
+    let (wrong, other) = (KEY.replace("bot", "dog"), KEY.to_lowercase());
+    for (path, headers, status) in [
+        ("/service/raids", vec![], 401),
+        ("/service/raids", vec![("x-api-key", wrong.as_str())], 401),
+        ("/service/raids", vec![("x-api-key", other.as_str())], 401),
+        (
+            "/service/raids",
+            vec![("authorization", credential.as_str())],
+            401,
+        ),
+        // A key is for services, and players' routes do not know it.
+        ("/api/raids", vec![("x-api-key", KEY)], 401),
+    ] {
+        let answer = gateway.get(path, &headers).await;
+        assert_eq!(answer.status, status, "{path} {headers:?}: {answer:?}");
+    }
 }
 
 /// An upstream that is away is said to be, and the rest is there.
