@@ -1,10 +1,12 @@
 //! Every key of gateway.toml, once: the reader checks against these tables and docs/config.md is made of them.
 
 mod balance;
+mod cache;
 mod general;
 mod named;
 
 pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
+pub(crate) use cache::{CACHE, ROUTE_CACHE};
 pub(crate) use general::{LISTEN, LOG, PLUGINS, TIMEOUTS};
 pub(crate) use named::{
     GRANTS, LIMITS, PLUGIN, ROUTE, ROUTE_GRANTS, ROUTE_PLUGIN, SERVER, UPSTREAM, UPSTREAM_GRANT,
@@ -91,6 +93,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &TIMEOUTS,
     &LOG,
     &PLUGINS,
+    &CACHE,
     &PLUGIN,
     &LIMITS,
     &GRANTS,
@@ -103,6 +106,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &STICKY,
     &DISCOVERY,
     &ROUTE,
+    &ROUTE_CACHE,
     &ROUTE_PLUGIN,
 ];
 
@@ -121,6 +125,7 @@ pub(crate) static FILE: Section = Section {
         ),
         key("log", Shape::Table(&LOG), Fallback::Words(""), ""),
         key("plugins", Shape::Table(&PLUGINS), Fallback::Words(""), ""),
+        key("cache", Shape::Table(&CACHE), Fallback::Words(""), ""),
         key("plugin", Shape::Named(&PLUGIN), Fallback::Words(""), ""),
         key("upstream", Shape::Named(&UPSTREAM), Fallback::Words(""), ""),
         key(

@@ -28,6 +28,7 @@ pub struct Plan {
     pub discovery: DiscoveryPlan,
     pub log: Log,
     pub plugins: Plugins,
+    pub cache: CachePlan,
     /// By name, in the order of the names.
     pub plugin: BTreeMap<Arc<str>, PluginPlan>,
     pub upstream: BTreeMap<Arc<str>, UpstreamPlan>,
@@ -94,6 +95,15 @@ pub struct Plugins {
     pub instances: u32,
     /// Where machine code is kept between starts, joined like the folder.
     pub cache: Option<PathBuf>,
+}
+
+/// `[cache]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CachePlan {
+    /// Bytes of stored responses, all routes together.
+    pub memory: u64,
+    /// Largest body that is stored, in bytes.
+    pub max_object: usize,
 }
 
 /// `[plugin.NAME]`
@@ -245,6 +255,37 @@ pub struct RoutePlan {
     pub max_body: u64,
     /// Answer with `Server-Timing`: what each plugin took.
     pub server_timing: bool,
+    /// None: nothing is stored.
+    pub cache: Option<RouteCache>,
+}
+
+/// `cache = {}` of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteCache {
+    /// For successes whose freshness the upstream does not state. None: it has to, or its headers hint at it.
+    pub ttl: Option<Duration>,
+    /// The same for lasting failures such as 404.
+    pub negative_ttl: Option<Duration>,
+    pub stale_while_revalidate: Duration,
+    pub stale_if_error: Duration,
+    pub audience: Audience,
+    /// A request's own Cache-Control counts.
+    pub client_directives: bool,
+    /// Answer with `Cache-Status` (RFC 9211).
+    pub status: bool,
+    /// Take `Surrogate-Key` and `Cache-Tag` out of responses to clients.
+    pub hide_tags: bool,
+}
+
+/// Who may be given a stored response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// The route is public.
+    Everyone,
+    /// The route has callers, and only the one it was made for gets it again.
+    Caller,
+    /// The route has callers; they share what the upstream says they may (RFC 9111 section 3.5).
+    Callers,
 }
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! From text to plan: syntax, then every table, then what binds them together.
 
 mod balance;
+mod cache;
 mod conflict;
 mod general;
 mod given;
@@ -135,6 +136,7 @@ fn plan<'a>(
     let root = Fields::new(&keys::FILE, Span::default(), root, mistakes);
     let timeouts = general::timeouts(&root.fields("timeouts", &keys::TIMEOUTS));
     let pool = general::plugins(&root.fields("plugins", &keys::PLUGINS), dir);
+    let cache = cache::store(&root.fields("cache", &keys::CACHE));
     let file = File {
         instances: pool.instances,
         source,
@@ -158,6 +160,7 @@ fn plan<'a>(
         discovery,
         log,
         plugins: pool,
+        cache,
         plugin,
         upstream,
         routes: routes?,

@@ -6,7 +6,7 @@ use crate::keys::Section;
 use crate::mistakes::Fault;
 
 /// Keys of the design that the gateway does not have yet.
-const PROMISED: &[&str] = &["rate_limit", "cache"];
+const PROMISED: &[&str] = &["rate_limit"];
 
 const LONGEST_NAME: usize = 64;
 

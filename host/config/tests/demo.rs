@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_config::{
-    Balance, InstanceMode, LogFormat, PathPattern, Plan, PluginLimits, Segment, ServerPlan,
-    ServerSource, Timeouts, parse, read, to_single,
+    Audience, Balance, InstanceMode, LogFormat, PathPattern, Plan, PluginLimits, Segment,
+    ServerPlan, ServerSource, Timeouts, parse, read, to_single,
 };
 
 const DEMO: &str = include_str!("../../../gateway.toml");
@@ -145,6 +145,7 @@ fn the_demo_parses_to_the_expected_routes() {
         names,
         [
             "hello",
+            "news",
             "users",
             "players",
             "raids",
@@ -165,7 +166,13 @@ fn the_demo_parses_to_the_expected_routes() {
         path("/public/hello", &[literal("public"), literal("hello")])
     );
     assert_eq!(hello.max_body, 10 << 20);
-    let users = &plan.routes[1];
+    let news = plan.routes[1].cache.expect("the news are stored");
+    assert_eq!(
+        (news.ttl, news.audience),
+        (Some(Duration::from_secs(5)), Audience::Everyone)
+    );
+    assert!(hello.cache.is_none());
+    let users = &plan.routes[2];
     let id = Segment::Param("id".to_owned());
     assert_eq!(
         users.path,
@@ -204,7 +211,7 @@ fn a_secret_comes_from_the_environment_and_stays_out_of_debug() {
 #[test]
 fn the_demo_is_read_from_its_path() {
     let plan = read(&root().join("gateway.toml")).unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(plan.routes.len(), 10);
+    assert_eq!(plan.routes.len(), 11);
 }
 
 #[test]

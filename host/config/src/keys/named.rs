@@ -5,7 +5,7 @@ use super::Shape::{
     Choice, Conditions, Count, Duration, Entries, Flag, List, Name, OneOrList, Percent, Rates,
     Settings, Size, Table, Text,
 };
-use super::{EJECT, HEALTH, STICKY, Section, key};
+use super::{EJECT, HEALTH, ROUTE_CACHE, STICKY, Section, key};
 
 pub(crate) static PLUGIN: Section = Section {
     title: "[plugin.NAME]",
@@ -426,6 +426,12 @@ pub(crate) static ROUTE: Section = Section {
             Flag,
             Value("false"),
             "tell clients in `Server-Timing` what each plugin took",
+        ),
+        key(
+            "cache",
+            Table(&ROUTE_CACHE),
+            Words("nothing is stored"),
+            "store responses and answer from them; `{}` does what the upstream's headers say",
         ),
     ],
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{File, conflict, given, matching};
+use super::{File, cache, conflict, given, matching};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
 use crate::keys;
@@ -98,6 +98,7 @@ fn route<'a>(
     let upstream = upstream(file, fields);
     let max_body = fields.size("max_body");
     let server_timing = fields.flag("server_timing");
+    let cache = cache::route(fields, &methods, public);
     check_chain(fields, name.map_or(fields.span(), |name| name.span), public);
     let name = name?;
     Some(RoutePlan {
@@ -113,6 +114,7 @@ fn route<'a>(
         upstream,
         max_body,
         server_timing,
+        cache,
     })
 }
 
