@@ -1,5 +1,7 @@
 //! The admin listener: health, metrics, plugins, reload. Meant for loopback; it never shows settings or secrets.
 
+mod store;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -133,23 +135,26 @@ impl Admin {
             (&Method::GET, "/plugins") => json(&self.plugins()),
             (&Method::GET, "/routes") => json(&self.routes()),
             (&Method::GET, "/upstreams") => json(&self.upstreams()),
-            (&Method::POST, "/reload") if foreign => {
+            (&Method::GET, "/cache") => json(&store::page(&self.gate)),
+            (&Method::POST, "/reload" | "/cache/purge") if foreign => {
                 page(StatusCode::FORBIDDEN, TEXT, "not from a browser\n")
             }
             (&Method::POST, "/reload") => self.reload().await,
+            (&Method::POST, "/cache/purge") => store::purge(&self.gate, request).await,
             (
                 _,
                 "/livez" | "/readyz" | "/metrics" | "/plugins" | "/routes" | "/upstreams"
-                | "/reload",
+                | "/cache" | "/reload" | "/cache/purge",
             ) => page(
                 StatusCode::METHOD_NOT_ALLOWED,
                 TEXT,
-                "pages are for GET, /reload is for POST\n",
+                "pages are for GET, /reload and /cache/purge are for POST\n",
             ),
             _ => page(
                 StatusCode::NOT_FOUND,
                 TEXT,
-                "here are /livez /readyz /metrics /plugins /routes /upstreams, and POST /reload\n",
+                "here are /livez /readyz /metrics /plugins /routes /upstreams /cache, \
+                 and POST /reload /cache/purge\n",
             ),
         }
     }

@@ -179,9 +179,10 @@ fn restart_needed(before: &Plan, next: &Plan) {
     let sockets = (old.http, old.h2c, old.admin) != (new.http, new.h2c, new.admin);
     let sizes = (old.workers, old.max_connections, old.max_head)
         != (new.workers, new.max_connections, new.max_head);
-    if sockets || sizes || before.log != next.log || before.plugins != next.plugins {
+    let stores = before.plugins != next.plugins || before.cache != next.cache;
+    if sockets || sizes || before.log != next.log || stores {
         tracing::warn!(
-            "changes of [listen] (but trusted_proxies), [log] and [plugins] take effect after a restart"
+            "changes of [listen] (but trusted_proxies), [log], [plugins] and [cache] take effect after a restart"
         );
     }
 }

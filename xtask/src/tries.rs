@@ -53,6 +53,9 @@ The gate stands: http://{http}, admin http://{admin}. Try:
   # anyone
   curl -i http://{http}/public/hello
 
+  # the same for 5 seconds, from the cache: look at `told` and Cache-Status
+  curl -i http://{http}/public/news
+
   # player {PLAYER}, signed just now: 200
   curl -i -H 'Authorization: tma {player}' http://{http}/api/users/{PLAYER}
 

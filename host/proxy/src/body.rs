@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::cache::Reader;
 use crate::connection::UpstreamBody;
 use crate::generation::Generation;
 use crate::guard::Client;
@@ -33,6 +34,14 @@ pub enum Problem {
 }
 
 impl Watch {
+    /// Of a request without a body.
+    pub fn over() -> Watch {
+        Watch {
+            ended: AtomicBool::new(true),
+            ..Watch::default()
+        }
+    }
+
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -182,11 +191,42 @@ pub struct ResponseBody {
 pub enum Content {
     Full(Option<Bytes>),
     Upstream(Box<UpstreamBody>),
+    /// On its way into the cache.
+    Stored(Box<Reader>),
 }
 
 impl Content {
     pub fn full(bytes: Bytes) -> Content {
         Content::Full(Some(bytes).filter(|b| !b.is_empty()))
+    }
+
+    pub fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Content::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Content::Upstream(body) => Pin::new(body).poll_frame(cx),
+            Content::Stored(reader) => Pin::new(reader).poll_frame(cx),
+        }
+    }
+
+    pub fn is_end_stream(&self) -> bool {
+        match self {
+            Content::Full(bytes) => bytes.is_none(),
+            Content::Upstream(body) => body.is_end_stream(),
+            Content::Stored(reader) => reader.is_end_stream(),
+        }
+    }
+
+    pub fn size_hint(&self) -> SizeHint {
+        match self {
+            Content::Full(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
+            }
+            Content::Upstream(body) => body.size_hint(),
+            Content::Stored(reader) => reader.size_hint(),
+        }
     }
 }
 
@@ -216,10 +256,7 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let frame = match &mut this.content {
-            Content::Full(bytes) => bytes.take().map(|b| Ok(Frame::data(b))),
-            Content::Upstream(body) => ready!(Pin::new(body).poll_frame(cx)),
-        };
+        let frame = ready!(this.content.poll_frame(cx));
         match (&frame, &mut this.journal) {
             (None, _) => this.finished = true,
             (Some(Ok(frame)), Some(journal)) => {
@@ -232,19 +269,11 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Full(bytes) => bytes.is_none(),
-            Content::Upstream(body) => body.is_end_stream(),
-        }
+        self.content.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Full(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
-            }
-            Content::Upstream(body) => body.size_hint(),
-        }
+        self.content.size_hint()
     }
 }
 

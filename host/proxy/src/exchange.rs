@@ -1,7 +1,7 @@
 //! The request's way. One function, read from top to bottom:
 //!
 //! ```text
-//! admit → find route → authenticate → authorize → filters (request) → handler | forward
+//! admit → find route → authenticate → authorize → filters (request) → cache → handler | forward
 //!       → filters (response, reversed) → journal
 //! ```
 
@@ -15,8 +15,9 @@ use portcullis_runtime::{Exchange, Outcome, Reply, ResponseHead};
 
 use crate::admit::{Admitted, Peer, admit, strip_hop_by_hop};
 use crate::body::{Content, Problem, RequestBody, ResponseBody, Watch};
+use crate::cache;
 use crate::filters::{Filters, body_for};
-use crate::forward::{Forwarding, forward};
+use crate::forward::Forwarding;
 use crate::forwarded;
 use crate::gate::Worker;
 use crate::generation::{Generation, Route};
@@ -140,7 +141,7 @@ async fn pass(
                 Some(upgrade) => {
                     tunnel::open(permit, &mut x, forwarding, upgrade, generation.clone()).await?
                 }
-                None => forward(permit, &mut x, body, forwarding).await?,
+                None => cache::through(permit, &mut x, body, forwarding).await?,
             }
         }
     };

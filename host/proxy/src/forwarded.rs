@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{FORWARDED, HeaderName, HeaderValue, VIA};
+use http::header::{AUTHORIZATION, FORWARDED, HeaderName, HeaderValue, VIA};
 use http::{HeaderMap, Version};
 
 use crate::admit::{Peer, trusts};
@@ -35,7 +35,7 @@ pub(crate) struct ClientAddress {
 }
 
 /// The forwarding headers for the upstream, made once at admission.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Provenance {
     chain: String,
     /// For X-Forwarded-Host: what the first proxy was asked for.
@@ -48,6 +48,8 @@ pub struct Provenance {
     protocol: &'static str,
     /// A trusted proxy's `Forwarded`, to be appended to.
     before: Option<HeaderValue>,
+    /// The client sent Authorization, whatever plugins make of it.
+    pub(crate) credentials: bool,
 }
 
 pub(crate) fn is_ours(name: &HeaderName) -> bool {
@@ -70,6 +72,7 @@ pub(crate) fn believe(
         scheme: "http",
         protocol: via_protocol(version),
         before: None,
+        credentials: headers.contains_key(AUTHORIZATION),
     };
     let mut address = ClientAddress {
         ip: peer.ip.to_canonical(),
@@ -124,6 +127,11 @@ impl Provenance {
     /// The request's own host, with its port.
     pub(crate) fn sent_host(&self) -> &str {
         &self.sent_host
+    }
+
+    /// The host that this gateway was asked for, and the one that the first proxy was.
+    pub(crate) fn hosts(&self) -> (&str, &str) {
+        (&self.sent_host, &self.host)
     }
 
     /// Writes what an upstream is told (RFC 7239 and the older headers).

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 
+use crate::cache::Cache;
 use crate::generation::Generation;
 use crate::journal::Archive;
 
@@ -16,6 +17,8 @@ pub struct Gate {
     /// Those that tend the upstreams of the serving generation: replaced with it, and ended.
     keepers: Mutex<JoinSet<()>>,
     pub archive: Arc<Archive>,
+    /// What is stored of responses; lives on over reloads.
+    pub cache: Arc<Cache>,
 }
 
 /// One serving thread's view.
@@ -32,6 +35,7 @@ impl Gate {
     /// Within a Tokio runtime, whose threads check and look up servers.
     pub fn new(first: Generation, archive: Archive) -> Arc<Gate> {
         Arc::new(Gate {
+            cache: Cache::new(&first.plan.cache),
             keepers: Mutex::new(first.tend()),
             generation: ArcSwap::from_pointee(first),
             archive: Arc::new(archive),

@@ -10,6 +10,7 @@ use portcullis_config::plan::{Plan, PluginRef, RoutePlan};
 use portcullis_runtime::{Kind, Plugin, Post};
 use tokio::task::JoinSet;
 
+use crate::cache::RouteStore;
 use crate::given;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::Router;
@@ -40,6 +41,8 @@ pub struct Route {
     /// Answers carry `Server-Timing`.
     pub server_timing: bool,
     pub metrics: RouteMetrics,
+    /// None: nothing of this route is stored.
+    pub cache: Option<RouteStore>,
 }
 
 /// The plugins of a route by what they do, each kind in the order of the file.
@@ -90,6 +93,7 @@ impl Generation {
                 max_body: route.max_body,
                 server_timing: route.server_timing,
                 metrics: metrics.route(&route.name),
+                cache: route.cache.map(|rules| metrics.store(&route.name, rules)),
             })
         };
         Ok(Generation {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::access_log::AccessLog;
 use crate::body::Watch;
+use crate::cache::Outcome;
 use crate::generation::Route;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::refusal::{Reason, Refusal};
@@ -44,6 +45,10 @@ pub struct Journal {
     pub status: StatusCode,
     pub request_body: Option<Arc<Watch>>,
     pub bytes_out: u64,
+    /// Where the response came from, on a route that stores some.
+    pub cache: Option<Outcome>,
+    /// Not a client's: counted by the upstream only.
+    beside: bool,
     refusal: Option<Reason>,
     because: Option<String>,
     aborted: bool,
@@ -66,6 +71,7 @@ struct Line<'a> {
     caller: Option<&'a str>,
     upstream: Option<&'a str>,
     server: Option<&'a str>,
+    cache: Option<&'a str>,
     request_id: &'a str,
     refusal: Option<&'a str>,
     because: Option<&'a str>,
@@ -98,11 +104,32 @@ impl Journal {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             request_body: None,
             bytes_out: 0,
+            cache: None,
+            beside: false,
             refusal: None,
             because: None,
             aborted: false,
             closed: false,
         }
+    }
+
+    /// For a request that the gateway makes on its own beside this one, to renew what it has stored.
+    pub fn renewal(&self) -> Box<Journal> {
+        let (ip, method) = (self.client_ip, Method::GET);
+        let mut own = Journal::open(
+            self.archive.clone(),
+            ip,
+            method,
+            &self.path,
+            self.request_id.clone(),
+        );
+        own.beside = true;
+        own.host.clone_from(&self.host);
+        own.route.clone_from(&self.route);
+        own.upstream.clone_from(&self.upstream);
+        own.caller.clone_from(&self.caller);
+        own.because = Some("renews what is stored".to_owned());
+        Box::new(own)
     }
 
     pub fn began(&self) -> Instant {
@@ -152,10 +179,12 @@ impl Journal {
         let took = self.began.elapsed();
         let metrics = &self.archive.metrics;
         metrics.in_flight.dec();
-        self.route_metrics
-            .as_ref()
-            .unwrap_or(&metrics.unrouted)
-            .observe(self.status, took);
+        if !self.beside {
+            self.route_metrics
+                .as_ref()
+                .unwrap_or(&metrics.unrouted)
+                .observe(self.status, took);
+        }
         if let Some(reason) = self.refusal {
             metrics.refused(reason);
         }
@@ -192,6 +221,7 @@ impl Journal {
             caller: self.caller.as_deref(),
             upstream: self.upstream.as_deref(),
             server: self.server.as_deref(),
+            cache: self.cache.map(Outcome::as_str),
             request_id: &self.request_id,
             refusal: self.refusal.map(Reason::as_str),
             because: self.because.as_deref(),

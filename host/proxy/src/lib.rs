@@ -7,6 +7,7 @@ mod access_log;
 mod admit;
 mod bills;
 mod body;
+mod cache;
 mod connection;
 mod exchange;
 mod filters;
@@ -29,6 +30,7 @@ mod upstream;
 mod wire;
 
 pub use access_log::{AccessLog, Writer};
+pub use cache::{Cache, Purge, PurgeError, RouteStatistics, RouteStore, Statistics};
 pub use gate::{Gate, Worker};
 pub use generation::{Chain, Generation, Route};
 pub use given::spec;

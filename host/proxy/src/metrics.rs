@@ -12,10 +12,12 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use portcullis_runtime::{Bill, Figures};
+use portcullis_config::plan::RouteCache;
+use portcullis_runtime::Bill;
 
 use self::upstreams::Upstreams;
 use crate::bills::Bills;
+use crate::cache::{Figures, RouteStore};
 use crate::generation::Generation;
 use crate::refusal::Reason;
 
@@ -49,6 +51,7 @@ pub struct Metrics {
     pub reloads: IntCounterVec,
     pub plugin_swaps: IntCounterVec,
     bills: Bills,
+    cache: Figures,
     generation: IntGauge,
     access_log_dropped: IntGauge,
 }
@@ -145,6 +148,7 @@ impl Metrics {
                 &["plugin", "outcome"],
             )?,
             bills: Bills::register(r)?,
+            cache: Figures::register(r)?,
             generation: gauge(r, "generation", "Number of the serving generation")?,
             access_log_dropped: gauge(
                 r,
@@ -161,13 +165,21 @@ impl Metrics {
         route_metrics(&self.requests, &self.durations, name)
     }
 
+    /// A route's part of the cache, with its figures.
+    pub fn store(&self, route: &str, rules: RouteCache) -> RouteStore {
+        RouteStore {
+            rules,
+            figures: self.cache.route(route),
+        }
+    }
+
     /// The bill of a plugin on a route; the same one for as long as the gateway runs.
     pub fn bill(&self, plugin: &Arc<str>, route: &Arc<str>) -> Arc<Bill> {
         self.bills.of(plugin, route)
     }
 
     /// Every bill with the names of its plugin and route.
-    pub fn bills(&self) -> Vec<(Arc<str>, Arc<str>, Figures)> {
+    pub fn bills(&self) -> Vec<(Arc<str>, Arc<str>, portcullis_runtime::Figures)> {
         self.bills.figures()
     }
 

@@ -56,6 +56,7 @@ reasons! {
     UpstreamBroken      "upstream_broken"      502 "The service gave an invalid answer",
     Unavailable         "unavailable"          503 "The service is not available",
     PluginsBusy         "plugins_busy"         503 "The gateway is at its limit",
+    NotStored           "not_stored"           504 "There is no stored response, and no other was wanted",
     UpstreamTimeout     "upstream_timeout"     504 "The service did not answer in time",
 }
 

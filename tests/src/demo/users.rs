@@ -1,9 +1,11 @@
-//! Who plays: `/public/hello`, `/api/users/{id}` and `/health`. Each answer names its instance and shows the headers it
+//! Who plays: `/public/hello`, `/public/news`, `/api/users/{id}` and `/health`. Each answer names its instance and shows
+//! the headers it
 //! saw, so that a person sees what the gateway and its plugins did.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use http_body_util::BodyExt;
@@ -28,7 +30,11 @@ const SHOWN: [&str; 8] = [
 
 /// What PUT stored, by id: one database behind all instances.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Registry(Arc<Mutex<BTreeMap<u64, Value>>>);
+pub(super) struct Registry {
+    users: Arc<Mutex<BTreeMap<u64, Value>>>,
+    /// How often the news were told, by any instance.
+    told: Arc<AtomicU64>,
+}
 
 /// The headers of [`SHOWN`] that a request had.
 #[derive(Debug)]
@@ -50,7 +56,7 @@ impl Seen {
 
 impl Registry {
     fn read(&self, id: u64) -> Option<Value> {
-        self.0
+        self.users
             .lock()
             .expect("nothing panics under this lock")
             .get(&id)
@@ -58,7 +64,7 @@ impl Registry {
     }
 
     fn write(&self, id: u64, user: Value) {
-        self.0
+        self.users
             .lock()
             .expect("nothing panics under this lock")
             .insert(id, user);
@@ -89,6 +95,11 @@ async fn answer(
     }
     if path == "/health" {
         return reply::json(StatusCode::OK, &json!({ "well": true }));
+    }
+    if path == "/public/news" {
+        let told = registry.told.fetch_add(1, Ordering::Relaxed) + 1;
+        let news = json!({ "news": "the gate stands", "told": told, "instance": &*instance });
+        return reply::json(StatusCode::OK, &news);
     }
     let id = path
         .strip_prefix("/api/users/")

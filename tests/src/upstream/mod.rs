@@ -1,7 +1,9 @@
-//! Servers to stand behind the gateway in tests: one that repeats what it saw, one that records every byte.
+//! Servers to stand behind the gateway in tests: one that repeats what it saw, one that records every byte,
+//! one that says what it is told to.
 
 pub mod canned;
 pub mod echo;
 pub mod moody;
+pub mod origin;
 pub mod recorder;
 pub mod strict;

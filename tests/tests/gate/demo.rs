@@ -32,6 +32,7 @@ const CASES: &[(Shows, &str, &str, u16)] = &[
     (Nothing, "GET", "/public/hello", 200),
     (Header(USER), "GET", "/public/hello", 200),
     (Nothing, "POST", "/public/hello", 405),
+    (Nothing, "GET", "/public/news", 200),
     (Nothing, "GET", "/public", 404),
     (Nothing, "GET", "/", 404),
     (Nothing, "GET", "/api/users/42", 401),
@@ -88,6 +89,26 @@ async fn each_credential_opens_what_it_may_and_nothing_else() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_news_are_told_once_in_five_seconds() {
+    let demo = Demo::start().await;
+    let gateway = Setup::demo(&demo).start().await;
+    let first = gateway.get("/public/news", &[]).await;
+    let second = gateway.get("/public/news", &[]).await;
+    assert_eq!(
+        (first.status, first.json()["told"].as_u64()),
+        (200, Some(1)),
+        "{first:?}"
+    );
+    assert_eq!(first.body, second.body);
+    assert!(
+        second
+            .header("cache-status")
+            .is_some_and(|status| status.contains("hit")),
+        "{second:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ const SECRET: &str = "7000000009:secret-token-that-must-never-be-shown";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_leaves_one_line_with_every_key() {
-    const KEYS: [&str; 17] = [
+    const KEYS: [&str; 18] = [
         "time",
         "client_ip",
         "method",
@@ -25,6 +25,7 @@ async fn an_exchange_leaves_one_line_with_every_key() {
         "caller",
         "upstream",
         "server",
+        "cache",
         "request_id",
         "refusal",
         "because",

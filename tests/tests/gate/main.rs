@@ -2,6 +2,7 @@
 
 mod balance;
 mod bill;
+mod cache;
 mod demo;
 mod demo_plugins;
 mod forwarding;

@@ -1,0 +1,122 @@
+//! Purging by hand: of one URL, of all below a prefix, of all that carry a tag.
+
+use super::{Cache, Place, Variants};
+use portcullis_runtime::Target;
+
+/// What is to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purge {
+    Url(Site, String),
+    Prefix(Site, String),
+    Tag(String),
+    Everything,
+}
+
+/// Whose URLs: of one host, or of any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site(Option<String>);
+
+/// Why nothing can be purged by a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurgeError(String);
+
+impl std::fmt::Display for PurgeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PurgeError {}
+
+impl Purge {
+    /// `http://host/path?query` as clients ask for it, or `/path?query` of every host.
+    pub fn url(text: &str) -> Result<Purge, PurgeError> {
+        let (site, target) = parse(text)?;
+        Ok(Purge::Url(site, target))
+    }
+
+    /// The same for all URLs that begin so.
+    pub fn prefix(text: &str) -> Result<Purge, PurgeError> {
+        let (site, target) = parse(text)?;
+        Ok(Purge::Prefix(site, target))
+    }
+
+    fn covers(&self, variants: &Variants) -> bool {
+        variants.all.iter().any(|stored| {
+            let place = &stored.head.place;
+            match self {
+                Purge::Url(site, target) => site.has(place) && *place.target == **target,
+                Purge::Prefix(site, target) => site.has(place) && place.target.starts_with(target),
+                Purge::Tag(tag) => stored.head.tags.iter().any(|known| **known == **tag),
+                Purge::Everything => true,
+            }
+        })
+    }
+}
+
+impl Site {
+    fn has(&self, place: &Place) -> bool {
+        self.0.as_deref().is_none_or(|host| *host == *place.host)
+    }
+}
+
+fn parse(text: &str) -> Result<(Site, String), PurgeError> {
+    let rest = text
+        .strip_prefix("http://")
+        .or(text.strip_prefix("https://"));
+    let (site, target) = match rest {
+        Some(rest) => {
+            let slash = rest.find('/').unwrap_or(rest.len());
+            let (host, target) = rest.split_at(slash);
+            (Site(Some(host.to_ascii_lowercase())), target)
+        }
+        None => (Site(None), text),
+    };
+    let target = if target.is_empty() { "/" } else { target };
+    // As requests are normalised before they are stored.
+    let target = Target::parse(target).map_err(|error| {
+        PurgeError(format!(
+            "`{text}` is neither http://host/path nor /path: {error}"
+        ))
+    })?;
+    Ok((site, target.as_str().to_owned()))
+}
+
+impl Cache {
+    /// Forgets what `purge` covers, and what is on its way to the store at this moment, as it may be of before.
+    /// Looks through the whole store: not for a request's thread. How many URLs were there.
+    pub fn purge(&self, purge: &Purge) -> usize {
+        self.marks.sweep();
+        let covered = self
+            .store
+            .iter()
+            .filter(|(_, variants)| purge.covers(variants));
+        let keys: Vec<_> = covered.map(|(key, _)| key).collect();
+        for key in &keys {
+            self.store.invalidate(&**key);
+        }
+        keys.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_of_one_host_or_of_every_one() {
+        let cases = [
+            ("http://A.test:80/x/../y?q", Some("a.test:80"), "/y?q"),
+            ("https://a.test", Some("a.test"), "/"),
+            ("/news", None, "/news"),
+            ("", None, "/"),
+        ];
+        for (text, host, target) in cases {
+            let wanted = (Site(host.map(str::to_owned)), target.to_owned());
+            assert_eq!(parse(text), Ok(wanted), "{text}");
+        }
+        for text in ["news", "ftp://a/b", "/a b", "/../x"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}
