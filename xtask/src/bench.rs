@@ -16,6 +16,14 @@ const ROUNDS: usize = 7;
 const SECONDS: &str = "3";
 const CONNECTIONS: &str = "64";
 
+/// What was measured of one subject.
+struct Row {
+    name: &'static str,
+    /// The row that it is compared with.
+    beside: &'static str,
+    samples: Vec<Sample>,
+}
+
 /// One measurement of one subject.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
@@ -63,23 +71,20 @@ pub(crate) fn bench() -> Done {
 }
 
 /// All subjects in turn, round after round, so that a loud neighbour is loud for all of them.
-fn measure(
-    peers: &Peers,
-    children: &mut Children,
-    interrupt: &Interrupt,
-) -> Done<Vec<(&'static str, Vec<Sample>)>> {
-    let mut measured: Vec<(&'static str, Vec<Sample>)> = peers
-        .subjects
-        .iter()
-        .map(|subject| (subject.name, Vec::new()))
-        .collect();
+fn measure(peers: &Peers, children: &mut Children, interrupt: &Interrupt) -> Done<Vec<Row>> {
+    let row = |subject: &Subject| Row {
+        name: subject.name,
+        beside: subject.beside,
+        samples: Vec::new(),
+    };
+    let mut measured: Vec<Row> = peers.subjects.iter().map(row).collect();
     for round in 0..=ROUNDS {
         step(&format!("round {round} of {ROUNDS}"));
-        for (subject, (_, samples)) in peers.subjects.iter().zip(&mut measured) {
+        for (subject, row) in peers.subjects.iter().zip(&mut measured) {
             children.all_run()?;
             let sample = one(subject)?;
             if round > 0 {
-                samples.push(sample);
+                row.samples.push(sample);
             }
             if interrupt.came(std::time::Duration::ZERO) {
                 return Err(Failure::new("interrupted"));

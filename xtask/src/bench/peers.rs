@@ -20,6 +20,11 @@ const ADMIN: &str = "127.0.0.1:18093";
 const TOKEN: &str = "7000000001:BENCH-token-0000000000000000000000000";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
+/// The rows that others are compared with.
+const NGINX_PLAIN: &str = "nginx proxy_pass";
+const NGINX_STORED: &str = "nginx proxy_cache, cached hit";
+const STORED: &str = "/stored";
+
 pub(super) struct Peers {
     pub(super) subjects: Vec<Subject>,
 }
@@ -27,6 +32,8 @@ pub(super) struct Peers {
 /// One row of the table.
 pub(super) struct Subject {
     pub(super) name: &'static str,
+    /// The row that it is compared with.
+    pub(super) beside: &'static str,
     pub(super) url: String,
     pub(super) headers: Vec<String>,
     /// The process whose CPU, with that of its children, is counted.
@@ -58,9 +65,12 @@ impl Peers {
                 directory,
                 "proxy",
                 &format!(
-                    "upstream up {{ server {UPSTREAM}; keepalive 64; keepalive_requests 1000000000; }}\n  \
-             server {{ listen {NGINX}; location / {{ proxy_http_version 1.1; proxy_set_header Connection \"\"; \
-             proxy_set_header Host $host; proxy_pass http://up; }} }}"
+                    "proxy_cache_path {}/proxy-cache keys_zone=store:10m;\n  \
+             upstream up {{ server {UPSTREAM}; keepalive 64; keepalive_requests 1000000000; }}\n  \
+             server {{ listen {NGINX}; proxy_http_version 1.1; proxy_set_header Connection \"\"; \
+             proxy_set_header Host $host; location / {{ proxy_pass http://up; }} \
+             location /stored {{ proxy_cache store; proxy_cache_valid 200 1h; proxy_pass http://up; }} }}",
+                    directory.display()
                 ),
             ),
         )?;
@@ -94,13 +104,18 @@ impl Peers {
         let credential = format!("Authorization: tma {init_data}");
         let row = |name, address: &str, path: &str, headers: &[&String], process| Subject {
             name,
+            beside: if path == STORED {
+                NGINX_STORED
+            } else {
+                NGINX_PLAIN
+            },
             url: format!("http://{address}{path}"),
             headers: headers.iter().map(|h| (*h).clone()).collect(),
             process,
         };
         Ok(Peers {
             subjects: vec![
-                row("nginx proxy_pass", NGINX, "/plain", &[], nginx_process),
+                row(NGINX_PLAIN, NGINX, "/plain", &[], nginx_process),
                 row("gateway, no plugin", GATEWAY, "/plain", &[], gateway),
                 row(
                     "gateway, telegram-auth kept",
@@ -116,6 +131,8 @@ impl Peers {
                     &[&credential],
                     gateway,
                 ),
+                row(NGINX_STORED, NGINX, STORED, &[], nginx_process),
+                row("gateway, cached hit", GATEWAY, STORED, &[], gateway),
             ],
         })
     }
@@ -147,6 +164,7 @@ fn gateway_toml() -> String {
         plugin("fresh"),
         plugin("kept"),
         route("plain", "public = true"),
+        route("stored", "public = true\ncache = { ttl = \"1h\" }"),
         route("fresh", "plugins = [\"fresh\"]"),
         route("kept", "plugins = [\"kept\"]"),
     ]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::process::Command;
 
-use super::{CONNECTIONS, ROUNDS, SECONDS, Sample};
+use super::{CONNECTIONS, ROUNDS, Row, SECONDS, Sample};
 use crate::cargo::says;
 
 /// Reads wrk's report; None when a figure is missing or an answer was not 2xx.
@@ -34,22 +34,26 @@ fn micros(text: &str) -> Option<f64> {
     Some(number.parse::<f64>().ok()? * factor)
 }
 
-pub(super) fn text(measured: &[(&'static str, Vec<Sample>)]) -> String {
+pub(super) fn text(measured: &[Row]) -> String {
     let mut out = String::from("# Benchmark\n\nWritten by `cargo xtask bench`. ");
     let _ = write!(
         out,
         "HTTP/1.1 keep-alive, 1 KiB answers, {CONNECTIONS} connections, {ROUNDS} interleaved rounds of {SECONDS} s, \
          medians. The proxy under test has one core and one worker; upstream (nginx) and load (wrk) share another. \
-         Access logs off. Ratios are round by round against nginx, so a loud neighbour is loud for both.\n\n"
+         Access logs off. Ratios are round by round against nginx doing the same, so a loud neighbour is loud for both.\n\n"
     );
     out.push_str("| | requests/s | CPU µs/request | p50 µs | p99 µs | × nginx: requests/s | CPU | p50 | p99 |\n");
     out.push_str("|---|---|---|---|---|---|---|---|---|\n");
-    let Some((_, base)) = measured.first() else {
-        return out;
-    };
     type Figure = fn(&Sample) -> f64;
     let figures: [Figure; 4] = [|s| s.per_second, |s| s.cpu, |s| s.p50, |s| s.p99];
-    for (name, samples) in measured {
+    for Row {
+        name,
+        beside,
+        samples,
+    } in measured
+    {
+        let base = measured.iter().find(|row| row.name == *beside);
+        let base = base.map_or(samples.as_slice(), |row| row.samples.as_slice());
         let _ = write!(out, "| {name} |");
         for (i, figure) in figures.iter().enumerate() {
             let digits = usize::from(i == 1);
