@@ -68,6 +68,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &["portcullis", "portcullis-proxy", "portcullis-tests"],
     ),
     ("prometheus", &["portcullis-proxy"]),
+    ("hickory-resolver", &["portcullis-proxy"]),
 ];
 
 /// config has no async at all.

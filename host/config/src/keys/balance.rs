@@ -71,6 +71,12 @@ pub(crate) static HEALTH: Section = Section {
             "what Host (`:authority`) says, with `http` and `grpc`",
         ),
         key(
+            "port",
+            Count(1, 65_535),
+            Words("the server's own"),
+            "another port to ask, for servers that tell of themselves apart",
+        ),
+        key(
             "every",
             Duration("10ms", "1h"),
             Value("5s"),

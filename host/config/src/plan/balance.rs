@@ -80,6 +80,8 @@ pub struct Secret(pub(crate) String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthPlan {
     pub probe: Probe,
+    /// None: the server's own.
+    pub port: Option<u16>,
     pub every: Duration,
     /// Per cent of `every`.
     pub jitter: u32,

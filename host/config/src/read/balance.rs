@@ -135,7 +135,9 @@ pub(super) fn health(fields: &Fields<'_>) -> Option<HealthPlan> {
     let fields = Fields::new(&keys::HEALTH, span, table, fields.mistakes());
     let probe = probe(&fields);
     let every = fields.duration("every");
+    let port = fields.count_if_given("port");
     Some(HealthPlan {
+        port: port.and_then(|port| u16::try_from(port).ok()),
         every,
         jitter: fields.percent("jitter"),
         timeout: fields.duration("timeout"),

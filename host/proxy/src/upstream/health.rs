@@ -65,10 +65,8 @@ impl Watch {
         let mut in_a_row = 0_u32;
         let mut passed_before = None;
         loop {
-            let checked = tokio::time::timeout(
-                self.plan.timeout,
-                probe::ask(&self.plan.probe, &self.server),
-            );
+            let checked =
+                tokio::time::timeout(self.plan.timeout, probe::ask(&self.plan, &self.server));
             let checked = checked
                 .await
                 .unwrap_or_else(|_| Err(format!("no answer within {:?}", self.plan.timeout)));

@@ -1,5 +1,6 @@
 //! One check of one server, over a connection of its own: that a new one can be opened is part of being well.
 
+use std::borrow::Cow;
 use std::future::Future;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -8,7 +9,8 @@ use http::{HeaderMap, Method, Request, StatusCode, Version};
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use portcullis_config::plan::Probe;
+use portcullis_config::plan::{HealthPlan, Probe};
+use tokio::net::TcpStream;
 
 use super::Server;
 use crate::connection::connect;
@@ -20,12 +22,17 @@ const LIMIT: usize = 64 * 1024;
 const SERVING: u64 = 1;
 
 /// Ok: the server is well. What is wrong otherwise, in words. The caller bounds the time.
-pub(super) async fn ask(probe: &Probe, server: &Server) -> Result<(), String> {
-    match probe {
-        Probe::Tcp => connect(&server.address).await.map(drop).map_err(told),
+pub(super) async fn ask(plan: &HealthPlan, server: &Server) -> Result<(), String> {
+    let address = match (plan.port, server.address.rsplit_once(':')) {
+        (Some(port), Some((host, _))) => Cow::Owned(format!("{host}:{port}")),
+        _ => Cow::Borrowed(&*server.address),
+    };
+    let connection = connect(&address).await.map_err(told)?;
+    match &plan.probe {
+        Probe::Tcp => Ok(()),
         Probe::Http { path, host, status } => {
             let host = host.as_deref().unwrap_or(&server.host);
-            let found = http(server, path, host).await?.as_u16();
+            let found = http(connection, path, host).await?.as_u16();
             let fits = status
                 .iter()
                 .any(|(from, to)| (*from..=*to).contains(&found));
@@ -37,18 +44,18 @@ pub(super) async fn ask(probe: &Probe, server: &Server) -> Result<(), String> {
         }
         Probe::Grpc { service, host } => {
             let host = host.as_deref().unwrap_or(&server.host);
-            grpc(server, service, host).await
+            grpc(connection, service, host).await
         }
     }
 }
 
-async fn http(server: &Server, path: &str, host: &str) -> Result<StatusCode, String> {
+async fn http(connection: TcpStream, path: &str, host: &str) -> Result<StatusCode, String> {
     let request = Request::get(path)
         .header(HOST, host)
         .header(USER_AGENT, AGENT)
         .body(Empty::<Bytes>::new())
         .map_err(told)?;
-    let io = TokioIo::new(connect(&server.address).await.map_err(told)?);
+    let io = TokioIo::new(connection);
     let (mut sender, driver) = hyper::client::conn::http1::handshake(io)
         .await
         .map_err(told)?;
@@ -58,7 +65,7 @@ async fn http(server: &Server, path: &str, host: &str) -> Result<StatusCode, Str
 }
 
 /// grpc.health.v1.Health/Check (github.com/grpc/grpc, doc/health-checking.md).
-async fn grpc(server: &Server, service: &str, host: &str) -> Result<(), String> {
+async fn grpc(connection: TcpStream, service: &str, host: &str) -> Result<(), String> {
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("http://{host}/grpc.health.v1.Health/Check"))
@@ -68,7 +75,7 @@ async fn grpc(server: &Server, service: &str, host: &str) -> Result<(), String> 
         .header(USER_AGENT, AGENT)
         .body(Full::new(question(service)))
         .map_err(told)?;
-    let io = TokioIo::new(connect(&server.address).await.map_err(told)?);
+    let io = TokioIo::new(connection);
     let (mut sender, driver) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .handshake(io)

@@ -228,6 +228,26 @@ async fn a_reload_looks_up_a_new_name_before_it_serves() {
     assert!(tally.failures.is_empty(), "{:?}", tally.failures);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_joins_gets_its_share_little_by_little() {
+    let (dns, [one, two, _three]) = found().await;
+    dns.addresses(NAME, 0, &["127.0.0.1"]);
+    let gateway = Gateway::start(&by_name(&dns, one.address().port(), "slow_start = \"1h\"")).await;
+    assert_eq!(
+        counts(&gateway, 10).await,
+        BTreeMap::from([("one".to_owned(), 10)])
+    );
+    dns.addresses(NAME, 0, &["127.0.0.1", "127.0.0.2"]);
+    until("it joins", async || {
+        state(&gateway, two.address()).await == "up"
+    })
+    .await;
+    // A tenth of its weight beside a whole one.
+    let seen = counts(&gateway, 110).await;
+    let joined = seen.get("two").copied().unwrap_or_default();
+    assert!((9..=11).contains(&joined), "{seen:?}");
+}
+
 /// A DNS server without records, and three servers that share a port.
 async fn found() -> (Dns, [Moody; 3]) {
     let one = Moody::start("one").await;

@@ -99,6 +99,24 @@ async fn the_statuses_of_a_well_server_are_those_of_the_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_port_may_be_asked() {
+    let (one, two) = (Moody::start("one").await, Moody::start("two").await);
+    two.health(500);
+    let keys = format!("path = \"/health\", port = {}", two.address().port());
+    let gateway = Gateway::start(&pair(&one, &one_more(&one).await, &keys)).await;
+    until("it is down", async || {
+        state(&gateway, one.address()).await == "down"
+    })
+    .await;
+    assert_eq!(one.checked(), 0);
+}
+
+/// A second server where the first is, but for the address.
+async fn one_more(one: &Moody) -> Moody {
+    Moody::start_on(2, one.address().port(), "more").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_known_of_a_server_survives_a_reload() {
     let (one, two) = (Moody::start("one").await, Moody::start("two").await);
     two.health(500);
