@@ -218,14 +218,16 @@ impl Upstream {
     }
 
     /// Looks up what has no answer yet, once: a generation serves only after that.
-    pub(crate) async fn find(&self, resolver: &Resolver) {
+    pub(crate) async fn find(&self, resolver: &Arc<Resolver>) {
         let known = self.set.load_full();
-        for source in self
+        let unknown = self
             .names()
-            .filter(|name| !known.answers.contains_key(*name))
-        {
-            let answer = resolver.look_up(source).await;
-            self.take_in(source, answer);
+            .filter(|name| !known.answers.contains_key(*name));
+        let mut lookups = look_up_all(resolver, unknown);
+        while let Some(done) = lookups.join_next().await {
+            if let Ok((source, answer)) = done {
+                self.take_in(&source, answer);
+            }
         }
     }
 
@@ -243,16 +245,14 @@ impl Upstream {
         while let Some(next) = due.values().map(|due| due.at).min() {
             tokio::time::sleep_until(next.into()).await;
             let now = Instant::now();
-            let mut lookups = JoinSet::new();
-            for source in due.iter().filter(|(_, due)| due.at <= now).map(|(s, _)| s) {
-                let (source, resolver) = (source.clone(), resolver.clone());
-                lookups.spawn(async move {
-                    let answer = resolver.look_up(&source).await;
-                    (source, answer)
-                });
-            }
+            let pending = due.iter_mut().filter(|(_, due)| due.at <= now);
+            let pending = pending.map(|(source, due)| {
+                // Unless there is an outcome: a look-up that panics must not be asked in a loop.
+                due.at = now + RETRY;
+                source
+            });
+            let mut lookups = look_up_all(resolver, pending);
             while let Some(done) = lookups.join_next().await {
-                // A look-up that panicked is due again at once; the next round tells.
                 let Ok((source, answer)) = done else { continue };
                 let failures = due.get(&source).map_or(0, |due| due.failures);
                 let (pause, failures) = match self.take_in(&source, answer) {
@@ -295,6 +295,22 @@ impl Upstream {
         }
         Some(answer.ttl)
     }
+}
+
+/// All at once; ended when dropped.
+fn look_up_all<'a>(
+    resolver: &Arc<Resolver>,
+    sources: impl Iterator<Item = &'a ServerSource>,
+) -> JoinSet<(ServerSource, Result<Answer, String>)> {
+    let mut lookups = JoinSet::new();
+    for source in sources {
+        let (source, resolver) = (source.clone(), resolver.clone());
+        lookups.spawn(async move {
+            let answer = resolver.look_up(&source).await;
+            (source, answer)
+        });
+    }
+    lookups
 }
 
 /// Up to a tenth earlier, so that gateways that started together do not ask together.
