@@ -91,7 +91,7 @@ const PASS_FOR: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 struct Claim {
     cache: Arc<Cache>,
-    bytes: usize,
+    bytes: AtomicUsize,
 }
 
 // === impl Cache ===
@@ -160,12 +160,11 @@ impl Cache {
 
     /// Memory for a body of `bytes`; None where too much is on its way already.
     fn claim(self: &Arc<Self>, bytes: usize) -> Option<Claim> {
-        let before = self.filling.fetch_add(bytes, Ordering::Relaxed);
         let claim = Claim {
             cache: self.clone(),
-            bytes,
+            bytes: AtomicUsize::new(0),
         };
-        (before.saturating_add(bytes) <= self.most_filling).then_some(claim)
+        claim.covers(bytes).then_some(claim)
     }
 
     pub fn statistics(&self) -> Statistics {
@@ -178,9 +177,29 @@ impl Cache {
     }
 }
 
+// === impl Claim ===
+
+impl Claim {
+    /// Claims as much more as `bytes` in all take; false where there is no more. Only whoever fills asks.
+    fn covers(&self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes.load(Ordering::Relaxed));
+        if more == 0 {
+            return true;
+        }
+        let before = self.cache.filling.fetch_add(more, Ordering::Relaxed);
+        let fits = before.saturating_add(more) <= self.cache.most_filling;
+        match fits {
+            true => self.bytes.fetch_add(more, Ordering::Relaxed),
+            false => self.cache.filling.fetch_sub(more, Ordering::Relaxed),
+        };
+        fits
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.cache.filling.fetch_sub(self.bytes, Ordering::Relaxed);
+        let bytes = *self.bytes.get_mut();
+        self.cache.filling.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

@@ -216,15 +216,11 @@ impl Seek {
         Asker::of(&x.request, self.store().rules.audience, self.credentials)
     }
 
-    /// Memory for the body; None where it is too large, or says so.
+    /// Memory for the body; None where it says that it is too large. One that says nothing claims as it comes.
     fn claim(&self, response: &Response<Content>) -> Option<Claim> {
-        let most = self.cache.max_object;
-        let length = response.body().size_hint().exact();
-        match length.map(usize::try_from) {
-            Some(Ok(length)) if length <= most => self.cache.claim(length),
-            Some(_) => None,
-            None => self.cache.claim(most),
-        }
+        let length = response.body().size_hint().exact().unwrap_or(0);
+        let length = usize::try_from(length).ok()?;
+        (length <= self.cache.max_object).then(|| self.cache.claim(length))?
     }
 
     fn head(&self, parts: &Parts, verdict: Verdict, asked: &Asked) -> Arc<Head> {

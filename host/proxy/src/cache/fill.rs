@@ -18,7 +18,7 @@ use crate::body::{BoxError, Content};
 pub(crate) struct Fill {
     state: Mutex<State>,
     /// For as long as anyone reads from here, however slowly.
-    _memory: Claim,
+    memory: Claim,
 }
 
 #[derive(Debug, Default)]
@@ -71,14 +71,14 @@ impl Fill {
     pub(super) fn new(memory: Claim) -> Fill {
         Fill {
             state: Mutex::default(),
-            _memory: memory,
+            memory,
         }
     }
 
     /// Reads `body` to its end, or until it is larger than `most`.
     pub(super) async fn run(&self, mut body: Content, most: usize) -> Filled {
         loop {
-            if self.state().length > most {
+            if !self.fits(most) {
                 self.end(End::TooLarge(Some(Rest(Box::new(body)))));
                 return Filled::No;
             }
@@ -92,7 +92,7 @@ impl Fill {
     /// The same as far as it goes without waiting: None where there is more to come.
     pub(super) fn run_now(&self, body: &mut Content, most: usize) -> Option<Filled> {
         let mut cx = Context::from_waker(Waker::noop());
-        while self.state().length <= most {
+        while self.fits(most) {
             let Poll::Ready(frame) = body.poll_frame(&mut cx) else {
                 break;
             };
@@ -101,6 +101,11 @@ impl Fill {
             }
         }
         None
+    }
+
+    fn fits(&self, most: usize) -> bool {
+        let length = self.state().length;
+        length <= most && self.memory.covers(length)
     }
 
     fn take(&self, frame: Option<Result<Frame<Bytes>, BoxError>>) -> Option<Filled> {

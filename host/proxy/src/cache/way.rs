@@ -61,12 +61,9 @@ pub(crate) async fn through(
     body: RequestBody,
     f: Forwarding<'_>,
 ) -> Result<Response<Content>, Refusal> {
-    let seeks = matches!(x.method, Method::GET | Method::HEAD)
-        && body.is_end_stream()
-        && !conditions::are_for_the_upstream(&x.request);
     let mut seek = match &permit.route().cache {
         None if x.method.is_safe() => return forward(permit, x, body, f).await,
-        Some(store) if seeks => Seek::new(&f, permit.route(), store, x),
+        Some(store) if is_sought(x, &body) => Seek::new(&f, permit.route(), store, x),
         _ => return past(permit, x, body, f).await,
     };
     match seek.look(x, f.journal) {
@@ -77,6 +74,13 @@ pub(crate) async fn through(
         }
         Look::Ask(known) => Box::pin(seek.ask(known, permit, x, f)).await,
     }
+}
+
+/// Whether a stored response could answer it, or its response be stored.
+fn is_sought(x: &Exchange, body: &RequestBody) -> bool {
+    matches!(x.method, Method::GET | Method::HEAD)
+        && body.is_end_stream()
+        && !conditions::are_for_the_upstream(&x.request)
 }
 
 /// Forwards what is neither stored nor looked up; a change of something makes what is stored of it invalid.
