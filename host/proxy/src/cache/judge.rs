@@ -86,7 +86,11 @@ fn may_be_given(asker: Asker, says: &Says, vary: &Vary, life: &Life) -> bool {
             says.is_for_all() && life.explicit && !by_credential
         }
         Audience::Everyone if asker.credentials => says.is_for_all(),
-        Audience::Everyone => !asker.cookie || life.explicit || says.public,
+        // `max-age=0` with a validator is what personal pages say: they are for who asked.
+        Audience::Everyone if asker.cookie => {
+            says.public || (life.explicit && life.is_fresh(Instant::now()))
+        }
+        Audience::Everyone => true,
     }
 }
 

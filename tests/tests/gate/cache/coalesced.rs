@@ -159,7 +159,7 @@ async fn a_miss_streams_while_it_is_stored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_stalls_holds_up_no_other() {
-    let large = "x".repeat(900_000);
+    let large = "x".repeat(4_000_000);
     let origin = Origin::saying(move |_| {
         Says::ok(large.clone())
             .header("cache-control", "max-age=60")
@@ -179,7 +179,7 @@ async fn a_reader_that_stalls_holds_up_no_other() {
     }
     // It reads nothing; the others have it all.
     for answer in ask_many(gateway.listen.http, 4, "/").await {
-        assert_eq!(answer.body.len(), 900_000);
+        assert_eq!(answer.body.len(), 4_000_000);
     }
     assert_eq!(origin.count("/"), 1);
 }

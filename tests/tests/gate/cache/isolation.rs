@@ -22,6 +22,7 @@ const NEVER: &[&[(&str, &str)]] = &[
     ],
     &[("cache-control", "no-cache"), ("etag", "\"same\"")],
     &[("etag", "\"same\"")],
+    &[("cache-control", "max-age=0"), ("etag", "\"same\"")],
     &[("last-modified", "Mon, 01 Jan 2024 00:00:00 GMT")],
     &[("vary", "authorization, cookie"), ("etag", "\"same\"")],
     &[("cache-control", "max-age=60"), ("vary", "*")],
