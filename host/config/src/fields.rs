@@ -13,7 +13,7 @@ use crate::keys::{Fallback, Key, Section};
 use crate::mistakes::{Fault, Mistakes};
 use crate::shapes::{
     bracketed, read_address, read_choice, read_count, read_duration, read_flag, read_percent,
-    read_size, type_name,
+    read_size, read_statuses, type_name,
 };
 use crate::spelling;
 use crate::units;
@@ -164,8 +164,20 @@ impl<'a> Fields<'a> {
         self.given(name, read_percent)
     }
 
+    pub(crate) fn count_if_given(&self, name: &str) -> Option<u64> {
+        self.given(name, read_count)
+    }
+
     pub(crate) fn duration_if_given(&self, name: &str) -> Option<Duration> {
         self.given(name, read_duration)
+    }
+
+    pub(crate) fn size_if_given(&self, name: &str) -> Option<u64> {
+        self.given(name, read_size)
+    }
+
+    pub(crate) fn statuses_if_given(&self, name: &str) -> Option<Vec<u16>> {
+        self.given(name, read_statuses)
     }
 
     pub(crate) fn address(&self, name: &str) -> SocketAddr {

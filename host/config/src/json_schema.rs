@@ -151,6 +151,9 @@ impl Writer<'_> {
                 "examples": [format!("{least}%"), format!("{most}%")],
             }),
             Shape::Secret => json!({ "anyOf": [{ "type": "string" }, { "type": "object" }] }),
+            Shape::Statuses => json!({
+                "type": "array", "items": { "type": "integer", "minimum": 400, "maximum": 599 },
+            }),
             Shape::Choice(choices) => json!({ "type": "string", "enum": choices }),
             Shape::Address | Shape::Text => json!({ "type": "string" }),
             Shape::Name(of) => self.name(of),

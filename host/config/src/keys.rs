@@ -4,6 +4,7 @@ mod balance;
 mod cache;
 mod general;
 mod named;
+mod resilience;
 
 pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
 pub(crate) use cache::{CACHE, ROUTE_CACHE};
@@ -12,6 +13,7 @@ pub(crate) use named::{
     GRANTS, LIMITS, PLUGIN, ROUTE, ROUTE_GRANTS, ROUTE_PLUGIN, SERVER, UPSTREAM, UPSTREAM_GRANT,
     UPSTREAM_TIMEOUTS,
 };
+pub(crate) use resilience::{BREAKER, OVERLOAD, RETRY, RETRY_BUDGET, ROUTE_RETRY};
 
 /// A table of the file.
 pub(crate) struct Section {
@@ -37,6 +39,8 @@ pub(crate) enum Shape {
     Size(&'static str, &'static str),
     /// Per cent, `"50%"`.
     Percent(u32, u32),
+    /// A list of statuses that tell of trouble.
+    Statuses,
     Choice(&'static [&'static str]),
     /// An IP address and a port.
     Address,
@@ -105,9 +109,14 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &EJECT,
     &STICKY,
     &DISCOVERY,
+    &RETRY,
+    &RETRY_BUDGET,
+    &BREAKER,
     &ROUTE,
     &ROUTE_CACHE,
     &ROUTE_PLUGIN,
+    &ROUTE_RETRY,
+    &OVERLOAD,
 ];
 
 /// The file itself; not part of the reference, which has a chapter for each of these keys.
@@ -126,6 +135,7 @@ pub(crate) static FILE: Section = Section {
         key("log", Shape::Table(&LOG), Fallback::Words(""), ""),
         key("plugins", Shape::Table(&PLUGINS), Fallback::Words(""), ""),
         key("cache", Shape::Table(&CACHE), Fallback::Words(""), ""),
+        key("overload", Shape::Table(&OVERLOAD), Fallback::Words(""), ""),
         key("plugin", Shape::Named(&PLUGIN), Fallback::Words(""), ""),
         key("upstream", Shape::Named(&UPSTREAM), Fallback::Words(""), ""),
         key(

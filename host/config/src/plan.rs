@@ -2,6 +2,7 @@
 //! default is an Option.
 
 mod balance;
+mod resilience;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,6 +18,9 @@ pub use self::balance::{
     Balance, DiscoveryPlan, EjectPlan, HashBy, HealthPlan, Probe, Secret, ServerPlan, ServerSource,
     StickyPlan,
 };
+pub use self::resilience::{
+    Breaker, Bulkhead, Overload, Priority, Retry, RetryBudget, RouteGuards, UpstreamGuards,
+};
 
 /// Everything `run` needs. Made by [`crate::read`], [`crate::parse`] and [`crate::to_single`].
 #[derive(Debug, Clone)]
@@ -29,6 +33,9 @@ pub struct Plan {
     pub log: Log,
     pub plugins: Plugins,
     pub cache: CachePlan,
+    pub overload: Overload,
+    /// In lower case: where clients say how many milliseconds they will wait.
+    pub deadline_header: Option<String>,
     /// By name, in the order of the names.
     pub plugin: BTreeMap<Arc<str>, PluginPlan>,
     pub upstream: BTreeMap<Arc<str>, UpstreamPlan>,
@@ -232,6 +239,7 @@ pub struct UpstreamPlan {
     pub keep_alive: usize,
     /// Send the client's Host (true) or the server's address (false).
     pub preserve_host: bool,
+    pub guards: UpstreamGuards,
 }
 
 /// `[[route]]`
@@ -257,6 +265,7 @@ pub struct RoutePlan {
     pub server_timing: bool,
     /// None: nothing is stored.
     pub cache: Option<RouteCache>,
+    pub guards: RouteGuards,
 }
 
 /// `cache = {}` of a route.

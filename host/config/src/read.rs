@@ -7,6 +7,7 @@ mod general;
 mod given;
 mod matching;
 mod plugin;
+mod resilience;
 mod route;
 mod syntax;
 mod upstream;
@@ -134,7 +135,10 @@ fn plan<'a>(
     mistakes: &'a Mistakes,
 ) -> Option<Plan> {
     let root = Fields::new(&keys::FILE, Span::default(), root, mistakes);
-    let timeouts = general::timeouts(&root.fields("timeouts", &keys::TIMEOUTS));
+    let times = root.fields("timeouts", &keys::TIMEOUTS);
+    let timeouts = general::timeouts(&times);
+    let deadline_header = resilience::deadline_header(&times);
+    let overload = resilience::overload(&root.fields("overload", &keys::OVERLOAD));
     let pool = general::plugins(&root.fields("plugins", &keys::PLUGINS), dir);
     let cache = cache::store(&root.fields("cache", &keys::CACHE));
     let file = File {
@@ -152,7 +156,7 @@ fn plan<'a>(
     let log = general::log(&file.root.fields("log", &keys::LOG));
     let plugin = file.named("plugin", &keys::PLUGIN, plugin::read);
     let upstream = file.named("upstream", &keys::UPSTREAM, upstream::read);
-    let routes = route::read_all(&file, &plugin);
+    let routes = route::read_all(&file, &plugin, &upstream);
     Some(Plan {
         source: Arc::clone(source),
         listen,
@@ -161,6 +165,8 @@ fn plan<'a>(
         log,
         plugins: pool,
         cache,
+        overload,
+        deadline_header,
         plugin,
         upstream,
         routes: routes?,

@@ -43,6 +43,7 @@ fn shape(shape: &Shape) -> String {
         Shape::Duration(least, most) => format!("duration, {least} to {most}"),
         Shape::Size(least, most) => format!("size, {least} to {most}"),
         Shape::Percent(least, most) => format!("per cent, {least}% to {most}%"),
+        Shape::Statuses => "list of statuses, 400 to 599".to_owned(),
         Shape::Choice(choices) => {
             let choices: Vec<_> = choices
                 .iter()

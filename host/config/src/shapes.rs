@@ -120,6 +120,25 @@ fn within<T: PartialOrd>(
     Ok(value)
 }
 
+/// `[502, 503]`
+pub(crate) fn read_statuses(key: &Key, item: Item<'_>) -> Result<Vec<u16>, Fault> {
+    let wrong = || Fault::wrong_type(key.name, "a list of statuses", item.get_ref());
+    let list = item.get_ref().as_array().ok_or_else(wrong)?;
+    let status = |item: &toml::Spanned<DeValue<'_>>| {
+        let number = item.get_ref().as_integer();
+        let status = number.and_then(|n| u16::from_str_radix(n.as_str(), n.radix()).ok());
+        let status = status.filter(|status| (400..=599).contains(status));
+        status.ok_or_else(|| {
+            let fault = Fault::new(format!(
+                "each of `{}` must be a status of 400 to 599",
+                key.name
+            ));
+            fault.with_hint(format!("write {} = [502, 503]", key.name))
+        })
+    };
+    list.iter().map(status).collect()
+}
+
 pub(crate) fn read_choice(key: &Key, item: Item<'_>) -> Result<&'static str, Fault> {
     let Shape::Choice(choices) = key.shape else {
         unreachable!("`{}` is a choice", key.name)

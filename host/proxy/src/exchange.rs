@@ -1,8 +1,8 @@
 //! The request's way. One function, read from top to bottom:
 //!
 //! ```text
-//! admit → find route → authenticate → authorize → filters (request) → cache → handler | forward
-//!       → filters (response, reversed) → journal
+//! admit → find route → shed → authenticate → authorize → filters (request) → cache
+//!       → handler | forward → filters (response, reversed) → journal
 //! ```
 
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use portcullis_runtime::{Exchange, Outcome, Reply, ResponseHead};
 use crate::admit::{Admitted, Peer, admit, strip_hop_by_hop};
 use crate::body::{Content, Problem, RequestBody, ResponseBody, Watch};
 use crate::cache;
+use crate::deadline::Deadline;
 use crate::filters::{Filters, body_for};
 use crate::forward::Forwarding;
 use crate::forwarded;
@@ -105,7 +106,11 @@ async fn pass(
 
     let route = find(generation, &mut x)?;
     journal.routed(&route);
-    x.outbound = Some(Calls::port(worker, generation));
+    let (own, name) = (route.deadline, generation.deadline_header.as_ref());
+    let deadline = Deadline::of(&x.request, own, name, journal.began())?;
+    worker.shed(generation, &route)?;
+    journal.hold(route.enter(&deadline).await?);
+    x.outbound = Some(Calls::port(worker, generation, &deadline));
     x.timings = route.server_timing.then(Vec::new);
 
     let permit = Permit::obtain(&route, &mut x).await;
@@ -134,6 +139,7 @@ async fn pass(
                 client,
                 watch: &watch,
                 provenance,
+                deadline: &deadline,
                 keep_request,
                 journal,
             };

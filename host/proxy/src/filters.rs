@@ -178,7 +178,7 @@ pub(crate) async fn body_for(
     collect_request(body, limit).await.map(Some)
 }
 
-async fn collect_request(body: RequestBody, limit: usize) -> Result<Bytes, Refusal> {
+pub(crate) async fn collect_request(body: RequestBody, limit: usize) -> Result<Bytes, Refusal> {
     use crate::body::Problem;
     match collect(body, limit).await {
         Ok(Some(bytes)) => Ok(bytes),

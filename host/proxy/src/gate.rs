@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::cache::Cache;
 use crate::generation::Generation;
 use crate::journal::Archive;
+use crate::shield::Pressure;
 
 #[derive(Debug)]
 pub struct Gate {
@@ -19,6 +20,8 @@ pub struct Gate {
     pub archive: Arc<Archive>,
     /// What is stored of responses; lives on over reloads.
     pub cache: Arc<Cache>,
+    /// Resident bytes as last read, where that is of interest.
+    pub(crate) memory: AtomicU64,
 }
 
 /// One serving thread's view.
@@ -26,6 +29,7 @@ pub struct Gate {
 pub struct Worker {
     pub index: usize,
     pub gate: Arc<Gate>,
+    pub(crate) pressure: Pressure,
     /// First half of the request ids made here: random, so that ids of two workers or processes never meet.
     origin: u64,
     made: AtomicU64,
@@ -39,6 +43,7 @@ impl Gate {
             keepers: Mutex::new(first.tend()),
             generation: ArcSwap::from_pointee(first),
             archive: Arc::new(archive),
+            memory: AtomicU64::new(0),
         })
     }
 
@@ -61,6 +66,7 @@ impl Worker {
     pub fn new(index: usize, gate: Arc<Gate>) -> Worker {
         Worker {
             index,
+            pressure: Pressure::new(index, &gate.archive.metrics.shield),
             gate,
             origin: RandomState::new().hash_one(index),
             made: AtomicU64::new(0),

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::HeaderName;
 use ipnet::IpNet;
 use portcullis_config::diagnostic::{Diagnostic, Report};
-use portcullis_config::plan::{Plan, PluginRef, RoutePlan};
+use portcullis_config::plan::{Plan, PluginRef, Priority, Retry, RoutePlan};
 use portcullis_runtime::{Kind, Plugin, Post};
 use tokio::task::JoinSet;
 
@@ -14,6 +16,7 @@ use crate::cache::RouteStore;
 use crate::given;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::Router;
+use crate::shield::{Bulkhead, Shield};
 use crate::upstream::{Resolver, Upstream};
 
 #[derive(Debug)]
@@ -25,9 +28,12 @@ pub struct Generation {
     /// Same indexes as in the plan.
     pub routes: Vec<Arc<Route>>,
     pub upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
+    /// One for each upstream.
+    pub shields: BTreeMap<Arc<str>, Arc<Shield>>,
     pub plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
     pub trusted_proxies: Vec<IpNet>,
     resolver: Arc<Resolver>,
+    pub deadline_header: Option<HeaderName>,
 }
 
 /// A route with everything it names resolved.
@@ -37,6 +43,12 @@ pub struct Route {
     pub public: bool,
     pub chain: Chain,
     pub upstream: Option<Arc<Upstream>>,
+    /// The upstream's.
+    pub shield: Option<Arc<Shield>>,
+    pub retry: Retry,
+    pub(crate) bulkhead: Option<Arc<Bulkhead>>,
+    pub deadline: Option<Duration>,
+    pub priority: Priority,
     pub max_body: u64,
     /// Answers carry `Server-Timing`.
     pub server_timing: bool,
@@ -81,7 +93,15 @@ impl Generation {
         };
         let upstreams: BTreeMap<Arc<str>, Arc<Upstream>> =
             plan.upstream.iter().map(upstream).collect();
+        let shield = |(name, u): (&Arc<str>, _)| {
+            let known = before.and_then(|b| b.shields.get(name));
+            let shield = Shield::new(u, &metrics.shield, known.map(|known| &**known));
+            (name.clone(), Arc::new(shield))
+        };
+        let shields: BTreeMap<Arc<str>, Arc<Shield>> = plan.upstream.iter().map(shield).collect();
         let route = |route: &RoutePlan| {
+            let old = before.and_then(|b| b.routes.iter().find(|old| old.name == route.name));
+            let guards = &route.guards;
             Arc::new(Route {
                 name: route.name.clone(),
                 public: route.public,
@@ -90,6 +110,14 @@ impl Generation {
                     .upstream
                     .as_ref()
                     .and_then(|name| upstreams.get(name).cloned()),
+                shield: route
+                    .upstream
+                    .as_ref()
+                    .and_then(|name| shields.get(name).cloned()),
+                retry: guards.retry.clone(),
+                bulkhead: Bulkhead::next(guards.bulkhead, old.and_then(|o| o.bulkhead.as_ref())),
+                deadline: guards.deadline,
+                priority: guards.priority,
                 max_body: route.max_body,
                 server_timing: route.server_timing,
                 metrics: metrics.route(&route.name),
@@ -102,7 +130,9 @@ impl Generation {
             routes: plan.routes.iter().map(route).collect(),
             trusted_proxies: plan.listen.trusted_proxies.clone(),
             resolver: Arc::new(Resolver::new(&plan.discovery)),
+            deadline_header: header(plan.deadline_header.as_deref()),
             upstreams,
+            shields,
             plugins,
             plan,
         })
@@ -134,6 +164,11 @@ impl Generation {
             upstream.retire(next.upstreams.get(name).map(|u| &**u));
         }
     }
+}
+
+/// The plan has names of headers only.
+fn header(name: Option<&str>) -> Option<HeaderName> {
+    HeaderName::from_bytes(name?.as_bytes()).ok()
 }
 
 /// Puts the plugins of a route at their posts. One whose plugin and grants are as before stays where it is, with

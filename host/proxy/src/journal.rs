@@ -16,6 +16,7 @@ use crate::cache::Outcome;
 use crate::generation::Route;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::refusal::{Reason, Refusal};
+use crate::shield::Place;
 
 /// Where journals go when they close.
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub struct Journal {
     because: Option<String>,
     aborted: bool,
     closed: bool,
+    /// Free again with the last byte.
+    places: Vec<Place>,
 }
 
 /// The access-log line in JSON: its keys in this order.
@@ -110,6 +113,7 @@ impl Journal {
             because: None,
             aborted: false,
             closed: false,
+            places: Vec::new(),
         }
     }
 
@@ -150,6 +154,11 @@ impl Journal {
             .upstream
             .as_ref()
             .map(|upstream| upstream.name.clone());
+    }
+
+    /// Holds a place of a bulkhead until the exchange has ended.
+    pub fn hold(&mut self, place: Option<Place>) {
+        self.places.extend(place);
     }
 
     /// Notes that what is forwarded is not what was authorized, because a filter changed it.

@@ -20,6 +20,7 @@ use crate::bills::Bills;
 use crate::cache::{Figures, RouteStore};
 use crate::generation::Generation;
 use crate::refusal::Reason;
+use crate::shield::ShieldMetrics;
 
 pub use self::upstreams::UpstreamMetrics;
 
@@ -52,6 +53,7 @@ pub struct Metrics {
     pub plugin_swaps: IntCounterVec,
     bills: Bills,
     cache: Figures,
+    pub(crate) shield: ShieldMetrics,
     generation: IntGauge,
     access_log_dropped: IntGauge,
 }
@@ -149,6 +151,7 @@ impl Metrics {
             )?,
             bills: Bills::register(r)?,
             cache: Figures::register(r)?,
+            shield: ShieldMetrics::register(r)?,
             generation: gauge(r, "generation", "Number of the serving generation")?,
             access_log_dropped: gauge(
                 r,
@@ -198,6 +201,7 @@ impl Metrics {
         self.access_log_dropped
             .set(i64::try_from(dropped_lines).unwrap_or(i64::MAX));
         self.upstreams.read(generation);
+        self.shield.read(generation);
         let mut text = Vec::new();
         // Writing to memory cannot fail; a family without samples is left out by the encoder itself.
         let families: Vec<_> = self

@@ -11,21 +11,30 @@ use portcullis_runtime::{Call, Outbound, OutboundError, OutboundFuture};
 use crate::admit::strip_hop_by_hop;
 use crate::body::{RequestBody, collect};
 use crate::connection::{Connection, SendError, UpstreamBody};
+use crate::deadline::Deadline;
 use crate::gate::Worker;
 use crate::generation::Generation;
+use crate::refusal::Refusal;
 use crate::upstream::{Key, Verdict};
 
 /// Calls of one exchange go to the upstreams of the generation that it leases.
 pub(crate) struct Calls {
     worker: Arc<Worker>,
     generation: Arc<Generation>,
+    /// The exchange's, which bounds its plugins' calls too.
+    deadline: Deadline,
 }
 
 impl Calls {
-    pub(crate) fn port(worker: &Arc<Worker>, generation: &Arc<Generation>) -> Arc<dyn Outbound> {
+    pub(crate) fn port(
+        worker: &Arc<Worker>,
+        generation: &Arc<Generation>,
+        deadline: &Deadline,
+    ) -> Arc<dyn Outbound> {
         Arc::new(Calls {
             worker: worker.clone(),
             generation: generation.clone(),
+            deadline: deadline.clone(),
         })
     }
 }
@@ -33,9 +42,15 @@ impl Calls {
 impl Outbound for Calls {
     fn call(&self, call: Call) -> OutboundFuture {
         let (worker, generation) = (self.worker.clone(), self.generation.clone());
+        let deadline = self.deadline.clone();
         Box::pin(async move {
-            let timeout = call.timeout;
-            let done = tokio::time::timeout(timeout, run(&worker, &generation, call)).await;
+            if deadline.is_over() {
+                return Err(OutboundError::Timeout);
+            }
+            // The runtime bounds every call by what is left of the plugin's own time.
+            let end = deadline.or(Instant::now() + call.timeout);
+            let asked = run(&worker, &generation, call, &deadline, end);
+            let done = tokio::time::timeout_at(end.into(), asked).await;
             done.unwrap_or(Err(OutboundError::Timeout))
         })
     }
@@ -45,6 +60,8 @@ async fn run(
     worker: &Worker,
     generation: &Generation,
     call: Call,
+    deadline: &Deadline,
+    end: Instant,
 ) -> Result<Response<Bytes>, OutboundError> {
     let Some(upstream) = generation.upstreams.get(call.upstream.as_str()) else {
         return Err(OutboundError::Other(format!(
@@ -52,13 +69,22 @@ async fn run(
             call.upstream
         )));
     };
-    let deadline = Instant::now() + call.timeout;
     let (parts, body) = call.request.into_parts();
     let mut request = http::Request::from_parts(parts, RequestBody::full(body));
+    let shield = generation.shields.get(&upstream.name);
+    let shield = shield.ok_or_else(|| OutboundError::Other("no such upstream".into()))?;
+    let busy = |refusal: Refusal| OutboundError::Connect(refusal.reason.as_str().to_owned());
+    let _place = shield.enter(end).await.map_err(busy)?;
+    shield.budget.earn();
+    deadline.write(request.headers_mut());
     let mut tried = Vec::new();
     let mut last = OutboundError::Connect("no server".into());
     while let Some(ticket) = upstream.pick(Key::default(), &tried, worker.index) {
+        if !tried.is_empty() && !shield.budget.spend() {
+            break;
+        }
         tried.push(ticket.server().clone());
+        let pass = shield.admit().map_err(busy)?;
         let began = Instant::now();
         let mut connection = match ticket.reuse() {
             Some(connection) => connection,
@@ -66,6 +92,7 @@ async fn run(
                 Ok(connection) => connection,
                 Err(error) => {
                     upstream.tell(&ticket, Verdict::Connect, began.elapsed());
+                    pass.tell(false);
                     last = OutboundError::Connect(error.to_string());
                     continue;
                 }
@@ -83,19 +110,18 @@ async fn run(
             }
             Err(SendError::Closed(error) | SendError::Broken(error)) => {
                 upstream.tell(&ticket, Verdict::Closed, began.elapsed());
+                pass.tell(false);
                 return Err(OutboundError::Other(error.to_string()));
             }
         };
-        upstream.tell(
-            &ticket,
-            Verdict::Answered(response.status()),
-            began.elapsed(),
-        );
+        let verdict = Verdict::Answered(response.status());
+        upstream.tell(&ticket, verdict, began.elapsed());
+        pass.tell(!verdict.is_failure());
         let (mut parts, incoming) = response.into_parts();
         strip_hop_by_hop(&mut parts.headers);
         let idle = upstream.timeouts.idle;
         let timer = Box::pin(tokio::time::sleep(idle));
-        let body = UpstreamBody::new(incoming, connection, ticket, timer, idle, deadline);
+        let body = UpstreamBody::new(incoming, connection, ticket, timer, idle, end);
         return match collect(body, call.max_response).await {
             Ok(Some(bytes)) => Ok(Response::from_parts(parts, bytes)),
             Ok(None) => Err(OutboundError::TooLarge),

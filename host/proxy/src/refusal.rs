@@ -1,5 +1,7 @@
 //! Refusals: the closed list of reasons why an exchange does not go on, and what the client is told.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
@@ -57,7 +59,12 @@ reasons! {
     Unavailable         "unavailable"          503 "The service is not available",
     PluginsBusy         "plugins_busy"         503 "The gateway is at its limit",
     NotStored           "not_stored"           504 "There is no stored response, and no other was wanted",
+    Overloaded          "overloaded"           503 "The gateway is overloaded",
+    RouteBusy           "route_busy"           503 "Too many such requests are being served",
+    UpstreamBusy        "upstream_busy"        503 "The service is at its limit",
+    CircuitOpen         "circuit_open"         503 "The service is failing and is left alone for a while",
     UpstreamTimeout     "upstream_timeout"     504 "The service did not answer in time",
+    DeadlineExceeded    "deadline_exceeded"    504 "The time for this request is over",
 }
 
 /// Who decided.
@@ -128,6 +135,15 @@ impl Refusal {
     #[must_use]
     pub fn closing(mut self) -> Refusal {
         self.close = true;
+        self
+    }
+
+    /// RFC 9110 section 10.2.3: in whole seconds, at least one.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Refusal {
+        let seconds = wait.as_millis().div_ceil(1000).max(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        self.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         self
     }
 

@@ -20,6 +20,7 @@ use crate::exchange::serve;
 use crate::gate::{Gate, Worker};
 use crate::guard::{Client, Guarded};
 use crate::h2wire::GuardedH2;
+use crate::shield;
 
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +166,7 @@ fn run(
         }
     };
     runtime.block_on(async move {
+        let watching = tokio::spawn(shield::watch(worker.clone()));
         let mut open = tokio::task::JoinSet::new();
         loop {
             tokio::select! {
@@ -183,6 +185,7 @@ fn run(
             }
         }
         while open.join_next().await.is_some() {}
+        watching.abort();
     });
 }
 

@@ -57,11 +57,20 @@ impl Echo {
 
     /// For an upstream that comes back where it was.
     pub async fn start_at(address: SocketAddr, name: &str) -> io::Result<Self> {
+        Self::telling(address, name, |_| {}).await
+    }
+
+    /// One that tells of every request before it answers.
+    pub async fn telling<T>(address: SocketAddr, name: &str, tell: T) -> io::Result<Self>
+    where
+        T: Fn(&Request<Incoming>) + Clone + Send + 'static,
+    {
         let name: Arc<str> = name.into();
         let served = Arc::new(AtomicUsize::new(0));
         let count = served.clone();
         let server = Server::start(address, move |request| {
             count.fetch_add(1, Ordering::Relaxed);
+            tell(&request);
             answer(request, name.clone())
         });
         Ok(Self {

@@ -4,6 +4,7 @@
 pub mod canned;
 pub mod echo;
 pub mod moody;
+pub mod mute;
 pub mod origin;
 pub mod recorder;
 pub mod strict;

@@ -12,6 +12,7 @@ mod h2_vectors;
 mod hostile;
 mod journal;
 mod reload;
+mod resilience;
 mod routing;
 mod standard;
 mod streaming;

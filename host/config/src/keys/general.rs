@@ -99,6 +99,12 @@ pub(crate) static TIMEOUTS: Section = Section {
             Value("120s"),
             "a whole exchange; does not bind WebSockets",
         ),
+        key(
+            "deadline_header",
+            Text,
+            Words("no such header"),
+            "a request header in which clients say how many milliseconds they will wait; services are told in it what is left. `grpc-timeout` of gRPC requests is always heeded",
+        ),
     ],
 };
 

@@ -5,7 +5,9 @@ use super::Shape::{
     Choice, Conditions, Count, Duration, Entries, Flag, List, Name, OneOrList, Percent, Rates,
     Settings, Size, Table, Text,
 };
-use super::{EJECT, HEALTH, ROUTE_CACHE, STICKY, Section, key};
+use super::{
+    BREAKER, EJECT, HEALTH, RETRY, RETRY_BUDGET, ROUTE_CACHE, ROUTE_RETRY, STICKY, Section, key,
+};
 
 pub(crate) static PLUGIN: Section = Section {
     title: "[plugin.NAME]",
@@ -286,6 +288,42 @@ pub(crate) static UPSTREAM: Section = Section {
             Value("true"),
             "send the client's Host (`true`) or the server's address (`false`)",
         ),
+        key(
+            "retry",
+            Table(&RETRY),
+            Words("see below"),
+            "what is sent again, and when",
+        ),
+        key(
+            "retry_budget",
+            Table(&RETRY_BUDGET),
+            Words("see below"),
+            "how much of that there may be",
+        ),
+        key(
+            "breaker",
+            Table(&BREAKER),
+            Words("none"),
+            "when the upstream is left alone as a whole",
+        ),
+        key(
+            "max_in_flight",
+            Count(1, 1_000_000),
+            Words("no limit"),
+            "requests at its servers at once, over all routes; WebSockets are not counted",
+        ),
+        key(
+            "queue",
+            Count(0, 100_000),
+            Value("0"),
+            "with `max_in_flight`: so many more wait their turn, first come, first served",
+        ),
+        key(
+            "queue_timeout",
+            Duration("1ms", "10m"),
+            Value("1s"),
+            "how long they wait; then they are refused with 503",
+        ),
     ],
 };
 
@@ -432,6 +470,42 @@ pub(crate) static ROUTE: Section = Section {
             Table(&ROUTE_CACHE),
             Words("nothing is stored"),
             "store responses and answer from them; `{}` does what the upstream's headers say",
+        ),
+        key(
+            "retry",
+            Table(&ROUTE_RETRY),
+            Words("as the upstream's"),
+            "what is sent again, and when",
+        ),
+        key(
+            "deadline",
+            Duration("1ms", "7d"),
+            Words("the upstream's `total`"),
+            "a whole exchange; a client's own deadline can only be shorter",
+        ),
+        key(
+            "priority",
+            Choice(&["low", "normal", "critical"]),
+            Value("normal"),
+            "what is refused first when the gateway is overloaded; see `[overload]`",
+        ),
+        key(
+            "max_in_flight",
+            Count(1, 1_000_000),
+            Words("no limit"),
+            "exchanges on this route at once; WebSockets are not counted",
+        ),
+        key(
+            "queue",
+            Count(0, 100_000),
+            Value("0"),
+            "with `max_in_flight`: so many more wait their turn, first come, first served",
+        ),
+        key(
+            "queue_timeout",
+            Duration("1ms", "10m"),
+            Value("1s"),
+            "how long they wait; then they are refused with 503",
         ),
     ],
 };

@@ -6,20 +6,29 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{File, cache, conflict, given, matching};
+use super::{File, cache, conflict, given, matching, resilience};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
 use crate::keys;
 use crate::mistakes::Fault;
-use crate::plan::{PathPattern, PluginPlan, PluginRef, RoutePlan};
+use crate::plan::{PathPattern, PluginPlan, PluginRef, RoutePlan, UpstreamPlan};
 use crate::shapes::type_name;
 use crate::spelling;
 
-/// The plugins whose tables have no mistake.
-type Known = BTreeMap<Arc<str>, PluginPlan>;
+/// The plugins and upstreams whose tables have no mistake.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    plugins: &'a BTreeMap<Arc<str>, PluginPlan>,
+    upstreams: &'a BTreeMap<Arc<str>, UpstreamPlan>,
+}
 
 /// All routes in the order of the file; None when `route` is not a list of tables.
-pub(super) fn read_all(file: &File<'_>, known: &Known) -> Option<Vec<RoutePlan>> {
+pub(super) fn read_all(
+    file: &File<'_>,
+    plugins: &BTreeMap<Arc<str>, PluginPlan>,
+    upstreams: &BTreeMap<Arc<str>, UpstreamPlan>,
+) -> Option<Vec<RoutePlan>> {
+    let known = Known { plugins, upstreams };
     let item = file.root.required("route")?;
     let span = Span::from(item.span());
     let DeValue::Array(array) = item.get_ref() else {
@@ -86,7 +95,7 @@ fn route<'a>(
     file: &File<'a>,
     fields: &Fields<'a>,
     name: Option<Word<'a>>,
-    known: &Known,
+    known: Known<'_>,
 ) -> Option<RoutePlan> {
     let hosts = matching::hosts(fields);
     let path = path(fields);
@@ -99,6 +108,10 @@ fn route<'a>(
     let max_body = fields.size("max_body");
     let server_timing = fields.flag("server_timing");
     let cache = cache::route(fields, &methods, public);
+    let target = upstream
+        .as_deref()
+        .and_then(|name| known.upstreams.get(name));
+    let guards = resilience::route(fields, target);
     check_chain(fields, name.map_or(fields.span(), |name| name.span), public);
     let name = name?;
     Some(RoutePlan {
@@ -115,6 +128,7 @@ fn route<'a>(
         max_body,
         server_timing,
         cache,
+        guards,
     })
 }
 
@@ -148,12 +162,12 @@ fn path(fields: &Fields<'_>) -> Option<PathPattern> {
 }
 
 /// The chain; names that are not there are noted and left out.
-fn plugins(file: &File<'_>, fields: &Fields<'_>, known: &Known) -> Vec<PluginRef> {
+fn plugins(file: &File<'_>, fields: &Fields<'_>, known: Known<'_>) -> Vec<PluginRef> {
     let mut chain = Vec::new();
     for (word, entry) in fields.entries("plugins", &keys::ROUTE_PLUGIN) {
         if file.plugins.contains(word.text) {
             // A plugin whose own table has a mistake is not known: nothing to compare with.
-            let own = known.get(word.text).map(|plugin| &plugin.given);
+            let own = known.plugins.get(word.text).map(|plugin| &plugin.given);
             let narrowed = entry.as_ref().zip(own);
             chain.push(PluginRef {
                 name: Arc::from(word.text),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
-use super::{File, balance};
+use super::{File, balance, resilience};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Item, Word};
 use crate::keys;
@@ -33,6 +33,7 @@ pub(super) fn read(
     let eject = balance::eject(fields);
     let keep_alive = fields.count("keep_alive") as usize;
     let preserve_host = fields.flag("preserve_host");
+    let guards = resilience::upstream(fields);
     let servers = servers(fields)?;
     Some(UpstreamPlan {
         name,
@@ -47,6 +48,7 @@ pub(super) fn read(
         eject,
         keep_alive,
         preserve_host,
+        guards,
     })
 }
 

@@ -21,10 +21,11 @@ use super::way::{Seek, is_error, pass_cookies};
 use super::{Claim, Outcome};
 use crate::admit::now_ms;
 use crate::body::{Content, RequestBody, Watch};
+use crate::deadline::Deadline;
 use crate::forward::{Forwarding, forward};
 use crate::journal::Journal;
 use crate::permit::Permit;
-use crate::refusal::Refusal;
+use crate::refusal::{Reason, Refusal};
 
 /// When the upstream was asked, by two clocks.
 #[derive(Debug, Clone)]
@@ -81,10 +82,7 @@ impl Seek {
             }
             (status, Some(_)) if is_error(status) => match self.on_error(x, journal) {
                 Some(answer) => {
-                    end(
-                        lead,
-                        Landing::Failed(crate::refusal::Reason::UpstreamBroken),
-                    );
+                    end(lead, Landing::Failed(Reason::UpstreamBroken));
                     Ok(answer)
                 }
                 None => Ok(self.received(response, (x, journal), asked, lead)),
@@ -100,7 +98,12 @@ impl Seek {
         journal: &mut Journal,
         lead: Option<Lead>,
     ) -> Result<Response<Content>, Refusal> {
-        end(lead, Landing::Failed(refusal.reason));
+        if refusal.reason == Reason::DeadlineExceeded {
+            // This client had no time: those who wait look again, and one of them asks.
+            drop(lead);
+        } else {
+            end(lead, Landing::Failed(refusal.reason));
+        }
         if is_error(refusal.reason.status())
             && let Some(answer) = self.on_error(x, journal)
         {
@@ -334,6 +337,8 @@ impl Seek {
                 client: &client,
                 watch: &watch,
                 provenance,
+                // Nobody waits for it.
+                deadline: &Deadline::default(),
                 keep_request: true,
                 journal: &mut journal,
             };

@@ -171,7 +171,7 @@ impl Seek {
         x: &mut Exchange,
         f: Forwarding<'_>,
     ) -> Result<Response<Content>, Refusal> {
-        let until = f.journal.began() + self.patience();
+        let until = f.deadline.or(f.journal.began() + self.patience());
         for _ in 0..LOOKS {
             if self.wish.only_if_cached {
                 return Err(Refusal::new(Reason::NotStored));

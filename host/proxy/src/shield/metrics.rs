@@ -1,0 +1,159 @@
+//! What the shields tell: retries, hedges, breakers, bulkheads, shedding.
+
+use portcullis_config::plan::Priority;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::breaker::State;
+use super::bulkhead::Bulkhead;
+use crate::generation::Generation;
+
+/// All of the process; they live on over reloads.
+#[derive(Debug)]
+pub(crate) struct ShieldMetrics {
+    retries: IntCounterVec,
+    hedges: IntCounterVec,
+    changes: IntCounterVec,
+    states: IntGaugeVec,
+    in_flight: IntGaugeVec,
+    waiting: IntGaugeVec,
+    shed: IntCounterVec,
+    levels: IntGaugeVec,
+    lags: IntGaugeVec,
+}
+
+/// The counters of one upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct UpstreamCounters {
+    pub(crate) retries_sent: IntCounter,
+    pub(crate) retries_denied: IntCounter,
+    pub(crate) hedges_won: IntCounter,
+    pub(crate) hedges_lost: IntCounter,
+    changes: [IntCounter; 3],
+}
+
+impl ShieldMetrics {
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<ShieldMetrics> {
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let metric = IntCounterVec::new(Opts::new(format!("portcullis_{name}"), help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            prometheus::Result::Ok(metric)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let metric = IntGaugeVec::new(Opts::new(format!("portcullis_{name}"), help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            prometheus::Result::Ok(metric)
+        };
+        Ok(ShieldMetrics {
+            retries: counters(
+                "retries_total",
+                "Requests sent again, hedges included, and those that the budget denied, by outcome (sent, denied)",
+                &["upstream", "outcome"],
+            )?,
+            hedges: counters(
+                "hedges_total",
+                "Requests sent to a second server because the first was late, by outcome (won, lost)",
+                &["upstream", "outcome"],
+            )?,
+            changes: counters(
+                "breaker_changes_total",
+                "Changes of circuit breakers, by new state (closed, half_open, open)",
+                &["upstream", "state"],
+            )?,
+            states: gauges(
+                "breaker_state",
+                "0 while a circuit breaker is closed, 1 half open, 2 open",
+                &["upstream"],
+            )?,
+            in_flight: gauges(
+                "bulkhead_in_flight",
+                "Exchanges inside of a limit, by what it limits (route, upstream)",
+                &["of", "name"],
+            )?,
+            waiting: gauges(
+                "bulkhead_waiting",
+                "Exchanges that wait for a place, by what is limited (route, upstream)",
+                &["of", "name"],
+            )?,
+            shed: counters(
+                "shed_total",
+                "Exchanges refused because the process was overloaded, by priority",
+                &["priority"],
+            )?,
+            levels: gauges(
+                "overload_level",
+                "0 while a worker is calm, 1 strained (low is refused), 2 overloaded (normal too)",
+                &["worker"],
+            )?,
+            lags: gauges(
+                "worker_lag_microseconds",
+                "How late the event loop of a worker was when last looked",
+                &["worker"],
+            )?,
+        })
+    }
+
+    pub(crate) fn upstream(&self, name: &str) -> UpstreamCounters {
+        let retries = |outcome| self.retries.with_label_values(&[name, outcome]);
+        let hedges = |outcome| self.hedges.with_label_values(&[name, outcome]);
+        UpstreamCounters {
+            retries_sent: retries("sent"),
+            retries_denied: retries("denied"),
+            hedges_won: hedges("won"),
+            hedges_lost: hedges("lost"),
+            changes: State::NAMES.map(|state| self.changes.with_label_values(&[name, state])),
+        }
+    }
+
+    pub(crate) fn shed(&self, priority: Priority) {
+        let priority = match priority {
+            Priority::Low => "low",
+            Priority::Normal => "normal",
+            Priority::Critical => "critical",
+        };
+        self.shed.with_label_values(&[priority]).inc();
+    }
+
+    /// The level and the lag of a worker, to be kept.
+    pub(crate) fn worker(&self, index: usize) -> (IntGauge, IntGauge) {
+        let worker = index.to_string();
+        (
+            self.levels.with_label_values(&[worker.as_str()]),
+            self.lags.with_label_values(&[worker.as_str()]),
+        )
+    }
+
+    /// Reads what the generation holds just now.
+    pub(crate) fn read(&self, generation: &Generation) {
+        for gauges in [&self.states, &self.in_flight, &self.waiting] {
+            gauges.reset();
+        }
+        let bulkhead = |of: &str, name: &str, bulkhead: &Bulkhead| {
+            let set = |gauges: &IntGaugeVec, count: usize| {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                gauges.with_label_values(&[of, name]).set(count);
+            };
+            set(&self.in_flight, bulkhead.in_flight());
+            set(&self.waiting, bulkhead.waiting());
+        };
+        for (name, shield) in &generation.shields {
+            if let Some(breaker) = &shield.breaker {
+                let state = i64::try_from(breaker.state().number()).unwrap_or(i64::MAX);
+                self.states.with_label_values(&[&**name]).set(state);
+            }
+            if let Some(limit) = &shield.bulkhead {
+                bulkhead("upstream", name, limit);
+            }
+        }
+        for route in &generation.routes {
+            if let Some(limit) = &route.bulkhead {
+                bulkhead("route", &route.name, limit);
+            }
+        }
+    }
+}
+
+impl UpstreamCounters {
+    pub(crate) fn breaker_is(&self, state: State) {
+        self.changes[state.number()].inc();
+    }
+}

@@ -1,0 +1,83 @@
+//! What becomes of trouble: in a server, in an upstream, on a route, in the gateway itself.
+
+mod breaker;
+mod bulkheads;
+mod deadlines;
+mod overload;
+mod processes;
+mod retries;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use portcullis_tests::client::{Answer, Client, plain};
+use portcullis_tests::gateway::Gateway;
+use tokio::task::JoinHandle;
+
+/// How long a test waits for what the gateway does in the background.
+const SEEN_WITHIN: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(10);
+
+/// Servers are left alone only where that is what a test is about.
+const NEVER_EJECT: &str = "eject = { base = \"0s\" }";
+
+/// One upstream of these servers, and a public route `/**` to it.
+fn toml(servers: &[SocketAddr], upstream: &str, route: &str) -> String {
+    let servers: Vec<_> = servers.iter().map(|s| format!("\"{s}\"")).collect();
+    let servers = servers.join(", ");
+    format!(
+        "[upstream.u]\nservers = [{servers}]\n{NEVER_EJECT}\n{upstream}\n\n\
+         [[route]]\nname = \"all\"\npath = \"/**\"\npublic = true\nupstream = \"u\"\n{route}\n"
+    )
+}
+
+/// A refusal with its reason; one with 503 says when to come back.
+fn refused(answer: &Answer, status: u16, reason: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.json()["type"], reason, "{answer:?}");
+    if status == 503 {
+        let seconds = answer.header("retry-after");
+        let seconds = seconds.and_then(|text| text.parse::<u64>().ok());
+        assert!(seconds.is_some_and(|s| s > 0), "{answer:?}");
+    }
+}
+
+/// A request under way on a connection of its own; aborting it closes the connection.
+fn begin(address: SocketAddr, target: &str) -> JoinHandle<Answer> {
+    let target = target.to_owned();
+    tokio::spawn(async move { plain::once(address, "GET", &target, &[], b"").await })
+}
+
+/// A request that was sent and whose answer nobody reads.
+async fn hold(gateway: &Gateway, target: &str) -> Client {
+    let client = Client::connect(gateway.listen.http).await;
+    let mut client = client.expect("the gateway listens");
+    let request = plain::request("GET", target, &[], b"");
+    client.write(&request).await.expect("it is connected");
+    client
+}
+
+/// The value of a metric; None while it has no such sample.
+async fn metric(gateway: &Gateway, sample: &str) -> Option<u64> {
+    let page = gateway.admin("GET", "/metrics").await.text();
+    let line = page.lines().find_map(|line| line.strip_prefix(sample));
+    line.and_then(|value| value.trim().parse().ok())
+}
+
+/// Waits until a metric is as wanted.
+async fn metric_is(gateway: &Gateway, sample: &str, wanted: u64) {
+    until(sample, async || {
+        metric(gateway, sample).await == Some(wanted)
+    })
+    .await;
+}
+
+async fn until(what: &str, is: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !is().await {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    let seen = tokio::time::timeout(SEEN_WITHIN, wait).await;
+    assert!(seen.is_ok(), "not within {SEEN_WITHIN:?}: {what}");
+}
