@@ -21,6 +21,7 @@ pub struct Outline {
     /// The component of each plugin, where it is given.
     pub components: BTreeMap<String, Option<String>>,
     upstreams: BTreeSet<String>,
+    limits: BTreeSet<String>,
 }
 
 struct Writer<'a> {
@@ -56,6 +57,10 @@ impl Outline {
         let root = root.get_ref();
         let table = |key: &str| root.get(key).and_then(|item| item.get_ref().as_table());
         let names = |key: &str| table(key).into_iter().flatten();
+        let plain = |key: &str| {
+            let names = names(key).map(|(name, _)| name.get_ref().to_string());
+            names.collect::<BTreeSet<String>>()
+        };
         let component = |plugin: &DeValue<'_>| {
             let component = plugin.as_table()?.get("component")?;
             component.get_ref().as_str().map(str::to_owned)
@@ -71,15 +76,15 @@ impl Outline {
             components: names("plugin")
                 .map(|(name, plugin)| (name.get_ref().to_string(), component(plugin.get_ref())))
                 .collect(),
-            upstreams: names("upstream")
-                .map(|(name, _)| name.get_ref().to_string())
-                .collect(),
+            upstreams: plain("upstream"),
+            limits: plain("limit"),
         }
     }
 
     fn names(&self, of: &str) -> Vec<&str> {
         match of {
             "plugin" => self.components.keys().map(String::as_str).collect(),
+            "limit" => self.limits.iter().map(String::as_str).collect(),
             _ => self.upstreams.iter().map(String::as_str).collect(),
         }
     }

@@ -3,12 +3,14 @@
 mod balance;
 mod cache;
 mod general;
+mod limits;
 mod named;
 mod resilience;
 
 pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
 pub(crate) use cache::{CACHE, ROUTE_CACHE};
 pub(crate) use general::{LISTEN, LOG, PLUGINS, TIMEOUTS};
+pub(crate) use limits::{LIMIT, MAX_CONCURRENT, RATE_LIMIT};
 pub(crate) use named::{
     GRANTS, LIMITS, PLUGIN, ROUTE, ROUTE_GRANTS, ROUTE_PLUGIN, SERVER, UPSTREAM, UPSTREAM_GRANT,
     UPSTREAM_TIMEOUTS,
@@ -112,10 +114,13 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &RETRY,
     &RETRY_BUDGET,
     &BREAKER,
+    &LIMIT,
     &ROUTE,
     &ROUTE_CACHE,
     &ROUTE_PLUGIN,
     &ROUTE_RETRY,
+    &RATE_LIMIT,
+    &MAX_CONCURRENT,
     &OVERLOAD,
 ];
 
@@ -138,6 +143,7 @@ pub(crate) static FILE: Section = Section {
         key("overload", Shape::Table(&OVERLOAD), Fallback::Words(""), ""),
         key("plugin", Shape::Named(&PLUGIN), Fallback::Words(""), ""),
         key("upstream", Shape::Named(&UPSTREAM), Fallback::Words(""), ""),
+        key("limit", Shape::Named(&LIMIT), Fallback::Words(""), ""),
         key(
             "route",
             Shape::Tables(&ROUTE),

@@ -2,6 +2,7 @@
 //! default is an Option.
 
 mod balance;
+mod limit;
 mod resilience;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use self::balance::{
     Balance, DiscoveryPlan, EjectPlan, HashBy, HealthPlan, Probe, Secret, ServerPlan, ServerSource,
     StickyPlan,
 };
+pub use self::limit::{ConcurrencyPlan, KeyPart, LimitPlan, LimitUse, PerPlan, Period, RulePlan};
 pub use self::resilience::{
     Breaker, Bulkhead, Overload, Priority, Retry, RetryBudget, RouteGuards, UpstreamGuards,
 };
@@ -261,6 +263,9 @@ pub struct RoutePlan {
     pub upstream: Option<Arc<str>>,
     /// Largest request body in bytes.
     pub max_body: u64,
+    /// In the order they are asked.
+    pub rate_limits: Vec<LimitUse>,
+    pub max_concurrent: Vec<ConcurrencyPlan>,
     /// Answer with `Server-Timing`: what each plugin took.
     pub server_timing: bool,
     /// None: nothing is stored.

@@ -5,6 +5,7 @@ mod cache;
 mod conflict;
 mod general;
 mod given;
+mod limit;
 mod matching;
 mod plugin;
 mod resilience;
@@ -23,7 +24,7 @@ use crate::diagnostic::{Diagnostic, Report, Source, Span};
 use crate::fields::Fields;
 use crate::keys;
 use crate::mistakes::{Fault, Mistakes};
-use crate::plan::{Plan, Timeouts};
+use crate::plan::{LimitPlan, Plan, Timeouts};
 use crate::settings::Secrets;
 use crate::shapes::type_name;
 use crate::spelling;
@@ -36,6 +37,9 @@ struct File<'a> {
     /// The names of all `[plugin.NAME]`, also of those with mistakes.
     plugins: BTreeSet<&'a str>,
     upstreams: BTreeSet<&'a str>,
+    /// The names of all `[limit.NAME]`, and those without mistakes.
+    limit_names: BTreeSet<&'a str>,
+    limits: BTreeMap<Arc<str>, Arc<LimitPlan>>,
     timeouts: Timeouts,
     /// `plugins.instances`
     instances: u32,
@@ -141,15 +145,18 @@ fn plan<'a>(
     let overload = resilience::overload(&root.fields("overload", &keys::OVERLOAD));
     let pool = general::plugins(&root.fields("plugins", &keys::PLUGINS), dir);
     let cache = cache::store(&root.fields("cache", &keys::CACHE));
-    let file = File {
+    let mut file = File {
         instances: pool.instances,
         source,
         plugins: names(&root, "plugin"),
         upstreams: names(&root, "upstream"),
+        limit_names: names(&root, "limit"),
+        limits: BTreeMap::new(),
         secrets: Secrets { dir, env, mistakes },
         timeouts,
         root,
     };
+    file.limits = file.named("limit", &keys::LIMIT, limit::shared);
     let listen = general::listen(&file.root.fields("listen", &keys::LISTEN));
     let discovery = file.root.fields("discovery", &keys::DISCOVERY);
     let discovery = balance::discovery(&discovery, env);

@@ -11,7 +11,7 @@ Every key, its shape and what it is when left out. This page is made from the ta
 the file against (`host/config/src/keys`); `UPDATE=1 cargo test -p portcullis-config` writes it anew.
 
 Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`; sizes have `B`, `KiB`, `MiB`, `GiB`, `KB`, `MB` or
-`GB`. Names of plugins, upstreams and routes are 1 to 64 of `a-z`, `0-9`, `_` and `-`. A key that is not on
+`GB`. Names of plugins, upstreams, limits and routes are 1 to 64 of `a-z`, `0-9`, `_` and `-`. A key that is not on
 this page is a mistake, and all mistakes are told at once.
 ";
 

@@ -5,9 +5,6 @@ use std::collections::BTreeSet;
 use crate::keys::Section;
 use crate::mistakes::Fault;
 
-/// Keys of the design that the gateway does not have yet.
-const PROMISED: &[&str] = &["rate_limit"];
-
 const LONGEST_NAME: usize = 64;
 
 /// What was meant, if that can be told, and everything that is possible.
@@ -42,10 +39,6 @@ fn closest<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n s
 
 /// A key that a section does not declare.
 pub(crate) fn unknown_key(section: &Section, name: &str) -> Fault {
-    if PROMISED.contains(&name) {
-        return Fault::new(format!("`{name}` is not there yet"))
-            .with_hint("take it out; this version does not know it");
-    }
     let fault = Fault::new(format!("{} has no key `{name}`", section.title));
     fault.with_hint(hint(
         name,

@@ -3,10 +3,11 @@
 use super::Fallback::{Required, Value, Words};
 use super::Shape::{
     Choice, Conditions, Count, Duration, Entries, Flag, List, Name, OneOrList, Percent, Rates,
-    Settings, Size, Table, Text,
+    Settings, Size, Table, Tables, Text,
 };
 use super::{
-    BREAKER, EJECT, HEALTH, RETRY, RETRY_BUDGET, ROUTE_CACHE, ROUTE_RETRY, STICKY, Section, key,
+    BREAKER, EJECT, HEALTH, MAX_CONCURRENT, RATE_LIMIT, RETRY, RETRY_BUDGET, ROUTE_CACHE,
+    ROUTE_RETRY, STICKY, Section, key,
 };
 
 pub(crate) static PLUGIN: Section = Section {
@@ -458,6 +459,18 @@ pub(crate) static ROUTE: Section = Section {
             Size("0B", "1024GiB"),
             Value("10MiB"),
             "the largest request body",
+        ),
+        key(
+            "rate_limit",
+            Entries(&RATE_LIMIT, Some("limit")),
+            Words("none"),
+            "how many requests in which time, and of whom",
+        ),
+        key(
+            "max_concurrent",
+            Tables(&MAX_CONCURRENT),
+            Words("none"),
+            "how many requests at once, and of whom",
         ),
         key(
             "server_timing",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{File, cache, conflict, given, matching, resilience};
+use super::{File, cache, conflict, given, limit, matching, resilience};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
 use crate::keys;
@@ -106,6 +106,7 @@ fn route<'a>(
     let plugins = plugins(file, fields, known);
     let upstream = upstream(file, fields);
     let max_body = fields.size("max_body");
+    let limits = limit::of_route(file, fields, public);
     let server_timing = fields.flag("server_timing");
     let cache = cache::route(fields, &methods, public);
     let target = upstream
@@ -126,6 +127,8 @@ fn route<'a>(
         plugins,
         upstream,
         max_body,
+        rate_limits: limits.rate,
+        max_concurrent: limits.concurrent,
         server_timing,
         cache,
         guards,

@@ -1,0 +1,403 @@
+//! `[limit.NAME]`, and `rate_limit` and `max_concurrent` of a route.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::File;
+use crate::diagnostic::Span;
+use crate::fields::{Fields, Item, Word};
+use crate::keys;
+use crate::mistakes::Fault;
+use crate::plan::{ConcurrencyPlan, KeyPart, LimitPlan, LimitUse, PerPlan, Period, RulePlan};
+use crate::shapes::type_name;
+use crate::spelling;
+use crate::units;
+
+/// The header that `per = "api_key"` stands for; also the default of the plugin api-key.
+const API_KEY: &str = "x-api-key";
+const AMOUNT: &str = "write \"100/10s\", or \"10000/day\" or \"100000/month\" for a quota";
+const PER: &str = "it is one of `client_ip`, `caller`, `route`, `api_key`, `header:NAME` and `everyone`, or a list of them";
+/// Above this the gap between two requests is shorter than a clock can tell.
+const FASTEST: u128 = 1_000_000;
+const LONGEST: Duration = Duration::from_secs(31 * 86_400);
+
+/// The limits of one route.
+#[derive(Default)]
+pub(super) struct RouteLimits {
+    pub(super) rate: Vec<LimitUse>,
+    pub(super) concurrent: Vec<ConcurrencyPlan>,
+}
+
+/// `[limit.NAME]`
+pub(super) fn shared(
+    _: &File<'_>,
+    name: Arc<str>,
+    _: Span,
+    fields: &Fields<'_>,
+) -> Option<Arc<LimitPlan>> {
+    limit(fields, Some(name)).map(Arc::new)
+}
+
+/// `rate_limit` and `max_concurrent`.
+pub(super) fn of_route(file: &File<'_>, fields: &Fields<'_>, public: bool) -> RouteLimits {
+    let mut names = Names {
+        fields,
+        public,
+        seen: BTreeSet::new(),
+    };
+    let mut limits = RouteLimits::default();
+    for item in items(fields, "rate_limit") {
+        let place = Span::from(item.span());
+        let found = match item.get_ref() {
+            DeValue::String(_) => Word::of("rate_limit", item)
+                .ok()
+                .and_then(|word| reference(file, fields, word, 1)),
+            DeValue::Table(table) => {
+                let entry = Fields::new(&keys::RATE_LIMIT, place, table, fields.mistakes());
+                entry_of(file, &entry)
+            }
+            other => {
+                let fault = Fault::new(format!(
+                    "each of `rate_limit` must be a table or the name of a [limit.NAME], not {}",
+                    type_name(other)
+                ));
+                fields.mistakes().fault(place, fault);
+                None
+            }
+        };
+        if let Some(found) = found
+            && names.admit(place, &found.limit.name, &found.limit.per)
+        {
+            limits.rate.push(found);
+        }
+    }
+    for item in items(fields, "max_concurrent") {
+        let place = Span::from(item.span());
+        let DeValue::Table(table) = item.get_ref() else {
+            let fault = Fault::new(format!(
+                "each of `max_concurrent` must be a table, not {}",
+                type_name(item.get_ref())
+            ));
+            let hint = "write max_concurrent = [{ per = \"caller\", limit = 10 }]";
+            fields.mistakes().fault(place, fault.with_hint(hint));
+            continue;
+        };
+        let entry = Fields::new(&keys::MAX_CONCURRENT, place, table, fields.mistakes());
+        if let Some(found) = concurrency(&entry)
+            && names.admit(place, &found.name, &found.per)
+        {
+            limits.concurrent.push(found);
+        }
+    }
+    limits
+}
+
+/// What one route's limits may not do together.
+struct Names<'f, 'a> {
+    fields: &'f Fields<'a>,
+    public: bool,
+    seen: BTreeSet<Arc<str>>,
+}
+
+impl Names<'_, '_> {
+    fn admit(&mut self, place: Span, name: &Arc<str>, per: &PerPlan) -> bool {
+        let fault = if self.public && per.needs_caller() {
+            Fault::new("a public route knows no callers to count")
+                .with_hint("count by \"client_ip\" or a header, or list an authenticator")
+        } else if !self.seen.insert(name.clone()) {
+            Fault::new(format!("two limits of this route are named `{name}`"))
+                .with_hint("give one a `name`")
+        } else {
+            return true;
+        };
+        self.fields.mistakes().fault(place, fault);
+        false
+    }
+}
+
+fn items<'a>(fields: &Fields<'a>, key: &str) -> Vec<Item<'a>> {
+    let Some(item) = fields.item(key) else {
+        return Vec::new();
+    };
+    if let DeValue::Array(array) = item.get_ref() {
+        return array.iter().collect();
+    }
+    let found = type_name(item.get_ref());
+    let fault = Fault::new(format!("`{key}` must be a list, not {found}"));
+    let hint = format!("write {key} = [ … ]");
+    fields
+        .mistakes()
+        .fault(item.span().into(), fault.with_hint(hint));
+    Vec::new()
+}
+
+/// A request that costs more than the limit ever holds would never pass.
+fn check_cost(entry: &Fields<'_>, used: &LimitUse) {
+    let most = used.limit.rule.most();
+    if used.cost > most {
+        let fault = Fault::new(format!(
+            "`cost` is more than the {most} that the limit holds"
+        ));
+        let hint = "no request would ever pass; lower the cost or raise the limit";
+        let place = entry.span_of("cost");
+        entry.mistakes().fault(place, fault.with_hint(hint));
+    }
+}
+
+/// The use of a `[limit.NAME]`. One whose own table has mistakes is left out: they are told already.
+fn reference(file: &File<'_>, fields: &Fields<'_>, word: Word<'_>, cost: u32) -> Option<LimitUse> {
+    if !file.limit_names.contains(word.text) {
+        let fault = spelling::unknown_name("limit", word.text, &file.limit_names);
+        fields.mistakes().fault(word.span, fault);
+        return None;
+    }
+    let limit = file.limits.get(word.text)?.clone();
+    Some(LimitUse {
+        limit,
+        shared: true,
+        cost,
+    })
+}
+
+fn entry_of(file: &File<'_>, entry: &Fields<'_>) -> Option<LimitUse> {
+    let used = use_of(file, entry)?;
+    check_cost(entry, &used);
+    Some(used)
+}
+
+fn use_of(file: &File<'_>, entry: &Fields<'_>) -> Option<LimitUse> {
+    let cost = number(entry.count("cost"));
+    if entry.item("shared").is_some() {
+        let with = keys::RATE_LIMIT.keys.iter().map(|key| key.name);
+        let with = with.filter(|name| !["shared", "cost"].contains(name));
+        for name in with.filter(|name| entry.item(name).is_some()) {
+            let fault = Fault::new(format!("`{name}` cannot stand beside `shared`"));
+            let hint = "[limit.NAME] says all but the cost";
+            let place = entry.span_of(name);
+            entry.mistakes().fault(place, fault.with_hint(hint));
+        }
+        return reference(file, entry, entry.text("shared")?, cost);
+    }
+    let name = name(entry);
+    Some(LimitUse {
+        limit: Arc::new(limit(entry, name)?),
+        shared: false,
+        cost,
+    })
+}
+
+fn name(entry: &Fields<'_>) -> Option<Arc<str>> {
+    let word = entry.text("name")?;
+    let checked = spelling::check_name(word.text);
+    entry.mistakes().note(word.span, checked)?;
+    Some(Arc::from(word.text))
+}
+
+/// Every key is read before the first `?`, so that all mistakes are noted.
+fn limit(fields: &Fields<'_>, name: Option<Arc<str>>) -> Option<LimitPlan> {
+    let per = per(fields);
+    let rule = rule(fields);
+    let throttle = fields.duration("throttle");
+    let max_waiting = size(fields.count("max_waiting"));
+    let max_keys = size(fields.count("max_keys"));
+    let dry_run = fields.flag("dry_run");
+    let headers = fields.flag("headers");
+    let fail_open = fields.choice("on_failure") == "open";
+    let (per, rule) = (per?, rule?);
+    if !throttle.is_zero() && !matches!(rule, RulePlan::Gcra { .. }) {
+        only_gcra(fields, "throttle");
+    }
+    let suffix = match rule {
+        RulePlan::Quota { period, .. } => match period {
+            Period::Day => "-day",
+            Period::Month => "-month",
+        },
+        RulePlan::Gcra { .. } | RulePlan::SlidingWindow { .. } => "",
+    };
+    Some(LimitPlan {
+        name: name.unwrap_or_else(|| named_after(&per, suffix)),
+        per,
+        rule,
+        throttle,
+        max_waiting,
+        max_keys,
+        dry_run,
+        headers,
+        fail_open,
+    })
+}
+
+fn concurrency(fields: &Fields<'_>) -> Option<ConcurrencyPlan> {
+    let name = name(fields);
+    let per = per(fields);
+    fields.required("limit")?;
+    let limit = number(fields.count_or("limit", 1));
+    let per = per?;
+    Some(ConcurrencyPlan {
+        name: name.unwrap_or_else(|| named_after(&per, "-concurrent")),
+        per,
+        limit,
+        dry_run: fields.flag("dry_run"),
+        headers: fields.flag("headers"),
+    })
+}
+
+fn named_after(per: &PerPlan, suffix: &str) -> Arc<str> {
+    let mut text = String::new();
+    for part in &per.parts {
+        if !text.is_empty() {
+            text.push('-');
+        }
+        match part {
+            KeyPart::ClientIp => text.push_str("client_ip"),
+            KeyPart::Caller => text.push_str("caller"),
+            KeyPart::Route => text.push_str("route"),
+            KeyPart::Header(name) => {
+                let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+                text.push_str("header-");
+                text.extend(name.chars().map(|c| if plain(c) { c } else { '_' }));
+            }
+        }
+    }
+    if text.is_empty() {
+        text.push_str("everyone");
+    }
+    text.push_str(suffix);
+    text.into()
+}
+
+// === per ===
+
+fn per(fields: &Fields<'_>) -> Option<PerPlan> {
+    let item = fields.required("per")?;
+    let words = match item.get_ref() {
+        DeValue::Array(array) if array.is_empty() => {
+            let fault = Fault::new("`per` is empty").with_hint("write \"everyone\" for one count");
+            fields.mistakes().fault(item.span().into(), fault);
+            return None;
+        }
+        DeValue::Array(_) => fields.distinct("per"),
+        _ => fields.text("per").into_iter().collect(),
+    };
+    let alone = words.len() == 1;
+    let part = |word: &Word<'_>| fields.mistakes().note(word.span, part(word.text, alone));
+    // None only with a mistake noted.
+    let parts: Option<Vec<Option<KeyPart>>> = words.iter().map(part).collect();
+    let parts: Vec<KeyPart> = parts?.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| PerPlan {
+        parts,
+        ipv6_prefix: u8::try_from(fields.count("ipv6_prefix")).unwrap_or(128),
+    })
+}
+
+/// None: everyone.
+fn part(text: &str, alone: bool) -> Result<Option<KeyPart>, Fault> {
+    Ok(Some(match text {
+        "client_ip" => KeyPart::ClientIp,
+        "caller" => KeyPart::Caller,
+        "route" => KeyPart::Route,
+        "api_key" => KeyPart::Header(API_KEY.to_owned()),
+        "everyone" if alone => return Ok(None),
+        "everyone" => {
+            let fault = Fault::new("`everyone` cannot be combined");
+            return Err(fault.with_hint("it is one count for all requests; leave the others out"));
+        }
+        text => match text.strip_prefix("header:") {
+            Some(name) if spelling::is_token(name) => KeyPart::Header(name.to_ascii_lowercase()),
+            Some(name) => {
+                let fault = Fault::new(format!("`{name}` cannot be the name of a header"));
+                return Err(fault.with_hint(PER));
+            }
+            None => {
+                let fault = Fault::new(format!("nothing to count by is called `{text}`"));
+                return Err(fault.with_hint(PER));
+            }
+        },
+    }))
+}
+
+// === rule ===
+
+/// How much in which time.
+enum Amount {
+    Rate(u32, Duration),
+    Quota(u32, Period),
+}
+
+fn rule(fields: &Fields<'_>) -> Option<RulePlan> {
+    let word = fields.required_text("limit")?;
+    let burst = fields.count_if_given("burst").map(number);
+    let algorithm = fields.choice_if_given("algorithm");
+    let sliding = algorithm == Some("sliding_window");
+    let rule = match fields.mistakes().note(word.span, amount(word.text))? {
+        Amount::Rate(limit, per) if sliding => RulePlan::SlidingWindow { limit, per },
+        Amount::Rate(limit, per) => RulePlan::Gcra {
+            limit,
+            per,
+            burst: burst.unwrap_or(limit),
+        },
+        Amount::Quota(limit, period) => RulePlan::Quota { limit, period },
+    };
+    if matches!(rule, RulePlan::Quota { .. }) && algorithm.is_some() {
+        let fault = Fault::new("a quota of the calendar has no `algorithm`");
+        let hint = "take it out, or write a rate such as \"10000/24h\"";
+        let place = fields.span_of("algorithm");
+        fields.mistakes().fault(place, fault.with_hint(hint));
+    }
+    if burst.is_some() && !matches!(rule, RulePlan::Gcra { .. }) {
+        only_gcra(fields, "burst");
+    }
+    Some(rule)
+}
+
+fn amount(text: &str) -> Result<Amount, Fault> {
+    let wrong = || Fault::new(format!("`{text}` is not a limit")).with_hint(AMOUNT);
+    let (count, time) = text.split_once('/').ok_or_else(wrong)?;
+    let count = Some(count).filter(|count| count.bytes().all(|b| b.is_ascii_digit()));
+    let count = count.and_then(|count| count.parse().ok());
+    let count: u32 = count.filter(|count| *count > 0).ok_or_else(wrong)?;
+    let period = match time {
+        "day" => Period::Day,
+        "month" => Period::Month,
+        time => {
+            // A forgotten unit has a better hint of its own.
+            let forgotten = time.bytes().all(|b| b.is_ascii_digit());
+            let per = units::duration(time);
+            let per = per.map_err(|fault| if forgotten { fault } else { wrong() });
+            return rate(text, count, per?);
+        }
+    };
+    Ok(Amount::Quota(count, period))
+}
+
+fn rate(text: &str, count: u32, per: Duration) -> Result<Amount, Fault> {
+    if per.is_zero() || per > LONGEST {
+        let fault = Fault::new(format!("`{text}`: the time must be between 1ms and 31d"));
+        return Err(fault.with_hint(AMOUNT));
+    }
+    if u128::from(count) * 1_000 > FASTEST * per.as_millis() {
+        let fault = Fault::new(format!("`{text}` is more than 1000000 in a second"));
+        return Err(fault.with_hint("a limit that high limits nothing; leave it out"));
+    }
+    Ok(Amount::Rate(count, per))
+}
+
+fn only_gcra(fields: &Fields<'_>, key: &str) {
+    let fault = Fault::new(format!("`{key}` goes with the algorithm `gcra` only"));
+    let hint = format!("take `{key}` out, or write a rate with the algorithm `gcra`");
+    let place = fields.item(key).map(Spanned::span);
+    let place = place.map_or(fields.span(), Span::from);
+    fields.mistakes().fault(place, fault.with_hint(hint));
+}
+
+fn number(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn size(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
