@@ -1,7 +1,7 @@
 //! The request's way. One function, read from top to bottom:
 //!
 //! ```text
-//! admit → find route → shed → authenticate → authorize → filters (request) → cache
+//! admit → find route → shed → limit by address → authenticate → authorize → limit by caller → filters (request) → cache
 //!       → handler | forward → filters (response, reversed) → journal
 //! ```
 
@@ -24,6 +24,7 @@ use crate::gate::Worker;
 use crate::generation::{Generation, Route};
 use crate::guard::Client;
 use crate::journal::Journal;
+use crate::limits;
 use crate::outbound::Calls;
 use crate::permit::Permit;
 use crate::refusal::{Reason, Refusal};
@@ -61,7 +62,7 @@ pub async fn serve(
         None => Box::pin(pass(&worker, &client, &generation, request, &mut journal)).await,
     };
     let answer = answer.map_err(|refusal| blame_the_wire(&client, refusal));
-    let (parts, content) = match answer {
+    let (mut parts, content) = match answer {
         Ok(response) => response.into_parts(),
         Err(refusal) => {
             journal.refuse(&refusal);
@@ -75,6 +76,7 @@ pub async fn serve(
         }
     };
     journal.status = parts.status;
+    journal.limited.tell(&mut parts.headers);
     Response::from_parts(
         parts,
         ResponseBody::new(content, journal, client, generation),
@@ -109,6 +111,7 @@ async fn pass(
     let (own, name) = (route.deadline, generation.deadline_header.as_ref());
     let deadline = Deadline::of(&x.request, own, name, journal.began())?;
     worker.shed(generation, &route)?;
+    limits::by_address(&route, &x, journal).await?;
     journal.hold(route.enter(&deadline).await?);
     x.outbound = Some(Calls::port(worker, generation, &deadline));
     x.timings = route.server_timing.then(Vec::new);
@@ -116,6 +119,7 @@ async fn pass(
     let permit = Permit::obtain(&route, &mut x).await;
     journal.caller = x.caller.as_ref().map(|caller| caller.id.clone());
     let permit = permit?;
+    limits::by_caller(&route, &x, journal).await?;
 
     let watch = Arc::new(Watch::default());
     journal.request_body = Some(watch.clone());

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::cache::RouteStore;
 use crate::given;
+use crate::limits::{Limits, RouteLimits};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::Router;
 use crate::shield::{Bulkhead, Shield};
@@ -34,6 +35,7 @@ pub struct Generation {
     pub trusted_proxies: Vec<IpNet>,
     resolver: Arc<Resolver>,
     pub deadline_header: Option<HeaderName>,
+    pub limits: Limits,
 }
 
 /// A route with everything it names resolved.
@@ -50,6 +52,7 @@ pub struct Route {
     pub deadline: Option<Duration>,
     pub priority: Priority,
     pub max_body: u64,
+    pub limits: RouteLimits,
     /// Answers carry `Server-Timing`.
     pub server_timing: bool,
     pub metrics: RouteMetrics,
@@ -99,6 +102,7 @@ impl Generation {
             (name.clone(), Arc::new(shield))
         };
         let shields: BTreeMap<Arc<str>, Arc<Shield>> = plan.upstream.iter().map(shield).collect();
+        let limits = Limits::build(&plan, before.map(|b| &b.limits));
         let route = |route: &RoutePlan| {
             let old = before.and_then(|b| b.routes.iter().find(|old| old.name == route.name));
             let guards = &route.guards;
@@ -119,6 +123,7 @@ impl Generation {
                 deadline: guards.deadline,
                 priority: guards.priority,
                 max_body: route.max_body,
+                limits: limits.of(route, metrics),
                 server_timing: route.server_timing,
                 metrics: metrics.route(&route.name),
                 cache: route.cache.map(|rules| metrics.store(&route.name, rules)),
@@ -131,6 +136,7 @@ impl Generation {
             trusted_proxies: plan.listen.trusted_proxies.clone(),
             resolver: Arc::new(Resolver::new(&plan.discovery)),
             deadline_header: header(plan.deadline_header.as_deref()),
+            limits,
             upstreams,
             shields,
             plugins,

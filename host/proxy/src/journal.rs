@@ -14,6 +14,7 @@ use crate::access_log::AccessLog;
 use crate::body::Watch;
 use crate::cache::Outcome;
 use crate::generation::Route;
+use crate::limits::Limited;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::refusal::{Reason, Refusal};
 use crate::shield::Place;
@@ -50,6 +51,8 @@ pub struct Journal {
     pub cache: Option<Outcome>,
     /// Not a client's: counted by the upstream only.
     beside: bool,
+    /// What the limits said, and the places in them that end with this.
+    pub limited: Limited,
     refusal: Option<Reason>,
     because: Option<String>,
     aborted: bool,
@@ -77,6 +80,9 @@ struct Line<'a> {
     cache: Option<&'a str>,
     request_id: &'a str,
     refusal: Option<&'a str>,
+    /// The limit that did more than let pass, and what it did.
+    limit: Option<&'a str>,
+    limited: Option<&'a str>,
     because: Option<&'a str>,
     aborted: bool,
 }
@@ -109,6 +115,7 @@ impl Journal {
             bytes_out: 0,
             cache: None,
             beside: false,
+            limited: Limited::default(),
             refusal: None,
             because: None,
             aborted: false,
@@ -216,6 +223,7 @@ impl Journal {
     }
 
     fn json(&self, took: std::time::Duration) -> Vec<u8> {
+        let limited = self.limited.noted();
         let line = Line {
             time: humantime::format_rfc3339_millis(self.time).to_string(),
             client_ip: self.client_ip,
@@ -233,6 +241,8 @@ impl Journal {
             cache: self.cache.map(Outcome::as_str),
             request_id: &self.request_id,
             refusal: self.refusal.map(Reason::as_str),
+            limit: limited.map(|(limit, _)| limit),
+            limited: limited.map(|(_, outcome)| outcome),
             because: self.because.as_deref(),
             aborted: self.aborted,
         };
@@ -263,6 +273,9 @@ impl Journal {
                 reason.as_str(),
                 dash(self.because.as_deref())
             ));
+        }
+        if let Some((limit, outcome)) = self.limited.noted() {
+            line.push_str(&format!(" limit={limit} limited={outcome}"));
         }
         if self.aborted {
             line.push_str(" aborted");

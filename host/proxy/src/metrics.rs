@@ -19,6 +19,7 @@ use self::upstreams::Upstreams;
 use crate::bills::Bills;
 use crate::cache::{Figures, RouteStore};
 use crate::generation::Generation;
+use crate::limits::LimitMetrics;
 use crate::refusal::Reason;
 use crate::shield::ShieldMetrics;
 
@@ -54,6 +55,7 @@ pub struct Metrics {
     bills: Bills,
     cache: Figures,
     pub(crate) shield: ShieldMetrics,
+    pub(crate) limits: LimitMetrics,
     generation: IntGauge,
     access_log_dropped: IntGauge,
 }
@@ -152,6 +154,7 @@ impl Metrics {
             bills: Bills::register(r)?,
             cache: Figures::register(r)?,
             shield: ShieldMetrics::register(r)?,
+            limits: LimitMetrics::register(r)?,
             generation: gauge(r, "generation", "Number of the serving generation")?,
             access_log_dropped: gauge(
                 r,
@@ -202,6 +205,7 @@ impl Metrics {
             .set(i64::try_from(dropped_lines).unwrap_or(i64::MAX));
         self.upstreams.read(generation);
         self.shield.read(generation);
+        self.limits.read(&generation.limits);
         let mut text = Vec::new();
         // Writing to memory cannot fail; a family without samples is left out by the encoder itself.
         let families: Vec<_> = self

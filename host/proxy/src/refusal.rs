@@ -48,6 +48,7 @@ reasons! {
     UnsupportedMedia    "unsupported_media"    415 "This media type is not supported",
     Unprocessable       "unprocessable"        422 "The content could not be processed",
     RateLimited         "rate_limited"         429 "Too many requests",
+    TooManyAtOnce       "too_many_at_once"     429 "Too many requests at once",
     HeadTooLarge        "head_too_large"       431 "The request head is too large",
     PluginFailed        "plugin_failed"        500 "The gateway could not process the request",
     PluginTimedOut      "plugin_timed_out"     500 "The gateway could not process the request in time",

@@ -108,13 +108,14 @@ pub(crate) async fn open(
         .insert(UPGRADE, HeaderValue::from_static("websocket"));
     f.client.become_raw();
     let metrics = f.worker.gate.archive.metrics.clone();
+    let slots = f.journal.limited.take_slots();
     // Ends with either socket, with its idle time, or with the worker.
     tokio::spawn(async move {
         let joined = join(client_half, server_half, times.idle, &metrics).await;
         if let Err(error) = joined {
             tracing::debug!(%error, "a WebSocket ended");
         }
-        drop((ticket, lease));
+        drop((ticket, lease, slots));
     });
     Ok(answer)
 }

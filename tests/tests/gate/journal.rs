@@ -11,7 +11,7 @@ const SECRET: &str = "7000000009:secret-token-that-must-never-be-shown";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_leaves_one_line_with_every_key() {
-    const KEYS: [&str; 18] = [
+    const KEYS: [&str; 20] = [
         "time",
         "client_ip",
         "method",
@@ -28,6 +28,8 @@ async fn an_exchange_leaves_one_line_with_every_key() {
         "cache",
         "request_id",
         "refusal",
+        "limit",
+        "limited",
         "because",
         "aborted",
     ];

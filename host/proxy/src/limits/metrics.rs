@@ -1,0 +1,104 @@
+//! The metrics of limits.
+
+use std::sync::Arc;
+
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+
+use super::Limits;
+use super::told::Outcome;
+
+#[derive(Debug)]
+pub struct LimitMetrics {
+    decisions: IntCounterVec,
+    keys: IntGaugeVec,
+    evictions: IntCounterVec,
+    crowded: IntCounterVec,
+    under_way: IntGaugeVec,
+}
+
+/// The counters of one limit on one route, by outcome.
+#[derive(Debug)]
+pub(super) struct Decisions([IntCounter; 5]);
+
+impl Decisions {
+    pub(super) fn count(&self, outcome: Outcome) {
+        self.0[outcome as usize].inc();
+    }
+}
+
+impl LimitMetrics {
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<LimitMetrics> {
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok::<_, prometheus::Error>(metric)
+        };
+        Ok(LimitMetrics {
+            decisions: counters(
+                "portcullis_limit_decisions_total",
+                "Decisions of limits, by outcome (allowed, refused, delayed, would_refuse, unanswered)",
+                &["route", "limit", "outcome"],
+            )?,
+            keys: gauges(
+                "portcullis_limit_keys",
+                "Keys that a limit remembers; route `*`: of all routes that share it",
+                &["route", "limit"],
+            )?,
+            evictions: counters(
+                "portcullis_limit_evictions_total",
+                "Keys that a limit forgot before their time, because max_keys were there",
+                &["route", "limit"],
+            )?,
+            crowded: counters(
+                "portcullis_limit_crowded_total",
+                "Decisions for keys that found no place among keys over their limit, on a count they share",
+                &["route", "limit"],
+            )?,
+            under_way: gauges(
+                "portcullis_limit_under_way",
+                "Requests under way that a limit of concurrency counts",
+                &["route", "limit"],
+            )?,
+        })
+    }
+
+    pub(super) fn decisions(&self, route: &Arc<str>, limit: &Arc<str>) -> Decisions {
+        let counter = |outcome: Outcome| {
+            let labels: [&str; 3] = [route, limit, outcome.as_str()];
+            self.decisions.with_label_values(&labels)
+        };
+        Decisions(Outcome::ALL.map(counter))
+    }
+
+    /// Reads what the stores hold now.
+    pub(crate) fn read(&self, limits: &Limits) {
+        self.keys.reset();
+        self.evictions.reset();
+        self.crowded.reset();
+        self.under_way.reset();
+        for ((route, limit), counts) in &limits.rates {
+            let labels: [&str; 2] = [route, limit];
+            let figures = counts.store.figures();
+            self.keys
+                .with_label_values(&labels)
+                .set(i64::try_from(figures.keys).unwrap_or(i64::MAX));
+            self.evictions
+                .with_label_values(&labels)
+                .inc_by(figures.evictions);
+            self.crowded
+                .with_label_values(&labels)
+                .inc_by(figures.crowded);
+        }
+        for ((route, limit), crowd) in &limits.crowds {
+            let labels: [&str; 2] = [route, limit];
+            self.under_way
+                .with_label_values(&labels)
+                .set(i64::try_from(crowd.size()).unwrap_or(i64::MAX));
+        }
+    }
+}
