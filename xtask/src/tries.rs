@@ -56,6 +56,9 @@ The gate stands: http://{http}, admin http://{admin}. Try:
   # the same for 5 seconds, from the cache: look at `told` and Cache-Status
   curl -i http://{http}/public/news
 
+  # five in ten seconds, then 429 with Retry-After
+  for i in 1 2 3 4 5 6; do curl -s -o /dev/null -w '%{{http_code}} ' http://{http}/public/limited; done; echo
+
   # player {PLAYER}, signed just now: 200
   curl -i -H 'Authorization: tma {player}' http://{http}/api/users/{PLAYER}
 

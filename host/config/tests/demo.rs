@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_config::{
-    Audience, Balance, InstanceMode, LogFormat, PathPattern, Plan, PluginLimits, Segment,
-    ServerPlan, ServerSource, Timeouts, parse, read, to_single,
+    Audience, Balance, InstanceMode, KeyPart, LogFormat, PathPattern, Plan, PluginLimits, RulePlan,
+    Segment, ServerPlan, ServerSource, Timeouts, parse, read, to_single,
 };
 
 const DEMO: &str = include_str!("../../../gateway.toml");
@@ -146,6 +146,7 @@ fn the_demo_parses_to_the_expected_routes() {
         [
             "hello",
             "news",
+            "limited",
             "users",
             "players",
             "raids",
@@ -172,7 +173,14 @@ fn the_demo_parses_to_the_expected_routes() {
         (Some(Duration::from_secs(5)), Audience::Everyone)
     );
     assert!(hello.cache.is_none());
-    let users = &plan.routes[2];
+    let limited = &plan.routes[2].rate_limits[0];
+    let window = RulePlan::SlidingWindow {
+        limit: 5,
+        per: Duration::from_secs(10),
+    };
+    assert_eq!((limited.limit.rule, limited.cost), (window, 1));
+    assert_eq!(limited.limit.per.parts, [KeyPart::ClientIp]);
+    let users = &plan.routes[3];
     let id = Segment::Param("id".to_owned());
     assert_eq!(
         users.path,
@@ -211,7 +219,7 @@ fn a_secret_comes_from_the_environment_and_stays_out_of_debug() {
 #[test]
 fn the_demo_is_read_from_its_path() {
     let plan = read(&root().join("gateway.toml")).unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(plan.routes.len(), 11);
+    assert_eq!(plan.routes.len(), 12);
 }
 
 #[test]

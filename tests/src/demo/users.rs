@@ -1,6 +1,5 @@
-//! Who plays: `/public/hello`, `/public/news`, `/api/users/{id}` and `/health`. Each answer names its instance and shows
-//! the headers it
-//! saw, so that a person sees what the gateway and its plugins did.
+//! Who plays: `/public/hello`, `/public/news`, `/public/limited`, `/api/users/{id}` and `/health`. Each answer names its
+//! instance and shows the headers it saw, so that a person sees what the gateway and its plugins did.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -89,6 +88,10 @@ async fn answer(
     registry: Registry,
 ) -> Response<Body> {
     let path = request.uri().path();
+    if path == "/public/limited" {
+        let limited = json!({ "limited": "five of these in ten seconds", "instance": &*instance });
+        return reply::json(StatusCode::OK, &limited);
+    }
     if path == "/public/hello" {
         let hello = json!({ "hello": "whoever you are", "instance": &*instance });
         return reply::json(StatusCode::OK, &hello);

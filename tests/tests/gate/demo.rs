@@ -33,6 +33,7 @@ const CASES: &[(Shows, &str, &str, u16)] = &[
     (Header(USER), "GET", "/public/hello", 200),
     (Nothing, "POST", "/public/hello", 405),
     (Nothing, "GET", "/public/news", 200),
+    (Nothing, "GET", "/public/limited", 200),
     (Nothing, "GET", "/public", 404),
     (Nothing, "GET", "/", 404),
     (Nothing, "GET", "/api/users/42", 401),
@@ -199,6 +200,32 @@ async fn the_demo_token_is_no_good_where_another_is_set() {
             .await;
         assert_eq!(answer.status, expected, "{token}: {answer:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_requests_in_ten_seconds_pass_and_the_sixth_is_told_when() {
+    let demo = Demo::start().await;
+    let gateway = Setup::demo(&demo).start().await;
+    for left in (0..5).rev() {
+        let answer = gateway.get("/public/limited", &[]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let told = answer.header("ratelimit").expect("what is left");
+        assert!(
+            told.starts_with(&format!("\"client_ip\";r={left};t=")),
+            "{told}"
+        );
+    }
+    let answer = gateway.get("/public/limited", &[]).await;
+    assert_eq!(answer.status, 429, "{answer:?}");
+    assert_eq!(answer.json()["type"], "rate_limited");
+    let wait = answer
+        .header("retry-after")
+        .and_then(|text| text.parse().ok());
+    assert!(
+        wait.is_some_and(|wait: u64| (1..=11).contains(&wait)),
+        "{answer:?}"
+    );
+    assert_eq!(gateway.get("/public/hello", &[]).await.status, 200);
 }
 
 // --- helpers ---

@@ -11,6 +11,7 @@ mod h1_vectors;
 mod h2_vectors;
 mod hostile;
 mod journal;
+mod limits;
 mod reload;
 mod resilience;
 mod routing;
