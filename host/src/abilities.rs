@@ -30,10 +30,12 @@ impl Abilities {
         let (can, idle): (Vec<_>, Vec<_>) = granted(&plugin.spec().grants)
             .into_iter()
             .partition(imported);
-        let words = |grants: Vec<(&[&str], String)>| grants.into_iter().map(|(_, words)| words);
+        let words = |(_, words): (_, String)| words;
         Abilities {
-            can: std::iter::once(kind.to_owned()).chain(words(can)).collect(),
-            idle: words(idle).collect(),
+            can: std::iter::once(kind.to_owned())
+                .chain(can.into_iter().map(words))
+                .collect(),
+            idle: idle.into_iter().map(words).collect(),
         }
     }
 

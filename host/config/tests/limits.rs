@@ -6,8 +6,6 @@ use std::path::Path;
 
 use portcullis_config::parse;
 
-const UPSTREAM: &str = "[upstream.search]\nservers = [\"127.0.0.1:3000\"]\n";
-
 #[test]
 fn the_examples_of_the_page_are_good() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -19,8 +17,7 @@ fn the_examples_of_the_page_are_good() {
         .collect();
     assert!(!examples.is_empty());
     for example in examples {
-        let text = format!("{UPSTREAM}{example}");
-        let plan = parse("limits.md", &text, Path::new(""), &|_| None);
+        let plan = parse("limits.md", example, Path::new(""), &|_| None);
         let plan = plan.unwrap_or_else(|report| panic!("{report}"));
         let search = &plan.routes[0];
         let names: Vec<&str> = search.rate_limits.iter().map(|u| &*u.limit.name).collect();
