@@ -4,6 +4,7 @@ mod balance;
 mod cache;
 mod general;
 mod named;
+mod tls;
 
 pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
 pub(crate) use cache::{CACHE, ROUTE_CACHE};
@@ -12,6 +13,7 @@ pub(crate) use named::{
     GRANTS, LIMITS, PLUGIN, ROUTE, ROUTE_GRANTS, ROUTE_PLUGIN, SERVER, UPSTREAM, UPSTREAM_GRANT,
     UPSTREAM_TIMEOUTS,
 };
+pub(crate) use tls::{CERTIFICATE, HSTS, TLS, UPSTREAM_TLS};
 
 /// A table of the file.
 pub(crate) struct Section {
@@ -90,6 +92,9 @@ const fn key(name: &'static str, shape: Shape, fallback: Fallback, doc: &'static
 /// In the order of the reference.
 pub(crate) const SECTIONS: &[&Section] = &[
     &LISTEN,
+    &TLS,
+    &CERTIFICATE,
+    &HSTS,
     &TIMEOUTS,
     &LOG,
     &PLUGINS,
@@ -101,6 +106,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &UPSTREAM,
     &SERVER,
     &UPSTREAM_TIMEOUTS,
+    &UPSTREAM_TLS,
     &HEALTH,
     &EJECT,
     &STICKY,
@@ -116,6 +122,7 @@ pub(crate) static FILE: Section = Section {
     doc: "",
     keys: &[
         key("listen", Shape::Table(&LISTEN), Fallback::Words(""), ""),
+        key("tls", Shape::Table(&TLS), Fallback::Words(""), ""),
         key("timeouts", Shape::Table(&TIMEOUTS), Fallback::Words(""), ""),
         key(
             "discovery",

@@ -9,6 +9,7 @@ mod matching;
 mod plugin;
 mod route;
 mod syntax;
+mod tls;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,8 @@ struct File<'a> {
     plugins: BTreeSet<&'a str>,
     upstreams: BTreeSet<&'a str>,
     timeouts: Timeouts,
+    /// `listen.redirect_https`
+    redirect_https: bool,
     /// `plugins.instances`
     instances: u32,
 }
@@ -135,6 +138,8 @@ fn plan<'a>(
 ) -> Option<Plan> {
     let root = Fields::new(&keys::FILE, Span::default(), root, mistakes);
     let timeouts = general::timeouts(&root.fields("timeouts", &keys::TIMEOUTS));
+    let listening = root.fields("listen", &keys::LISTEN);
+    let listen = general::listen(&listening);
     let pool = general::plugins(&root.fields("plugins", &keys::PLUGINS), dir);
     let cache = cache::store(&root.fields("cache", &keys::CACHE));
     let file = File {
@@ -144,9 +149,10 @@ fn plan<'a>(
         upstreams: names(&root, "upstream"),
         secrets: Secrets { dir, env, mistakes },
         timeouts,
+        redirect_https: listening.flag("redirect_https"),
         root,
     };
-    let listen = general::listen(&file.root.fields("listen", &keys::LISTEN));
+    let tls = tls::read(&file, &listening);
     let discovery = file.root.fields("discovery", &keys::DISCOVERY);
     let discovery = balance::discovery(&discovery, env);
     let log = general::log(&file.root.fields("log", &keys::LOG));
@@ -156,6 +162,7 @@ fn plan<'a>(
     Some(Plan {
         source: Arc::clone(source),
         listen,
+        tls,
         timeouts,
         discovery,
         log,

@@ -286,6 +286,18 @@ pub(crate) static UPSTREAM: Section = Section {
             Value("true"),
             "send the client's Host (`true`) or the server's address (`false`)",
         ),
+        key(
+            "protocol",
+            Choice(&["http1", "h2c", "h2", "auto"]),
+            Words("`http1`; with `tls`, `auto`"),
+            "`h2c`: HTTP/2 in clear text; `h2`: HTTP/2 over TLS; `auto`: over TLS, what the server chooses (ALPN)",
+        ),
+        key(
+            "tls",
+            Table(&super::UPSTREAM_TLS),
+            Words("clear text"),
+            "speak TLS to the servers",
+        ),
     ],
 };
 
@@ -420,6 +432,12 @@ pub(crate) static ROUTE: Section = Section {
             Size("0B", "1024GiB"),
             Value("10MiB"),
             "the largest request body",
+        ),
+        key(
+            "redirect_https",
+            Flag,
+            Words("as in `[listen]`"),
+            "send clients that came in clear text to https",
         ),
         key(
             "server_timing",

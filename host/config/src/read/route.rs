@@ -97,6 +97,7 @@ fn route<'a>(
     let plugins = plugins(file, fields, known);
     let upstream = upstream(file, fields);
     let max_body = fields.size("max_body");
+    let redirect_https = fields.flag_or("redirect_https", file.redirect_https);
     let server_timing = fields.flag("server_timing");
     let cache = cache::route(fields, &methods, public);
     check_chain(fields, name.map_or(fields.span(), |name| name.span), public);
@@ -113,6 +114,7 @@ fn route<'a>(
         plugins,
         upstream,
         max_body,
+        redirect_https,
         server_timing,
         cache,
     })
