@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod client;
 mod folder;
+mod keyring;
 mod load;
 mod plugin;
 mod reload;

@@ -68,6 +68,9 @@ const DOORS: &[(&str, &[&str])] = &[
         &["portcullis", "portcullis-proxy", "portcullis-tests"],
     ),
     ("prometheus", &["portcullis-proxy"]),
+    ("rustls", &["portcullis-proxy"]),
+    ("h2", &["portcullis-proxy"]),
+    ("tokio-rustls", &["portcullis-proxy", "portcullis-tests"]),
 ];
 
 /// config has no async at all.

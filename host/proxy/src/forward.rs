@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{HOST, HeaderValue};
+use http::header::{HOST, HeaderValue, TRAILER};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use portcullis_config::plan::Timeouts;
@@ -96,6 +96,7 @@ pub(crate) fn upstream_request(
     body: RequestBody,
     f: &Forwarding<'_>,
 ) -> Request<RequestBody> {
+    let streamed = matches!(body, RequestBody::Client { .. });
     let mut request = Request::new(body);
     *request.method_mut() = x.method.clone();
     *request.uri_mut() = x.target.to_path_and_query().into();
@@ -105,6 +106,10 @@ pub(crate) fn upstream_request(
         std::mem::take(&mut x.request)
     };
     let headers = request.headers_mut();
+    if !streamed {
+        // What announced trailers was read whole, without them.
+        headers.remove(TRAILER);
+    }
     f.provenance.write(headers);
     if let Ok(id) = HeaderValue::from_str(&x.request_id) {
         headers.insert(X_REQUEST_ID, id);
@@ -224,7 +229,7 @@ async fn connect(
 ) -> Result<Connection, String> {
     let left = deadline.saturating_duration_since(Instant::now());
     let limit = upstream.timeouts.connect.min(left);
-    match tokio::time::timeout(limit, Connection::open(&ticket.server().address)).await {
+    match tokio::time::timeout(limit, Connection::open(ticket)).await {
         Err(_) => Err(format!("no connection within {limit:?}")),
         Ok(Err(error)) => Err(error.to_string()),
         Ok(Ok(connection)) => Ok(connection),

@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use portcullis_config::plan::Probe;
 
 use super::Server;
-use crate::connection::connect;
+use crate::tls::{Stream, reach};
 
 const AGENT: &str = "portcullis-health";
 /// The most of an answer that is read.
@@ -22,7 +22,7 @@ const SERVING: u64 = 1;
 /// Ok: the server is well. What is wrong otherwise, in words. The caller bounds the time.
 pub(super) async fn ask(probe: &Probe, server: &Server) -> Result<(), String> {
     match probe {
-        Probe::Tcp => connect(&server.address).await.map(drop).map_err(told),
+        Probe::Tcp => reach(server).await.map(drop).map_err(told),
         Probe::Http { path, host, status } => {
             let host = host.as_deref().unwrap_or(&server.host);
             let found = http(server, path, host).await?.as_u16();
@@ -43,37 +43,59 @@ pub(super) async fn ask(probe: &Probe, server: &Server) -> Result<(), String> {
 }
 
 async fn http(server: &Server, path: &str, host: &str) -> Result<StatusCode, String> {
-    let request = Request::get(path)
-        .header(HOST, host)
-        .header(USER_AGENT, AGENT)
-        .body(Empty::<Bytes>::new())
-        .map_err(told)?;
-    let io = TokioIo::new(connect(&server.address).await.map_err(told)?);
-    let (mut sender, driver) = hyper::client::conn::http1::handshake(io)
+    let dialled = server.dial.connect(server).await.map_err(told)?;
+    let request = Request::get(path).header(USER_AGENT, AGENT);
+    if dialled.h2 {
+        let uri = format!("{}://{host}{path}", server.dial.scheme());
+        let request = request.uri(uri).version(Version::HTTP_2);
+        let request = request.body(Empty::<Bytes>::new()).map_err(told)?;
+        let (mut sender, driver) = http2()
+            .handshake(TokioIo::new(dialled.stream))
+            .await
+            .map_err(told)?;
+        let asked = async move { sender.send_request(request).await.map_err(told) };
+        return Ok(drive(driver, asked).await?.status());
+    }
+    let request = request.header(HOST, host).body(Empty::<Bytes>::new());
+    let request = request.map_err(told)?;
+    let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(dialled.stream))
         .await
         .map_err(told)?;
     let asked = async move { sender.send_request(request).await.map_err(told) };
-    let response = drive(driver, asked).await?;
-    Ok(response.status())
+    Ok(drive(driver, asked).await?.status())
+}
+
+fn http2() -> hyper::client::conn::http2::Builder<TokioExecutor> {
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new());
+    builder
+}
+
+/// gRPC is HTTP/2: in clear text with prior knowledge, over TLS where the server agrees.
+async fn grpc_stream(server: &Server) -> Result<Stream, String> {
+    let dialled = server.dial.connect(server).await.map_err(told)?;
+    if !dialled.h2 && server.dial.scheme() == "https" {
+        return Err("the server does not speak HTTP/2 (ALPN)".to_owned());
+    }
+    Ok(dialled.stream)
 }
 
 /// grpc.health.v1.Health/Check (github.com/grpc/grpc, doc/health-checking.md).
 async fn grpc(server: &Server, service: &str, host: &str) -> Result<(), String> {
     let request = Request::builder()
         .method(Method::POST)
-        .uri(format!("http://{host}/grpc.health.v1.Health/Check"))
+        .uri(format!(
+            "{}://{host}/grpc.health.v1.Health/Check",
+            server.dial.scheme()
+        ))
         .version(Version::HTTP_2)
         .header(CONTENT_TYPE, "application/grpc")
         .header(TE, "trailers")
         .header(USER_AGENT, AGENT)
         .body(Full::new(question(service)))
         .map_err(told)?;
-    let io = TokioIo::new(connect(&server.address).await.map_err(told)?);
-    let (mut sender, driver) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .handshake(io)
-        .await
-        .map_err(told)?;
+    let io = TokioIo::new(grpc_stream(server).await?);
+    let (mut sender, driver) = http2().handshake(io).await.map_err(told)?;
     let asked = async move {
         let response = sender.send_request(request).await.map_err(told)?;
         read(response).await
