@@ -81,6 +81,20 @@ impl BillPage {
     }
 }
 
+/// What TLS shows to clients, and the files of TLS that are bad.
+#[derive(Serialize)]
+struct CertificatesPage {
+    certificates: Vec<CertificatePage>,
+    errors: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct CertificatePage {
+    names: Vec<String>,
+    /// Seconds since 1970.
+    not_after: i64,
+}
+
 #[derive(Serialize)]
 struct RoutePage {
     name: String,
@@ -135,6 +149,7 @@ impl Admin {
             (&Method::GET, "/plugins") => json(&self.plugins()),
             (&Method::GET, "/routes") => json(&self.routes()),
             (&Method::GET, "/upstreams") => json(&self.upstreams()),
+            (&Method::GET, "/certificates") => json(&self.certificates()),
             (&Method::GET, "/cache") => json(&store::page(&self.gate)),
             (&Method::POST, "/reload" | "/cache/purge") if foreign => {
                 page(StatusCode::FORBIDDEN, TEXT, "not from a browser\n")
@@ -144,7 +159,7 @@ impl Admin {
             (
                 _,
                 "/livez" | "/readyz" | "/metrics" | "/plugins" | "/routes" | "/upstreams"
-                | "/cache" | "/reload" | "/cache/purge",
+                | "/certificates" | "/cache" | "/reload" | "/cache/purge",
             ) => page(
                 StatusCode::METHOD_NOT_ALLOWED,
                 TEXT,
@@ -153,7 +168,7 @@ impl Admin {
             _ => page(
                 StatusCode::NOT_FOUND,
                 TEXT,
-                "here are /livez /readyz /metrics /plugins /routes /upstreams /cache, \
+                "here are /livez /readyz /metrics /plugins /routes /upstreams /certificates /cache, \
                  and POST /reload /cache/purge\n",
             ),
         }
@@ -209,6 +224,25 @@ impl Admin {
         let page =
             |(name, upstream): (&Arc<str>, &Arc<Upstream>)| (name.to_string(), upstream.view());
         generation.upstreams.iter().map(page).collect()
+    }
+
+    fn certificates(&self) -> CertificatesPage {
+        let generation = self.gate.lease();
+        let tls = generation.tls.as_ref();
+        let identities = tls.map(|tls| tls.parts().identities.as_slice());
+        let page = |identity: &Arc<portcullis_proxy::tls::Identity>| CertificatePage {
+            names: identity.names().to_vec(),
+            not_after: identity.not_after(),
+        };
+        let stale = self.status.stale.lock();
+        let stale = stale.map(|stale| stale.clone()).unwrap_or_default();
+        CertificatesPage {
+            certificates: identities.unwrap_or_default().iter().map(page).collect(),
+            errors: stale
+                .into_iter()
+                .map(|(file, text)| (file.to_string(), text))
+                .collect(),
+        }
     }
 
     async fn reload(&self) -> Response<Full<Bytes>> {

@@ -10,6 +10,7 @@ use portcullis_proxy::{Generation, Metrics, spec};
 use portcullis_runtime::{LoadError, Plugin, Runtime};
 
 use crate::folder::Folder;
+use crate::keyring::Keyring;
 
 /// Plugins as they serve and what became of the newest attempt to load each.
 pub(crate) type Errors = BTreeMap<Arc<str>, String>;
@@ -18,6 +19,7 @@ pub(crate) type Errors = BTreeMap<Arc<str>, String>;
 pub(crate) struct Loader {
     pub(crate) runtime: Runtime,
     folder: Folder,
+    keyring: Keyring,
 }
 
 /// What a load came to.
@@ -27,6 +29,8 @@ pub(crate) struct Loaded {
     pub(crate) untyped: Vec<Arc<str>>,
     /// Plugins whose new version was refused while the last good one serves on.
     pub(crate) refused: Errors,
+    /// Files of TLS that are bad while their last good content serves on.
+    pub(crate) stale: Errors,
 }
 
 /// Why a plugin cannot serve.
@@ -41,6 +45,7 @@ impl Loader {
         Loader {
             runtime,
             folder: Folder::default(),
+            keyring: Keyring::default(),
         }
     }
 
@@ -70,9 +75,14 @@ impl Loader {
                 },
             }
         }
-        if !mistakes.is_empty() {
-            return Err(Report::new(plan.source.clone(), mistakes));
-        }
+        let keys = tokio::task::block_in_place(|| self.keyring.load(&plan, before));
+        let (security, stale) = match keys {
+            Ok(keys) if mistakes.is_empty() => keys,
+            keys => {
+                mistakes.extend(keys.err().into_iter().flatten());
+                return Err(Report::new(plan.source.clone(), mistakes));
+            }
+        };
         let untyped = plan
             .plugin
             .values()
@@ -80,11 +90,12 @@ impl Loader {
             .map(|p| p.name.clone())
             .collect();
         self.folder.keep(|file| used.contains(file));
-        let generation = Generation::build(plan, plugins, metrics, before)?;
+        let generation = Generation::build(plan, plugins, security, metrics, before)?;
         Ok(Loaded {
             generation,
             untyped,
             refused,
+            stale,
         })
     }
 

@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod client;
 mod folder;
+mod keyring;
 mod load;
 mod plugin;
 mod reload;

@@ -26,6 +26,8 @@ pub(crate) struct Request {
 #[derive(Debug, Default)]
 pub(crate) struct Status {
     pub(crate) refused: Mutex<Errors>,
+    /// Files of TLS that are bad, and why.
+    pub(crate) stale: Mutex<Errors>,
     pub(crate) config_error: Mutex<Option<String>>,
 }
 
@@ -80,9 +82,11 @@ impl Supervisor {
         set(&self.status.config_error, loaded.as_ref().err().cloned());
         let loaded = loaded?;
         self.tell_refused(&loaded.refused);
+        self.tell_stale(&loaded.stale);
         let next = loaded.generation;
         let same_plugins = swapped(&before.plugins, &next.plugins).is_empty();
-        if same_plugins && Arc::ptr_eq(&before.plan, &next.plan) {
+        let same_keys = before.has_keys_of(&next);
+        if same_plugins && same_keys && Arc::ptr_eq(&before.plan, &next.plan) {
             return Ok(format!(
                 "nothing changed; generation {} serves",
                 before.number
@@ -93,6 +97,9 @@ impl Supervisor {
         for (plugin, change) in swapped(&before.plugins, &next.plugins) {
             self.swap_ended(&plugin, "done");
             tracing::info!(cause, "{change}");
+        }
+        if !same_keys {
+            tracing::info!(cause, "new handshakes see what the files of TLS say now");
         }
         restart_needed(&before.plan, &next.plan);
         tracing::info!(cause, "{text}");
@@ -117,12 +124,7 @@ impl Supervisor {
     }
 
     fn tell_refused(&self, refused: &Errors) {
-        let known = self
-            .status
-            .refused
-            .lock()
-            .map(|known| known.clone())
-            .unwrap_or_default();
+        let known = known(&self.status.refused);
         for (name, text) in refused {
             if known.get(name) != Some(text) {
                 self.swap_ended(name, "refused");
@@ -131,6 +133,20 @@ impl Supervisor {
         }
         set(&self.status.refused, refused.clone());
     }
+
+    fn tell_stale(&self, stale: &Errors) {
+        let known = known(&self.status.stale);
+        for (file, text) in stale {
+            if known.get(file) != Some(text) {
+                tracing::error!(%file, "the last good content serves on: {text}");
+            }
+        }
+        set(&self.status.stale, stale.clone());
+    }
+}
+
+fn known(slot: &Mutex<Errors>) -> Errors {
+    slot.lock().map(|known| known.clone()).unwrap_or_default()
 }
 
 fn same_settings(a: &Plan, b: &Plan) -> bool {
@@ -176,7 +192,8 @@ fn swapped(
 /// Says what of the new file takes effect only after a restart.
 fn restart_needed(before: &Plan, next: &Plan) {
     let (old, new) = (&before.listen, &next.listen);
-    let sockets = (old.http, old.h2c, old.admin) != (new.http, new.h2c, new.admin);
+    let sockets =
+        (old.http, old.h2c, old.https, old.admin) != (new.http, new.h2c, new.https, new.admin);
     let sizes = (old.workers, old.max_connections, old.max_head)
         != (new.workers, new.max_connections, new.max_head);
     let stores = before.plugins != next.plugins || before.cache != next.cache;

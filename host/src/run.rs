@@ -57,6 +57,10 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
         Some(address) => Some(bind(address, "listen.h2c").await?),
         None => None,
     };
+    let https = match plan.listen.https {
+        Some(address) => Some(bind(address, "listen.https").await?),
+        None => None,
+    };
     for (name, plugin) in &first.plugins {
         tracing::info!(plugin = %name, kind = %plugin.kind(), digest = %plugin.digest(), "can {}", Abilities::of(plugin).can());
     }
@@ -97,11 +101,12 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
     let slots = Arc::new(Semaphore::new(plan.listen.max_connections));
     tokio::select! {
         () = workers.accept(&http, Protocol::Http1, slots.clone()) => {}
-        () = accept_h2c(&workers, h2c.as_ref(), slots.clone()) => {}
+        () = accept(&workers, h2c.as_ref(), Protocol::H2c, slots.clone()) => {}
+        () = accept(&workers, https.as_ref(), Protocol::Https, slots.clone()) => {}
         () = terminated() => {}
     }
     // New connections are refused from here on; what is in flight may finish.
-    drop((http, h2c));
+    drop((http, h2c, https));
     let grace = plan.listen.drain;
     tracing::info!("draining, for {grace:?} at the most");
     if !workers.drain(grace).await {
@@ -113,9 +118,15 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
     Ok(())
 }
 
-async fn accept_h2c(workers: &Workers, listener: Option<&TcpListener>, slots: Arc<Semaphore>) {
+/// For ever, also where there is no such listener.
+async fn accept(
+    workers: &Workers,
+    listener: Option<&TcpListener>,
+    protocol: Protocol,
+    slots: Arc<Semaphore>,
+) {
     match listener {
-        Some(listener) => workers.accept(listener, Protocol::H2c, slots).await,
+        Some(listener) => workers.accept(listener, protocol, slots).await,
         None => std::future::pending().await,
     }
 }

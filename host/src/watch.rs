@@ -1,4 +1,4 @@
-//! Watching the plugin folder and gateway.toml. An event only means "look again"; a rescan every second finds what
+//! Watching the plugin folder, gateway.toml and the files of TLS. An event only means "look again"; a rescan every second finds what
 //! events miss (NFS, containers). A file counts once it has stopped changing.
 
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ use portcullis_proxy::Gate;
 use tokio::sync::{Notify, mpsc};
 
 use crate::folder::Stamp;
-use crate::load;
 use crate::reload::Request;
+use crate::{keyring, load};
 
 const RESCAN: Duration = Duration::from_secs(1);
 /// How long a file must look the same before it is read; a rename is one change, a copy is many.
@@ -88,7 +88,9 @@ fn notifier(
 fn look(gate: &Gate, config: Option<&Path>) -> Seen {
     let plan = gate.lease().plan.clone();
     let components = plan.plugin.values().map(|plugin| load::path(&plan, plugin));
+    let keys = keyring::files(&plan).into_iter().map(Path::to_path_buf);
     components
+        .chain(keys)
         .chain(config.map(Path::to_path_buf))
         .map(|path| (path.clone(), Stamp::of(&path)))
         .collect()

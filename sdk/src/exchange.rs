@@ -103,7 +103,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// What the gateway knows: `request.id`, `route`, `client.ip`, `scheme`, `host`, `path`, `caller.id`,
-    /// `caller.roles` (comma-separated), `claim.NAME`, `param.NAME`.
+    /// `caller.roles` (comma-separated), `claim.NAME`, `param.NAME`; of a client's certificate `client.cert.subject`
+    /// (RFC 4514), `client.cert.fingerprint`, and `client.cert.dns`, `.uri`, `.email`, `.ip` (comma-separated).
     pub fn attr(&self, name: &str) -> Option<String> {
         self.wire.attr(name)
     }

@@ -10,4 +10,5 @@ pub mod peer;
 pub mod reply;
 pub mod server;
 pub mod telegram;
+pub mod tls;
 pub mod upstream;

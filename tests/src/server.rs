@@ -5,13 +5,17 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::reply::Body;
 
@@ -89,6 +93,15 @@ where
 {
     // Small answers must not wait for an acknowledgement; without it they only get slower.
     let _slower = stream.set_nodelay(true);
+    serve_http1(stream, answer).await;
+}
+
+async fn serve_http1<S, A, F>(stream: S, answer: A)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
     let service = service_fn(move |request| {
         let answer = answer(request);
         async { Ok::<_, Infallible>(answer.await) }
@@ -98,4 +111,39 @@ where
         .with_upgrades();
     // A client that leaves early is no event for a test service.
     let _left = connection.await;
+}
+
+/// One connection of HTTP/2 with at most `streams` at once.
+pub async fn serve_h2<S, A, F>(stream: S, streams: u32, answer: A)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = answer(request);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .max_concurrent_streams(streams)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that leaves early is no event for a test service.
+    let _left = connection.await;
+}
+
+/// One connection of TLS, then what was agreed on by ALPN.
+pub async fn serve_tls<A, F>(stream: TcpStream, config: Arc<ServerConfig>, answer: A)
+where
+    A: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    // Who does not like our certificate leaves.
+    let Ok(stream) = TlsAcceptor::from(config).accept(stream).await else {
+        return;
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        serve_h2(stream, 100, answer).await;
+    } else {
+        serve_http1(stream, answer).await;
+    }
 }

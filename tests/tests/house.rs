@@ -69,6 +69,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("prometheus", &["portcullis-proxy"]),
     ("hickory-resolver", &["portcullis-proxy"]),
+    ("rustls", &["portcullis-proxy"]),
+    ("h2", &["portcullis-proxy"]),
+    ("tokio-rustls", &["portcullis-proxy", "portcullis-tests"]),
 ];
 
 /// config has no async at all.

@@ -9,7 +9,7 @@ use crate::cargo::{cargo, must, says};
 use crate::children::{Children, Interrupt};
 use crate::{Done, Failure, guests, place, step};
 
-use peers::{Peers, Subject};
+use peers::{Load, Peers, Subject};
 
 /// Rounds in which every subject is measured once, after one that is not counted.
 const ROUNDS: usize = 7;
@@ -35,7 +35,13 @@ struct Sample {
 }
 
 pub(crate) fn bench() -> Done {
-    for (tool, package) in [("wrk", "wrk"), ("nginx", "nginx-light")] {
+    let tools = [
+        ("wrk", "wrk"),
+        ("nginx", "nginx-light"),
+        ("h2load", "nghttp2-client"),
+        ("openssl", "openssl"),
+    ];
+    for (tool, package) in tools {
         // wrk has no way to say its version that ends well, so it is only looked for.
         if says(Command::new("sh").args(["-c", &format!("command -v {tool}")])).is_none() {
             return Err(Failure::new(format!(
@@ -70,6 +76,12 @@ pub(crate) fn bench() -> Done {
     std::fs::write(&file, text).map_err(Failure::of(file.display()))
 }
 
+/// `ROUNDS=1` in the environment is a look at whether all of it works.
+fn rounds() -> usize {
+    let given = std::env::var("ROUNDS").ok();
+    given.and_then(|given| given.parse().ok()).unwrap_or(ROUNDS)
+}
+
 /// All subjects in turn, round after round, so that a loud neighbour is loud for all of them.
 fn measure(peers: &Peers, children: &mut Children, interrupt: &Interrupt) -> Done<Vec<Row>> {
     let row = |subject: &Subject| Row {
@@ -78,13 +90,14 @@ fn measure(peers: &Peers, children: &mut Children, interrupt: &Interrupt) -> Don
         samples: Vec::new(),
     };
     let mut measured: Vec<Row> = peers.subjects.iter().map(row).collect();
-    for round in 0..=ROUNDS {
-        step(&format!("round {round} of {ROUNDS}"));
-        for (subject, row) in peers.subjects.iter().zip(&mut measured) {
+    let rounds = rounds();
+    for round in 0..=rounds {
+        step(&format!("round {round} of {rounds}"));
+        for (subject, Row { samples, .. }) in peers.subjects.iter().zip(&mut measured) {
             children.all_run()?;
             let sample = one(subject)?;
             if round > 0 {
-                row.samples.push(sample);
+                samples.push(sample);
             }
             if interrupt.came(std::time::Duration::ZERO) {
                 return Err(Failure::new("interrupted"));
@@ -95,6 +108,38 @@ fn measure(peers: &Peers, children: &mut Children, interrupt: &Interrupt) -> Don
 }
 
 fn one(subject: &Subject) -> Done<Sample> {
+    match subject.load {
+        Load::Wrk => wrk(subject),
+        Load::H2load => h2load(subject),
+    }
+}
+
+/// HTTP/2: as many requests at once as wrk has, on fewer connections.
+fn h2load(subject: &Subject) -> Done<Sample> {
+    let log = place::target().join("bench/h2load.log");
+    // It appends.
+    let _none_yet = std::fs::remove_file(&log);
+    let before = subject.cpu()?;
+    let mut h2load = Command::new("taskset");
+    h2load.args([
+        "-c",
+        peers::LOAD_CORE,
+        "h2load",
+        "-t1",
+        "-c",
+        "8",
+        "-m",
+        "8",
+    ]);
+    h2load.args(["-D", SECONDS, "--log-file"]).arg(&log);
+    let said = says(h2load.arg(&subject.url)).ok_or_else(|| Failure::new("h2load failed"))?;
+    let after = subject.cpu()?;
+    let log = std::fs::read_to_string(&log).map_err(Failure::of(log.display()))?;
+    report::sample_of_h2load(&said, &log, after - before)
+        .ok_or_else(|| Failure::new(format!("{}: h2load said:\n{said}", subject.name)))
+}
+
+fn wrk(subject: &Subject) -> Done<Sample> {
     let before = subject.cpu()?;
     let mut wrk = Command::new("taskset");
     wrk.args([

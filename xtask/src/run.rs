@@ -1,13 +1,13 @@
 //! `cargo xtask run`: from sources to a gateway that answers, in one command.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cargo::{cargo, must};
 use crate::children::{Children, Interrupt};
+use crate::tries::Listeners;
 use crate::{Done, Failure, guests, place, probe, step, tries};
 
 /// Loading compiles every plugin.
@@ -18,8 +18,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 struct Config {
     file: PathBuf,
-    http: SocketAddr,
-    admin: SocketAddr,
+    listen: Listeners,
     plugins: PathBuf,
 }
 
@@ -55,7 +54,7 @@ pub(crate) fn run() -> Done {
     if !ready(&config, &mut children, &interrupt)? {
         return children.end();
     }
-    println!("{}", tries::text(config.http, config.admin, &credentials));
+    println!("{}", tries::text(&config.listen, &credentials));
     children.until(&interrupt)?;
     step("stop");
     children.end()
@@ -67,7 +66,7 @@ fn ready(config: &Config, children: &mut Children, interrupt: &Interrupt) -> Don
     while Instant::now() < end {
         // First the children: on a port that another gateway holds, /readyz would answer too.
         children.all_run()?;
-        if probe::status(config.admin, "/readyz").is_ok_and(|status| status == 200) {
+        if probe::status(config.listen.admin, "/readyz").is_ok_and(|status| status == 200) {
             children.all_run()?;
             return Ok(true);
         }
@@ -100,8 +99,11 @@ impl Config {
                 .map_err(Failure::of(format!("listen.{name} = {text:?}")))
         };
         Ok(Self {
-            http: address("http")?,
-            admin: address("admin")?,
+            listen: Listeners {
+                http: address("http")?,
+                https: address("https")?,
+                admin: address("admin")?,
+            },
             plugins: place::root().join(key("plugins", "folder")?),
             file,
         })

@@ -19,6 +19,14 @@ pub(crate) struct Credentials {
     admin_id: String,
 }
 
+/// Where the demo's gateway listens.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    pub(crate) http: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
 // === impl Credentials ===
 
 impl Credentials {
@@ -39,7 +47,8 @@ impl Credentials {
     }
 }
 
-pub(crate) fn text(http: SocketAddr, admin: SocketAddr, credentials: &Credentials) -> String {
+pub(crate) fn text(at: &Listeners, credentials: &Credentials) -> String {
+    let Listeners { http, https, admin } = at;
     let Credentials {
         player,
         admin: admin_data,
@@ -48,10 +57,13 @@ pub(crate) fn text(http: SocketAddr, admin: SocketAddr, credentials: &Credential
     let query = percent_encoded(player);
     format!(
         "
-The gate stands: http://{http}, admin http://{admin}. Try:
+The gate stands: http://{http}, https://{https}, admin http://{admin}. Try:
 
   # anyone
   curl -i http://{http}/public/hello
+
+  # the same over TLS and HTTP/2; the certificate is made at each start, so nobody knows it
+  curl -ik --http2 https://{https}/public/hello
 
   # the same for 5 seconds, from the cache: look at `told` and Cache-Status
   curl -i http://{http}/public/news

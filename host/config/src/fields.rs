@@ -119,6 +119,10 @@ impl<'a> Fields<'a> {
         self.value(name, read_flag, |text| text == "true")
     }
 
+    pub(crate) fn flag_or(&self, name: &str, default: bool) -> bool {
+        self.given(name, read_flag).unwrap_or(default)
+    }
+
     pub(crate) fn count(&self, name: &str) -> u64 {
         self.value(name, read_count, |text| {
             text.parse().expect("keys.rs has numbers")

@@ -6,6 +6,7 @@ mod general;
 mod limits;
 mod named;
 mod resilience;
+mod tls;
 
 pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
 pub(crate) use cache::{CACHE, ROUTE_CACHE};
@@ -16,6 +17,7 @@ pub(crate) use named::{
     UPSTREAM_TIMEOUTS,
 };
 pub(crate) use resilience::{BREAKER, OVERLOAD, RETRY, RETRY_BUDGET, ROUTE_RETRY};
+pub(crate) use tls::{CERTIFICATE, HSTS, TLS, UPSTREAM_TLS};
 
 /// A table of the file.
 pub(crate) struct Section {
@@ -96,6 +98,9 @@ const fn key(name: &'static str, shape: Shape, fallback: Fallback, doc: &'static
 /// In the order of the reference.
 pub(crate) const SECTIONS: &[&Section] = &[
     &LISTEN,
+    &TLS,
+    &CERTIFICATE,
+    &HSTS,
     &TIMEOUTS,
     &LOG,
     &PLUGINS,
@@ -107,6 +112,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &UPSTREAM,
     &SERVER,
     &UPSTREAM_TIMEOUTS,
+    &UPSTREAM_TLS,
     &HEALTH,
     &EJECT,
     &STICKY,
@@ -130,6 +136,7 @@ pub(crate) static FILE: Section = Section {
     doc: "",
     keys: &[
         key("listen", Shape::Table(&LISTEN), Fallback::Words(""), ""),
+        key("tls", Shape::Table(&TLS), Fallback::Words(""), ""),
         key("timeouts", Shape::Table(&TIMEOUTS), Fallback::Words(""), ""),
         key(
             "discovery",

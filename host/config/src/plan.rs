@@ -4,6 +4,7 @@
 mod balance;
 mod limit;
 mod resilience;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,6 +24,9 @@ pub use self::limit::{ConcurrencyPlan, KeyPart, LimitPlan, LimitUse, PerPlan, Pe
 pub use self::resilience::{
     Breaker, Bulkhead, Overload, Priority, Retry, RetryBudget, RouteGuards, UpstreamGuards,
 };
+pub use self::tls::{
+    CertificatePlan, ClientAuth, FilePlan, Hsts, Protocol, Tls, TlsVersion, UpstreamTls,
+};
 
 /// Everything `run` needs. Made by [`crate::read`], [`crate::parse`] and [`crate::to_single`].
 #[derive(Debug, Clone)]
@@ -30,6 +34,8 @@ pub struct Plan {
     /// The text this plan came from, for later mistakes that need the plugins to be seen.
     pub source: Arc<Source>,
     pub listen: Listen,
+    /// There with `listen.https`, and only then.
+    pub tls: Option<Tls>,
     pub timeouts: Timeouts,
     pub discovery: DiscoveryPlan,
     pub log: Log,
@@ -52,6 +58,10 @@ pub struct Listen {
     pub http: SocketAddr,
     /// HTTP/2 in clear text with prior knowledge (RFC 9113 section 3.3), a listener of its own.
     pub h2c: Option<SocketAddr>,
+    /// HTTP/1.1 and HTTP/2 over TLS.
+    pub https: Option<SocketAddr>,
+    /// Where clients are sent that should have come by https.
+    pub https_port: u16,
     pub admin: SocketAddr,
     /// Peers whose X-Forwarded-*, Forwarded and X-Request-Id are believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -242,6 +252,9 @@ pub struct UpstreamPlan {
     /// Send the client's Host (true) or the server's address (false).
     pub preserve_host: bool,
     pub guards: UpstreamGuards,
+    pub protocol: Protocol,
+    /// None: clear text.
+    pub tls: Option<UpstreamTls>,
 }
 
 /// `[[route]]`
@@ -266,6 +279,8 @@ pub struct RoutePlan {
     /// In the order they are asked.
     pub rate_limits: Vec<LimitUse>,
     pub max_concurrent: Vec<ConcurrencyPlan>,
+    /// Clients that came in clear text are sent to https.
+    pub redirect_https: bool,
     /// Answer with `Server-Timing`: what each plugin took.
     pub server_timing: bool,
     /// None: nothing is stored.

@@ -11,6 +11,7 @@ mod plugin;
 mod resilience;
 mod route;
 mod syntax;
+mod tls;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,8 @@ struct File<'a> {
     limit_names: BTreeSet<&'a str>,
     limits: BTreeMap<Arc<str>, Arc<LimitPlan>>,
     timeouts: Timeouts,
+    /// `listen.redirect_https`
+    redirect_https: bool,
     /// `plugins.instances`
     instances: u32,
 }
@@ -143,6 +146,8 @@ fn plan<'a>(
     let timeouts = general::timeouts(&times);
     let deadline_header = resilience::deadline_header(&times);
     let overload = resilience::overload(&root.fields("overload", &keys::OVERLOAD));
+    let listening = root.fields("listen", &keys::LISTEN);
+    let listen = general::listen(&listening);
     let pool = general::plugins(&root.fields("plugins", &keys::PLUGINS), dir);
     let cache = cache::store(&root.fields("cache", &keys::CACHE));
     let mut file = File {
@@ -154,10 +159,11 @@ fn plan<'a>(
         limits: BTreeMap::new(),
         secrets: Secrets { dir, env, mistakes },
         timeouts,
+        redirect_https: listening.flag("redirect_https"),
         root,
     };
     file.limits = file.named("limit", &keys::LIMIT, limit::shared);
-    let listen = general::listen(&file.root.fields("listen", &keys::LISTEN));
+    let tls = tls::read(&file, &listening);
     let discovery = file.root.fields("discovery", &keys::DISCOVERY);
     let discovery = balance::discovery(&discovery, env);
     let log = general::log(&file.root.fields("log", &keys::LOG));
@@ -167,6 +173,7 @@ fn plan<'a>(
     Some(Plan {
         source: Arc::clone(source),
         listen,
+        tls,
         timeouts,
         discovery,
         log,

@@ -36,6 +36,8 @@ fn the_demo_parses_to_the_expected_listeners() {
     let plan = demo(&|_| None);
     assert_eq!(plan.listen.http, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(plan.listen.h2c, Some("127.0.0.1:8082".parse().unwrap()));
+    assert_eq!(plan.listen.https, Some("127.0.0.1:8443".parse().unwrap()));
+    assert_eq!(plan.tls.unwrap().self_signed, ["localhost", "127.0.0.1"]);
     assert_eq!(plan.listen.admin, "127.0.0.1:9901".parse().unwrap());
     assert!(plan.listen.trusted_proxies.is_empty());
     assert!(plan.listen.workers >= 1);

@@ -12,10 +12,13 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, Method, Version};
 use ipnet::IpNet;
-use portcullis_runtime::{Exchange, Target};
+use portcullis_runtime::{ClientCertificate, Exchange, Side, Target};
 
 use crate::forwarded::{self, ClientAddress};
+use crate::generation::Generation;
+use crate::guard::Client;
 use crate::refusal::{Reason, Refusal};
+use crate::trailers;
 
 /// A request that may be routed.
 #[derive(Debug)]
@@ -32,6 +35,20 @@ pub struct Admitted {
 pub struct Peer<'a> {
     pub ip: IpAddr,
     pub trusted_proxies: &'a [IpNet],
+    /// How the connection came: `http` or `https`.
+    pub scheme: &'static str,
+    pub certificate: Option<&'a Arc<ClientCertificate>>,
+}
+
+impl<'a> Peer<'a> {
+    pub(crate) fn of(client: &'a Client, generation: &'a Generation) -> Peer<'a> {
+        Peer {
+            ip: client.peer.ip(),
+            trusted_proxies: &generation.trusted_proxies,
+            scheme: client.scheme(),
+            certificate: client.tls.as_ref().and_then(|tls| tls.certificate.as_ref()),
+        }
+    }
 }
 
 impl Peer<'_> {
@@ -68,7 +85,9 @@ pub fn admit(parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admit
     let upgrade =
         method == Method::GET && version == Version::HTTP_11 && asks_for_websocket(&headers);
     headers.remove(HOST);
+    let trailers = trailers::announced(&headers, Side::Request);
     strip_hop_by_hop(&mut headers);
+    headers.extend(trailers.map(|names| (TRAILER, names)));
     let ClientAddress {
         ip,
         scheme,
@@ -83,6 +102,7 @@ pub fn admit(parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admit
         host: bare_host,
         scheme,
         client_ip: Some(ip),
+        client_certificate: peer.certificate.cloned(),
         now_ms: now_ms(),
         ..Exchange::default()
     };

@@ -9,12 +9,14 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use portcullis_runtime::Side;
 
 use crate::cache::Reader;
 use crate::connection::UpstreamBody;
 use crate::generation::Generation;
-use crate::guard::Client;
+use crate::guard::Busy;
 use crate::journal::Journal;
+use crate::trailers;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -102,6 +104,14 @@ impl RequestBody {
         RequestBody::Full(Some(bytes).filter(|b| !b.is_empty()))
     }
 
+    /// The same body once more, where it is at hand.
+    pub(crate) fn again(&self) -> Option<RequestBody> {
+        match self {
+            RequestBody::Full(bytes) => Some(RequestBody::Full(bytes.clone())),
+            RequestBody::Client { .. } => None,
+        }
+    }
+
     /// From the client, at most `limit` bytes.
     pub fn client(incoming: Incoming, limit: u64, watch: Arc<Watch>) -> RequestBody {
         if incoming.is_end_stream() {
@@ -141,9 +151,12 @@ impl Body for RequestBody {
             }
             Some(Err(_)) => Problem::Broken,
             Some(Ok(frame)) => {
-                let Ok(data) = frame.into_data() else {
-                    // Trailers of a request are not forwarded (RFC 9110 section 6.5.1 lets a proxy drop them).
-                    return Poll::Ready(None);
+                let data = match frame.into_data() {
+                    Ok(data) => data,
+                    Err(trailers) => {
+                        watch.ended.store(true, Ordering::Relaxed);
+                        return Poll::Ready(Some(Ok(trailers::checked(trailers, Side::Request))));
+                    }
                 };
                 watch.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
                 if incoming.is_end_stream() {
@@ -183,7 +196,7 @@ pub struct ResponseBody {
     content: Content,
     finished: bool,
     journal: Option<Box<Journal>>,
-    client: Arc<Client>,
+    _busy: Busy,
     _lease: Arc<Generation>,
 }
 
@@ -234,14 +247,14 @@ impl ResponseBody {
     pub fn new(
         content: Content,
         journal: Box<Journal>,
-        client: Arc<Client>,
+        busy: Busy,
         lease: Arc<Generation>,
     ) -> ResponseBody {
         ResponseBody {
             content,
             finished: false,
             journal: Some(journal),
-            client,
+            _busy: busy,
             _lease: lease,
         }
     }
@@ -279,7 +292,6 @@ impl Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        self.client.end();
         let finished = self.finished || self.is_end_stream();
         if let Some(journal) = self.journal.take() {
             journal.close(finished);
@@ -322,6 +334,7 @@ pub fn forget_framing(headers: &mut HeaderMap) {
         "digest",
         "content-digest",
         "etag",
+        "trailer",
     ] {
         headers.remove(name);
     }

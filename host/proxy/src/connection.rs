@@ -2,31 +2,56 @@
 //!
 //! hyper's client wants its connection polled somewhere. Spawning it costs two wake-ups a request; here the exchange
 //! polls it beside its own future, so a request and its response run in one task. An idle connection is polled once
-//! before it is used again: that is when a close by the server is seen.
+//! before it is used again: that is when a close by the server is seen. HTTP/2 is different: [`crate::multiplexed`].
 
 use std::future::Future;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use crossbeam_queue::ArrayQueue;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use portcullis_config::plan::Protocol;
+use portcullis_runtime::Side;
 use tokio::time::Sleep;
 
 use crate::body::{BoxError, RequestBody};
-use crate::upstream::Ticket;
+use crate::multiplexed::{Claim, Streams};
+use crate::tls::Stream;
+use crate::trailers;
+use crate::upstream::{Server, Ticket};
+
+/// What one exchange has of a connection.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the common one; a box would cost every request"
+)]
+pub(crate) enum Connection {
+    /// HTTP/1.1: all of it.
+    Own(Exclusive),
+    /// HTTP/2: one stream.
+    Shared(Claim),
+}
 
 /// A connection that no other exchange uses.
-pub struct Connection {
+pub(crate) struct Exclusive {
     sender: http1::SendRequest<RequestBody>,
-    driver: http1::Connection<TokioIo<TcpStream>, RequestBody>,
+    driver: http1::Connection<TokioIo<Stream>, RequestBody>,
     idle_since: Instant,
+}
+
+/// Connections of one worker to one server: its own, because a socket belongs to its reactor.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    idle: ArrayQueue<Exclusive>,
+    streams: Streams,
 }
 
 /// Idle connections older than this are not trusted: servers close theirs after 5 to 75 s.
@@ -35,24 +60,63 @@ const MAX_IDLE: Duration = Duration::from_secs(30);
 /// Why no response came.
 #[derive(Debug)]
 pub enum SendError {
-    /// Not a byte of the request was sent; it may go elsewhere.
+    /// Not a byte of the request was sent, or the server says that it did nothing with it; it may go elsewhere.
     Unsent(Box<Request<RequestBody>>),
     /// The connection ended before the response began.
     Closed(hyper::Error),
-    /// The server sent something that is not HTTP.
+    /// The server sent something that is not HTTP, or ended this one request.
     Broken(hyper::Error),
 }
 
+// === impl Connection ===
+
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Connection")
+        f.write_str(match self {
+            Connection::Own(_) => "Own",
+            Connection::Shared(_) => "Shared",
+        })
     }
 }
 
 impl Connection {
-    pub async fn open(address: &str) -> std::io::Result<Connection> {
-        let (sender, driver) = handshake(connect(address).await?).await?;
-        Ok(Connection {
+    /// A new connection to the server of a ticket, or a stream of one that became free meanwhile.
+    pub(crate) async fn open(ticket: &Ticket) -> io::Result<Connection> {
+        let server = ticket.server();
+        match (server.dial.protocol(), ticket.pool()) {
+            (Protocol::Http2 | Protocol::Negotiated, Some(pool)) => pool.streams.open(server).await,
+            _ => {
+                let stream = server.dial.connect_http1(server).await?;
+                Exclusive::over(stream).await.map(Connection::Own)
+            }
+        }
+    }
+
+    /// Sends one request and waits for the head of its response. The body must be read through
+    /// [`UpstreamBody`], which drives this connection on.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, SendError> {
+        match self {
+            Connection::Own(connection) => connection.send(request).await,
+            Connection::Shared(claim) => claim.send(request).await,
+        }
+    }
+}
+
+// === impl Exclusive ===
+
+impl std::fmt::Debug for Exclusive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Exclusive")
+    }
+}
+
+impl Exclusive {
+    pub(crate) async fn over(stream: Stream) -> io::Result<Exclusive> {
+        let (sender, driver) = handshake(stream).await?;
+        Ok(Exclusive {
             sender,
             driver,
             idle_since: Instant::now(),
@@ -60,20 +124,18 @@ impl Connection {
     }
 
     /// Sees whether the server closed the connection meanwhile.
-    pub fn is_usable(&mut self) -> bool {
+    fn is_usable(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         self.idle_since.elapsed() < MAX_IDLE
             && Pin::new(&mut self.driver).poll(&mut cx).is_pending()
             && self.sender.is_ready()
     }
 
-    /// Sends one request and waits for the head of its response. The body must be read through
-    /// [`UpstreamBody`], which drives this connection on.
-    pub async fn send(
+    async fn send(
         &mut self,
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, SendError> {
-        let Connection { sender, driver, .. } = self;
+        let Exclusive { sender, driver, .. } = self;
         let mut response = pin!(sender.try_send_request(request));
         let mut gone = false;
         std::future::poll_fn(|cx| {
@@ -98,22 +160,16 @@ impl Connection {
     }
 }
 
-pub(crate) async fn connect(address: &str) -> std::io::Result<TcpStream> {
-    let tcp = TcpStream::connect(address).await?;
-    tcp.set_nodelay(true)?;
-    Ok(tcp)
-}
-
 async fn handshake(
-    tcp: TcpStream,
-) -> std::io::Result<(
+    stream: Stream,
+) -> io::Result<(
     http1::SendRequest<RequestBody>,
-    http1::Connection<TokioIo<TcpStream>, RequestBody>,
+    http1::Connection<TokioIo<Stream>, RequestBody>,
 )> {
     http1::Builder::new()
-        .handshake(TokioIo::new(tcp))
+        .handshake(TokioIo::new(stream))
         .await
-        .map_err(std::io::Error::other)
+        .map_err(io::Error::other)
 }
 
 /// A response body, together with the connection that it comes over.
@@ -130,7 +186,7 @@ pub struct UpstreamBody {
 
 impl UpstreamBody {
     /// `deadline` ends the whole exchange, `idle` a silence in it.
-    pub fn new(
+    pub(crate) fn new(
         incoming: Incoming,
         connection: Connection,
         ticket: Ticket,
@@ -155,7 +211,7 @@ impl UpstreamBody {
 
     /// Gives the connection back if it can serve another request.
     fn recycle(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
+        if let Some(Connection::Own(mut connection)) = self.connection.take() {
             connection.idle_since = Instant::now();
             if connection.is_usable() {
                 self.ticket.keep(connection);
@@ -186,7 +242,7 @@ impl Body for UpstreamBody {
         let this = &mut *self;
         let mut frame = Pin::new(&mut this.incoming).poll_frame(cx);
         if frame.is_pending()
-            && let Some(connection) = &mut this.connection
+            && let Some(Connection::Own(connection)) = &mut this.connection
         {
             // Asking for a frame is what makes the driver read one.
             if Pin::new(&mut connection.driver).poll(cx).is_ready() {
@@ -209,7 +265,7 @@ impl Body for UpstreamBody {
                 if this.incoming.is_end_stream() {
                     this.recycle();
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Ok(trailers::checked(frame, Side::Response))))
             }
         }
     }
@@ -225,14 +281,14 @@ impl Body for UpstreamBody {
 
 /// For upgrades: the connection lives in a task of its own, because it outlives the exchange.
 pub(crate) async fn send_once(
-    address: &str,
+    server: &Server,
     request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, SendError> {
     let unsent = |request| SendError::Unsent(Box::new(request));
-    let Ok(tcp) = connect(address).await else {
+    let Ok(stream) = server.dial.connect_http1(server).await else {
         return Err(unsent(request));
     };
-    let Ok((mut sender, driver)) = handshake(tcp).await else {
+    let Ok((mut sender, driver)) = handshake(stream).await else {
         return Err(unsent(request));
     };
     // Ends with the tunnel, or with the response body.
@@ -243,9 +299,35 @@ pub(crate) async fn send_once(
         .map_err(SendError::Closed)
 }
 
-/// Idle connections to one server of one worker: its own, because a socket belongs to its reactor.
-pub(crate) type Pool = crossbeam_queue::ArrayQueue<Connection>;
+// === impl Pool ===
 
 pub(crate) fn pools(workers: usize, size: usize) -> Arc<[Pool]> {
-    (0..workers).map(|_| Pool::new(size.max(1))).collect()
+    let size = size.max(1);
+    let pool = |_| Pool {
+        idle: ArrayQueue::new(size),
+        streams: Streams::new(size),
+    };
+    (0..workers).map(pool).collect()
+}
+
+impl Pool {
+    /// A stream of an open connection, or an idle connection that is still open.
+    pub(crate) fn reuse(&self) -> Option<Connection> {
+        if let Some(claim) = self.streams.claim() {
+            return Some(Connection::Shared(claim));
+        }
+        std::iter::from_fn(|| self.idle.pop())
+            .find_map(|mut idle| idle.is_usable().then_some(Connection::Own(idle)))
+    }
+
+    /// Lets go of all that is open: what is idle closes now, streams end first.
+    pub(crate) fn close(&self) {
+        while self.idle.pop().is_some() {}
+        self.streams.close();
+    }
+
+    /// Keeps a connection for the next request. A full pool drops it, which closes it.
+    pub(crate) fn keep(&self, connection: Exclusive) {
+        drop(self.idle.push(connection));
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::header::HeaderValue;
 use http::{Method, Request, Response, Version};
 use hyper::body::{Body as _, Incoming};
-use portcullis_runtime::{Exchange, Outcome, Reply, ResponseHead};
+use portcullis_runtime::{Exchange, Outcome, Reply, ResponseHead, Side};
 
 use crate::admit::{Admitted, Peer, admit, strip_hop_by_hop};
 use crate::body::{Content, Problem, RequestBody, ResponseBody, Watch};
@@ -29,7 +29,7 @@ use crate::outbound::Calls;
 use crate::permit::Permit;
 use crate::refusal::{Reason, Refusal};
 use crate::router::{NotFound, Wanted};
-use crate::tunnel;
+use crate::{grpc, tls, trailers, tunnel};
 
 /// Answers one request. Never fails: a refusal is a response too.
 pub async fn serve(
@@ -37,12 +37,10 @@ pub async fn serve(
     client: Arc<Client>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
-    let fault = client.begin();
+    let (busy, fault) = client.begin();
+    let grpc = grpc::is_spoken(&request);
     let generation = worker.gate.lease();
-    let peer = Peer {
-        ip: client.peer.ip(),
-        trusted_proxies: &generation.trusted_proxies,
-    };
+    let peer = Peer::of(&client, &generation);
     let request_id =
         worker.request_id(forwarded::request_id(request.headers()).filter(|_| peer.is_trusted()));
     let archive = worker.gate.archive.clone();
@@ -72,15 +70,16 @@ pub async fn serve(
                     .headers_mut()
                     .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
             }
+            if grpc {
+                response = grpc::refusal(&refusal, response);
+            }
             response.into_parts()
         }
     };
+    tls::tell_to_come_by_https(&client, &generation, &mut parts.headers);
     journal.status = parts.status;
     journal.limited.tell(&mut parts.headers);
-    Response::from_parts(
-        parts,
-        ResponseBody::new(content, journal, client, generation),
-    )
+    Response::from_parts(parts, ResponseBody::new(content, journal, busy, generation))
 }
 
 /// The way itself. Each line yields what the next one needs; the first refusal ends it.
@@ -94,10 +93,7 @@ async fn pass(
     let version = request.version();
     let upgrade = tunnel::prepare(&mut request);
     let (parts, incoming) = request.into_parts();
-    let peer = Peer {
-        ip: client.peer.ip(),
-        trusted_proxies: &generation.trusted_proxies,
-    };
+    let peer = Peer::of(client, generation);
     let admitted = admit(parts, peer, journal.request_id.clone())?;
     let Admitted {
         exchange: mut x,
@@ -108,6 +104,9 @@ async fn pass(
 
     let route = find(generation, &mut x)?;
     journal.routed(&route);
+    if let Some(elsewhere) = tls::redirect(&route, generation, &x) {
+        return Ok(elsewhere);
+    }
     let (own, name) = (route.deadline, generation.deadline_header.as_ref());
     let deadline = Deadline::of(&x.request, own, name, journal.began())?;
     worker.shed(generation, &route)?;
@@ -250,7 +249,10 @@ pub(crate) fn body_refusal(problem: Problem, limit: u64) -> Refusal {
 pub(crate) fn response_head<B>(response: Response<B>) -> (ResponseHead, B) {
     let (mut parts, body) = response.into_parts();
     let length = parts.headers.remove(http::header::CONTENT_LENGTH);
+    let trailers = trailers::announced(&parts.headers, Side::Response);
     strip_hop_by_hop(&mut parts.headers);
+    let headers = trailers.map(|names| (http::header::TRAILER, names));
+    parts.headers.extend(headers);
     if let Some(length) = length {
         parts.headers.insert(http::header::CONTENT_LENGTH, length);
     }

@@ -69,14 +69,14 @@ pub(crate) fn believe(
         host: host.to_owned(),
         sent_host: host.to_owned(),
         peer: peer.ip.to_canonical().to_string(),
-        scheme: "http",
+        scheme: peer.scheme,
         protocol: via_protocol(version),
         before: None,
         credentials: headers.contains_key(AUTHORIZATION),
     };
     let mut address = ClientAddress {
         ip: peer.ip.to_canonical(),
-        scheme: "http",
+        scheme: peer.scheme,
         provenance,
     };
     if trusted {
@@ -90,8 +90,10 @@ pub(crate) fn believe(
         address.ip = client.copied().unwrap_or(address.ip);
         let chain: Vec<String> = hops.iter().map(IpAddr::to_string).collect();
         address.provenance.chain = chain.join(", ");
-        if headers.get(X_FORWARDED_PROTO).is_some_and(|v| v == "https") {
-            address.scheme = "https";
+        match headers.get(X_FORWARDED_PROTO).map(HeaderValue::as_bytes) {
+            Some(b"https") => address.scheme = "https",
+            Some(b"http") => address.scheme = "http",
+            _ => {}
         }
         if let Some(host) = headers.get(X_FORWARDED_HOST).and_then(|v| v.to_str().ok()) {
             address.provenance.host = host.to_owned();

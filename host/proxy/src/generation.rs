@@ -18,6 +18,7 @@ use crate::limits::{Limits, RouteLimits};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::Router;
 use crate::shield::{Bulkhead, Shield};
+use crate::tls::{Dial, Termination};
 use crate::upstream::{Resolver, Upstream};
 
 #[derive(Debug)]
@@ -33,9 +34,19 @@ pub struct Generation {
     pub shields: BTreeMap<Arc<str>, Arc<Shield>>,
     pub plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
     pub trusted_proxies: Vec<IpNet>,
+    /// There with `[tls]`.
+    pub tls: Option<Arc<Termination>>,
     resolver: Arc<Resolver>,
     pub deadline_header: Option<HeaderName>,
     pub limits: Limits,
+}
+
+/// What is made of the files of TLS.
+#[derive(Debug, Default)]
+pub struct Security {
+    pub termination: Option<Arc<Termination>>,
+    /// How to reach the servers of each upstream of the plan.
+    pub dials: BTreeMap<Arc<str>, Arc<Dial>>,
 }
 
 /// A route with everything it names resolved.
@@ -53,6 +64,8 @@ pub struct Route {
     pub priority: Priority,
     pub max_body: u64,
     pub limits: RouteLimits,
+    /// Clients that came in clear text are sent to https.
+    pub redirect_https: bool,
     /// Answers carry `Server-Timing`.
     pub server_timing: bool,
     pub metrics: RouteMetrics,
@@ -80,22 +93,26 @@ impl Chain {
 }
 
 impl Generation {
-    /// Builds the next generation beside `before`. Every plugin that the plan's routes name must be in `plugins`.
+    /// Builds the next generation beside `before`. Every plugin that the plan's routes name must be in `plugins`, and
+    /// every upstream of the plan must have its dial in `security`.
     pub fn build(
         plan: Arc<Plan>,
         plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
+        security: Security,
         metrics: &Metrics,
         before: Option<&Generation>,
     ) -> Result<Generation, Report> {
         check_chains(&plan, &plugins)?;
-        let upstream = |(name, u): (&Arc<str>, _)| {
-            let known = before.and_then(|b| b.upstreams.get(name));
+        let upstream = |(name, dial): (Arc<str>, Arc<Dial>)| {
+            let known = before.and_then(|b| b.upstreams.get(&name));
             let known = known.map(|known| &**known);
-            let upstream = Upstream::new(u, &plan, metrics.upstream(name), known);
-            (name.clone(), Arc::new(upstream))
+            let wanted = plan.upstream.get(&name)?;
+            let counted = metrics.upstream(&name);
+            let upstream = Upstream::new(wanted, &plan, dial, counted, known);
+            Some((name, Arc::new(upstream)))
         };
         let upstreams: BTreeMap<Arc<str>, Arc<Upstream>> =
-            plan.upstream.iter().map(upstream).collect();
+            security.dials.into_iter().filter_map(upstream).collect();
         let shield = |(name, u): (&Arc<str>, _)| {
             let known = before.and_then(|b| b.shields.get(name));
             let shield = Shield::new(u, &metrics.shield, known.map(|known| &**known));
@@ -124,6 +141,7 @@ impl Generation {
                 priority: guards.priority,
                 max_body: route.max_body,
                 limits: limits.of(route, metrics),
+                redirect_https: route.redirect_https,
                 server_timing: route.server_timing,
                 metrics: metrics.route(&route.name),
                 cache: route.cache.map(|rules| metrics.store(&route.name, rules)),
@@ -134,6 +152,7 @@ impl Generation {
             router: Router::new(&plan.routes),
             routes: plan.routes.iter().map(route).collect(),
             trusted_proxies: plan.listen.trusted_proxies.clone(),
+            tls: security.termination,
             resolver: Arc::new(Resolver::new(&plan.discovery)),
             deadline_header: header(plan.deadline_header.as_deref()),
             limits,
@@ -169,6 +188,18 @@ impl Generation {
         for (name, upstream) in &self.upstreams {
             upstream.retire(next.upstreams.get(name).map(|u| &**u));
         }
+    }
+
+    /// Whether both show and ask the same of clients and servers.
+    pub fn has_keys_of(&self, other: &Generation) -> bool {
+        fn same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
+            a.map(Arc::as_ptr) == b.map(Arc::as_ptr)
+        }
+        let dial = |(name, upstream): (&Arc<str>, &Arc<Upstream>)| {
+            let known = other.upstreams.get(name);
+            same(Some(upstream.dial()), known.map(|known| known.dial()))
+        };
+        same(self.tls.as_ref(), other.tls.as_ref()) && self.upstreams.iter().all(dial)
     }
 }
 

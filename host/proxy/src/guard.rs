@@ -1,7 +1,10 @@
-//! The socket of an HTTP/1 client, as hyper sees it: strictly framed bytes, bounded in time.
+//! The socket of an HTTP/1 client, as hyper sees it: strictly framed bytes, bounded in time. It stands above TLS as it
+//! does above TCP.
 //!
 //! A message with a fault is replaced by a request that cannot be confused with a real one; the service finds the
 //! fault in [`Client`] and refuses it as any other, with a problem document and a log line.
+
+mod h2;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -10,55 +13,59 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use portcullis_config::plan::Timeouts;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+pub(crate) use h2::GuardedH2;
+
 use crate::refusal::Reason;
+use crate::tls::Secured;
 use crate::wire::{Fault, Framing, Progress};
 
 /// One client connection, shared by its socket and its exchanges.
 #[derive(Debug)]
 pub struct Client {
     pub peer: SocketAddr,
+    /// None: in clear text.
+    pub(crate) tls: Option<Secured>,
     pub fault: OnceLock<Fault>,
     /// Exchanges begun.
     begun: AtomicU64,
-    /// An exchange is being answered: silence of the client is fine.
-    in_flight: AtomicBool,
+    /// Exchanges being answered: silence of the client is fine.
+    in_flight: AtomicUsize,
     /// The connection is a tunnel now; its bytes are not HTTP.
     raw: AtomicBool,
 }
 
 impl Client {
-    pub fn new(peer: SocketAddr) -> Client {
+    pub(crate) fn new(peer: SocketAddr, tls: Option<Secured>) -> Client {
         Client {
             peer,
+            tls,
             fault: OnceLock::new(),
             begun: AtomicU64::new(0),
-            in_flight: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
             raw: AtomicBool::new(false),
         }
     }
 
-    /// Begins the next exchange; gives the fault of its message if it has one already.
-    pub fn begin(&self) -> Option<Fault> {
-        self.in_flight.store(true, Ordering::Relaxed);
-        let message = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        self.fault
-            .get()
-            .copied()
-            .filter(|fault| fault.message == message)
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
-    pub fn end(&self) {
-        self.in_flight.store(false, Ordering::Relaxed);
+    /// Begins the next exchange; gives the fault of its message if it has one already.
+    pub(crate) fn begin(self: &Arc<Client>) -> (Busy, Option<Fault>) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let message = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        let fault = self.fault.get().copied();
+        let fault = fault.filter(|fault| fault.message == message);
+        (Busy(self.clone()), fault)
     }
 
     pub fn become_raw(&self) {
@@ -66,7 +73,17 @@ impl Client {
     }
 
     pub fn is_idle(&self) -> bool {
-        !self.in_flight.load(Ordering::Relaxed)
+        self.in_flight.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// An exchange of this client goes on.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Client>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -82,10 +99,15 @@ thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
 }
 
-/// A client's TCP connection under hyper.
+/// The bytes of a client's connection, however they come.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
+
+/// A client's connection under hyper.
 #[derive(Debug)]
-pub struct Guarded {
-    tcp: TcpStream,
+pub(crate) struct Guarded<S> {
+    io: S,
     client: Arc<Client>,
     framing: Framing,
     timeouts: Timeouts,
@@ -110,16 +132,16 @@ enum End {
     Error,
 }
 
-impl Guarded {
-    pub fn new(
-        tcp: TcpStream,
+impl<S: Io> Guarded<S> {
+    pub(crate) fn new(
+        io: S,
         client: Arc<Client>,
         timeouts: Timeouts,
         max_head: usize,
-    ) -> Guarded {
+    ) -> Guarded<S> {
         let now = Instant::now();
         Guarded {
-            tcp,
+            io,
             client,
             framing: Framing::new(max_head),
             timeouts,
@@ -197,7 +219,7 @@ impl Guarded {
         READ.with_borrow_mut(|scratch| {
             let room = out.remaining().clamp(1, SCRATCH);
             let mut buffer = ReadBuf::new(&mut scratch[..room]);
-            ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut buffer))?;
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
             let bytes = buffer.filled();
             if raw {
                 self.give(bytes, out);
@@ -255,7 +277,7 @@ enum Overdue {
     Idle,
 }
 
-impl Read for Guarded {
+impl<S: Io> Read for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -315,13 +337,13 @@ impl Read for Guarded {
     }
 }
 
-impl Write for Guarded {
+impl<S: Io> Write for Guarded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        let done = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.wrote(cx, done)
     }
 
@@ -330,22 +352,22 @@ impl Write for Guarded {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.tcp).poll_write_vectored(cx, parts);
+        let done = Pin::new(&mut self.io).poll_write_vectored(cx, parts);
         self.wrote(cx, done)
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.io.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.linger.is_none() {
-            ready!(Pin::new(&mut this.tcp).poll_shutdown(cx))?;
+            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
             let unread = this.client.fault.get().is_some() || !this.framing.is_idle();
             if !unread || this.client.raw.load(Ordering::Relaxed) {
                 return Poll::Ready(Ok(()));
@@ -358,7 +380,7 @@ impl Write for Guarded {
     }
 }
 
-impl Guarded {
+impl<S: Io> Guarded<S> {
     fn wrote(
         &mut self,
         cx: &mut Context<'_>,
@@ -384,7 +406,7 @@ impl Guarded {
         READ.with_borrow_mut(|scratch| {
             loop {
                 let mut buffer = ReadBuf::new(scratch);
-                let read = Pin::new(&mut self.tcp).poll_read(cx, &mut buffer);
+                let read = Pin::new(&mut self.io).poll_read(cx, &mut buffer);
                 match read {
                     Poll::Ready(Ok(())) if !buffer.filled().is_empty() && seen < LINGER_BYTES => {
                         seen += buffer.filled().len();

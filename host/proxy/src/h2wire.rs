@@ -15,6 +15,9 @@ pub struct Frames {
     /// Header block being collected, with the stream it is for.
     block: Vec<u8>,
     block_stream: u32,
+    /// HEADERS came and CONTINUATION is to follow.
+    in_block: bool,
+    moved: bool,
     last_stream: u32,
     max_block: usize,
     decoder: Decoder<'static>,
@@ -26,6 +29,14 @@ enum State {
     Preface(usize),
     Header([u8; 9], usize),
     Payload { left: usize, block: Option<Block> },
+}
+
+/// Follows the frames that go out, for whether anything but housekeeping does.
+#[derive(Debug, Default)]
+pub struct Sent {
+    header: [u8; 9],
+    seen: usize,
+    left: usize,
 }
 
 /// Where in a HEADERS payload we are.
@@ -52,6 +63,7 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const HAS_PRIORITY: u8 = 0x20;
@@ -71,6 +83,8 @@ impl Frames {
             state: State::Preface(0),
             block: Vec::new(),
             block_stream: 0,
+            in_block: false,
+            moved: false,
             last_stream: 0,
             max_block,
             decoder: Decoder::new(),
@@ -79,6 +93,20 @@ impl Frames {
                 until: Instant::now() + CHEAP_WINDOW,
             },
         }
+    }
+
+    /// The preface or a header block has begun and is not complete.
+    pub fn is_in_head(&self) -> bool {
+        match self.state {
+            State::Preface(_) => true,
+            State::Header(..) => self.in_block,
+            State::Payload { block, .. } => self.in_block || block.is_some(),
+        }
+    }
+
+    /// Whether a message went on since this was asked last.
+    pub fn moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     /// Walks the next bytes; the fault, if they hold one.
@@ -123,14 +151,15 @@ impl Frames {
 
     /// A frame header is complete.
     fn begin(&mut self, header: [u8; 9]) -> Checked<()> {
-        let length =
-            usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2]);
+        let length = length(&header);
         let (kind, flags) = (header[3], header[4]);
         let stream = u32::from_be_bytes([header[5] & 0x7f, header[6], header[7], header[8]]);
-        if matches!(kind, PRIORITY | RST_STREAM | SETTINGS | PING) || (kind == DATA && length == 0)
-        {
+        // An empty DATA that ends its stream costs a stream, of which there are few; clients of gRPC send many.
+        let empty = kind == DATA && length == 0 && flags & END_STREAM == 0;
+        if empty || matches!(kind, PRIORITY | RST_STREAM | SETTINGS | PING) {
             self.budget.spend()?;
         }
+        self.moved |= matches!(kind, DATA | HEADERS);
         let block = match kind {
             HEADERS => {
                 self.block.clear();
@@ -202,7 +231,8 @@ impl Frames {
             .checked_sub(block.padding)
             .ok_or("more padding than payload")?;
         self.block.truncate(unpadded);
-        if !block.ends {
+        self.in_block = !block.ends;
+        if self.in_block {
             return Ok(());
         }
         let trailers = self.block_stream <= self.last_stream;
@@ -233,6 +263,39 @@ impl Frames {
         }
         fault.map_or(Ok(()), Err)
     }
+}
+
+// === impl Sent ===
+
+impl Sent {
+    /// Walks the next bytes; whether any of them belong to a message.
+    pub fn read(&mut self, mut bytes: &[u8]) -> bool {
+        let mut moved = false;
+        while !bytes.is_empty() {
+            let n = bytes.len().min(9 - self.seen);
+            self.header[self.seen..self.seen + n].copy_from_slice(&bytes[..n]);
+            self.seen += n;
+            bytes = &bytes[n..];
+            if self.seen < 9 {
+                break;
+            }
+            if n > 0 {
+                self.left = length(&self.header);
+            }
+            let part = self.left.min(bytes.len());
+            moved |= part > 0 && matches!(self.header[3], DATA | HEADERS);
+            self.left -= part;
+            bytes = &bytes[part..];
+            if self.left == 0 {
+                self.seen = 0;
+            }
+        }
+        moved
+    }
+}
+
+fn length(header: &[u8; 9]) -> usize {
+    usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2])
 }
 
 /// RFC 9113 sections 8.2 and 8.3.
@@ -279,76 +342,24 @@ impl Budget {
     }
 }
 
-// === the socket ===
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-
-/// An HTTP/2 client's TCP connection under hyper.
-pub struct GuardedH2 {
-    tcp: TcpStream,
-    frames: Frames,
-}
-
-impl GuardedH2 {
-    pub fn new(tcp: TcpStream, max_block: usize) -> GuardedH2 {
-        GuardedH2 {
-            tcp,
-            frames: Frames::new(max_block),
+    #[test]
+    fn housekeeping_is_no_message_however_the_bytes_are_cut() {
+        let settings = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+        let ping = b"\x00\x00\x08\x06\x01\x00\x00\x00\x00\x00\x00\x01\x01\x01\x01\x01\x01";
+        let data = b"\x00\x00\x03\x00\x00\x00\x00\x00\x01abc";
+        let empty = b"\x00\x00\x00\x00\x01\x00\x00\x00\x01";
+        let quiet = [&settings[..], ping, empty, ping].concat();
+        let loud = [&quiet[..], data, &quiet].concat();
+        for step in 1..loud.len() {
+            let mut sent = Sent::default();
+            let moved = quiet.chunks(step).filter(|part| sent.read(part)).count();
+            assert_eq!(moved, 0, "step {step}");
+            let moved = loud.chunks(step).filter(|part| sent.read(part)).count();
+            assert!((1..=3).contains(&moved), "step {step}: {moved}");
         }
-    }
-}
-
-impl Read for GuardedH2 {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut out: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let mut scratch = [0; 16 * 1024];
-        let room = out.remaining().clamp(1, scratch.len());
-        let mut buffer = ReadBuf::new(&mut scratch[..room]);
-        ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut buffer))?;
-        if let Err(fault) = this.frames.read(buffer.filled()) {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
-        }
-        out.put_slice(buffer.filled());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Write for GuardedH2 {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }

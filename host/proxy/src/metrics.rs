@@ -49,6 +49,7 @@ pub struct Metrics {
     pub connections: IntGauge,
     pub connections_total: IntCounter,
     pub tunnels: IntGauge,
+    handshakes: IntCounterVec,
     upstreams: Upstreams,
     pub reloads: IntCounterVec,
     pub plugin_swaps: IntCounterVec,
@@ -138,6 +139,12 @@ impl Metrics {
                 "Client connections accepted",
             )?,
             tunnels: gauge(r, "websockets", "Open WebSocket tunnels")?,
+            handshakes: counters(
+                r,
+                "tls_handshakes_total",
+                "TLS handshakes of clients, by outcome (done, failed, timeout)",
+                &["outcome"],
+            )?,
             upstreams: Upstreams::register(r)?,
             reloads: counters(
                 r,
@@ -191,6 +198,10 @@ impl Metrics {
 
     pub fn refused(&self, reason: Reason) {
         self.refusals.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    pub fn handshake(&self, outcome: &str) {
+        self.handshakes.with_label_values(&[outcome]).inc();
     }
 
     pub fn upstream(&self, name: &str) -> UpstreamMetrics {

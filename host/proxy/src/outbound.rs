@@ -88,7 +88,7 @@ async fn run(
         let began = Instant::now();
         let mut connection = match ticket.reuse() {
             Some(connection) => connection,
-            None => match Connection::open(&ticket.server().address).await {
+            None => match Connection::open(&ticket).await {
                 Ok(connection) => connection,
                 Err(error) => {
                     upstream.tell(&ticket, Verdict::Connect, began.elapsed());

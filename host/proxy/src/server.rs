@@ -12,15 +12,15 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use portcullis_config::plan::{Listen, Timeouts};
+use portcullis_config::plan::{Listen, Plan, Timeouts};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::exchange::serve;
 use crate::gate::{Gate, Worker};
-use crate::guard::{Client, Guarded};
-use crate::h2wire::GuardedH2;
+use crate::guard::{Client, Guarded, GuardedH2, Io};
 use crate::shield;
+use crate::tls::{Failed, Secured};
 
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Protocol {
     Http1,
     /// HTTP/2 in clear text with prior knowledge.
     H2c,
+    /// TLS, and in it what the client chooses of HTTP/2 and HTTP/1.1 (ALPN).
+    Https,
 }
 
 /// The serving threads. Each ends when its inbox is closed and its connections are done.
@@ -189,6 +191,13 @@ fn run(
     });
 }
 
+/// What serving one connection takes beside its bytes.
+struct Seat {
+    worker: Arc<Worker>,
+    draining: watch::Receiver<bool>,
+    terms: Terms,
+}
+
 async fn connection(
     arrival: Arrival,
     worker: Arc<Worker>,
@@ -205,10 +214,17 @@ async fn connection(
     metrics.connections.inc();
     metrics.connections_total.inc();
     let tcp = TcpStream::from_std(tcp).and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
+    let client = |tls| Arc::new(Client::new(peer, tls));
+    let seat = Seat {
+        worker,
+        draining,
+        terms,
+    };
     let ended = match (tcp, protocol) {
         (Err(error), _) => Err(error.to_string()),
-        (Ok(tcp), Protocol::Http1) => serve_http1(tcp, peer, worker, draining, terms).await,
-        (Ok(tcp), Protocol::H2c) => serve_h2(tcp, peer, worker, draining, terms).await,
+        (Ok(tcp), Protocol::Http1) => serve_http1(tcp, client(None), seat).await,
+        (Ok(tcp), Protocol::H2c) => serve_h2(tcp, client(None), seat).await,
+        (Ok(tcp), Protocol::Https) => serve_tls(tcp, client, seat).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, error, "a connection ended early");
@@ -217,15 +233,39 @@ async fn connection(
     drop(slot);
 }
 
-async fn serve_http1(
+/// The handshake takes the certificates that serve now; the connection keeps what came of it.
+async fn serve_tls(
     tcp: TcpStream,
-    peer: SocketAddr,
-    worker: Arc<Worker>,
-    mut draining: watch::Receiver<bool>,
-    terms: Terms,
+    client: impl FnOnce(Option<Secured>) -> Arc<Client>,
+    seat: Seat,
 ) -> Result<(), String> {
-    let client = Arc::new(Client::new(peer));
-    let io = Guarded::new(tcp, client.clone(), terms.timeouts, terms.max_head);
+    let Some(termination) = seat.worker.gate.lease().tls.clone() else {
+        return Err("the configuration has no [tls] any more".to_owned());
+    };
+    let metrics = &seat.worker.gate.archive.metrics;
+    let accepted = termination.accept(tcp).await.map_err(|failed| {
+        metrics.handshake(match failed {
+            Failed::TimedOut => "timeout",
+            Failed::Refused(_) => "failed",
+        });
+        failed.to_string()
+    })?;
+    metrics.handshake("done");
+    let client = client(Some(accepted.secured));
+    if accepted.h2 {
+        serve_h2(accepted.stream, client, seat).await
+    } else {
+        serve_http1(accepted.stream, client, seat).await
+    }
+}
+
+async fn serve_http1<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), String> {
+    let Seat {
+        worker,
+        mut draining,
+        terms,
+    } = seat;
+    let io = Guarded::new(io, client.clone(), terms.timeouts, terms.max_head);
     let service = service_fn(move |request| {
         let answer = serve(worker.clone(), client.clone(), request);
         async { Ok::<_, Infallible>(answer.await) }
@@ -242,14 +282,14 @@ async fn serve_http1(
     served.await.map_err(|e| e.to_string())
 }
 
-async fn serve_h2(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    worker: Arc<Worker>,
-    mut draining: watch::Receiver<bool>,
-    terms: Terms,
-) -> Result<(), String> {
-    let client = Arc::new(Client::new(peer));
+async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), String> {
+    let Seat {
+        worker,
+        mut draining,
+        terms,
+    } = seat;
+    let stall = longest_silence(&worker.gate.lease().plan);
+    let io = GuardedH2::new(io, client.clone(), terms.timeouts, stall, terms.max_head);
     let service = service_fn(move |request| {
         let answer = serve(worker.clone(), client.clone(), request);
         async { Ok::<_, Infallible>(answer.await) }
@@ -263,11 +303,20 @@ async fn serve_h2(
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(128)
         .keep_alive_interval(PING_EVERY)
-        .serve_connection(GuardedH2::new(tcp, terms.max_head), service);
+        .serve_connection(io, service);
     let mut served = std::pin::pin!(served);
     tokio::select! {
         ended = served.as_mut() => return ended.map_err(|e| e.to_string()),
         _ = draining.wait_for(|draining| *draining) => served.as_mut().graceful_shutdown(),
     }
     served.await.map_err(|e| e.to_string())
+}
+
+/// How long a connection with exchanges may carry no message: the longest that any of its exchanges may last, or a
+/// WebSocket be silent.
+fn longest_silence(plan: &Plan) -> Duration {
+    let upstreams = plan.upstream.values().map(|upstream| upstream.timeouts);
+    let all = upstreams.chain([plan.timeouts]);
+    let longest = all.map(|timeouts| timeouts.idle.max(timeouts.total)).max();
+    longest.unwrap_or(plan.timeouts.total)
 }

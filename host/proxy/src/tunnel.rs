@@ -67,7 +67,7 @@ pub(crate) async fn open(
         write_host(&mut request, x, upstream, &ticket, &f.provenance);
         let limit = times.connect + times.first_byte;
         let began = Instant::now();
-        match tokio::time::timeout(limit, send_once(&ticket.server().address, request)).await {
+        match tokio::time::timeout(limit, send_once(ticket.server(), request)).await {
             Err(_) => {
                 upstream.tell(&ticket, Verdict::Timeout, began.elapsed());
                 return Err(Refusal::new(Reason::UpstreamTimeout));

@@ -28,6 +28,8 @@ pub struct Exchange {
     pub host: String,
     pub scheme: &'static str,
     pub client_ip: Option<IpAddr>,
+    /// The one that the client showed, verified.
+    pub client_certificate: Option<Arc<ClientCertificate>>,
     /// From the route's path pattern: name and percent-decoded value.
     pub params: Vec<(Arc<str>, String)>,
     /// Milliseconds since 1970 when the exchange began.
@@ -46,6 +48,20 @@ pub struct Exchange {
 pub struct ResponseHead {
     pub status: StatusCode,
     pub headers: HeaderMap,
+}
+
+/// What a client certificate says: the attributes `client.cert.*`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientCertificate {
+    /// RFC 4514: `CN=raids,O=Example`.
+    pub subject: String,
+    /// The subject's alternative names (RFC 5280 section 4.2.1.6) by kind.
+    pub dns: Vec<String>,
+    pub uri: Vec<String>,
+    pub email: Vec<String>,
+    pub ip: Vec<String>,
+    /// SHA-256 of the certificate, in hexadecimal.
+    pub fingerprint: String,
 }
 
 /// Whose message.
@@ -139,7 +155,7 @@ impl std::fmt::Debug for Exchange {
 
 impl Exchange {
     /// The open set of attributes that the contract names.
-    pub(crate) fn attr(&self, name: &str) -> Option<String> {
+    pub fn attr(&self, name: &str) -> Option<String> {
         let claims = || {
             self.caller
                 .as_ref()
@@ -153,6 +169,12 @@ impl Exchange {
             "scheme" => self.scheme.to_owned(),
             "host" => self.host.clone(),
             "path" => self.target.path().to_owned(),
+            "client.cert.subject" => self.client_certificate.as_ref()?.subject.clone(),
+            "client.cert.dns" => self.client_certificate.as_ref()?.dns.join(","),
+            "client.cert.uri" => self.client_certificate.as_ref()?.uri.join(","),
+            "client.cert.email" => self.client_certificate.as_ref()?.email.join(","),
+            "client.cert.ip" => self.client_certificate.as_ref()?.ip.join(","),
+            "client.cert.fingerprint" => self.client_certificate.as_ref()?.fingerprint.clone(),
             "caller.id" => self.caller.as_ref()?.id.to_string(),
             "caller.roles" => self.caller.as_ref()?.roles.join(","),
             _ => {

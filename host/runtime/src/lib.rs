@@ -28,7 +28,9 @@ mod wasi;
 pub use bill::{Bill, Figures};
 pub use engine::{EngineOptions, Runtime};
 pub use error::{CallError, LoadError};
-pub use exchange::{Caller, Exchange, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side};
+pub use exchange::{
+    Caller, ClientCertificate, Exchange, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side,
+};
 pub use imports::Import;
 pub use life::{Artifact, Compiled, Configured, Digest, Kind, Verified};
 pub use outbound::{Call, Outbound, OutboundError, OutboundFuture};

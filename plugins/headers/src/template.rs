@@ -14,12 +14,18 @@ enum Part {
 }
 
 /// What a place can name: whole names, and prefixes with a name of one's own behind.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 14] = [
     "caller.id",
     "caller.roles",
     "request.id",
     "route",
     "client.ip",
+    "client.cert.subject",
+    "client.cert.dns",
+    "client.cert.uri",
+    "client.cert.email",
+    "client.cert.ip",
+    "client.cert.fingerprint",
     "scheme",
     "host",
     "path",

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -57,9 +57,16 @@ struct Frame {
 impl Request {
     /// Sends it on a connection of its own and waits for the first thing that decides it.
     pub async fn send(&self, address: SocketAddr, patience: Duration) -> Outcome {
-        let mut stream = TcpStream::connect(address)
+        let stream = TcpStream::connect(address).await;
+        self.send_over(stream.expect("the gateway listens"), patience)
             .await
-            .expect("the gateway listens");
+    }
+
+    /// The same on a connection that is open and new.
+    pub async fn send_over<S>(&self, mut stream: S, patience: Duration) -> Outcome
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         // A gateway that closes while it is written to has answered; what it said is still read.
         let _refused = stream.write_all(&self.bytes()).await;
         match timeout(patience, outcome(&mut stream)).await {
@@ -88,7 +95,7 @@ impl Request {
     }
 }
 
-async fn outcome(stream: &mut TcpStream) -> io::Result<Outcome> {
+async fn outcome<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<Outcome> {
     // Dynamic table updates must be seen in order, so there is one decoder per connection.
     let mut decoder = loona_hpack::Decoder::new();
     let mut block = Vec::new();
@@ -134,7 +141,7 @@ fn status(decoder: &mut loona_hpack::Decoder<'_>, block: &[u8]) -> u16 {
         .unwrap_or_else(|error| panic!("status {text:?}: {error}"))
 }
 
-async fn read_frame(stream: &mut TcpStream) -> io::Result<Frame> {
+async fn read_frame<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Frame> {
     let mut head = [0; 9];
     stream.read_exact(&mut head).await?;
     let [a, b, c, kind, flags, stream_id @ ..] = head;

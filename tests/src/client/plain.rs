@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_millis(150);
 
 #[derive(Debug)]
-pub struct Client {
-    stream: TcpStream,
+pub struct Client<S = TcpStream> {
+    stream: S,
     pending: Vec<u8>,
 }
 
@@ -36,10 +36,16 @@ impl Client {
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self {
+        Ok(Self::over(stream))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub fn over(stream: S) -> Self {
+        Self {
             stream,
             pending: Vec::new(),
-        })
+        }
     }
 
     /// One request and its answer. Adds Host and Content-Length where the test names none.
@@ -103,7 +109,7 @@ impl Client {
         )
     }
 
-    pub fn into_stream(self) -> TcpStream {
+    pub fn into_stream(self) -> S {
         self.stream
     }
 
@@ -116,7 +122,15 @@ impl Client {
 /// Sends raw bytes and collects what comes back: until the connection closes, until `patience` is over, or
 /// until it is quiet after an answer.
 pub async fn raw(address: SocketAddr, bytes: &[u8], patience: Duration) -> Raw {
-    let mut client = Client::connect(address).await.expect("the gateway listens");
+    let client = Client::connect(address).await.expect("the gateway listens");
+    raw_over(client, bytes, patience).await
+}
+
+/// The same on a connection that is open.
+pub async fn raw_over<S>(mut client: Client<S>, bytes: &[u8], patience: Duration) -> Raw
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     // A gateway may answer and close before it has read everything.
     let _refused = client.write(bytes).await;
     let (mut all, mut closed) = (Vec::new(), false);

@@ -35,6 +35,8 @@ const POLL: Duration = Duration::from_millis(10);
 pub struct Listeners {
     pub http: SocketAddr,
     pub h2c: SocketAddr,
+    /// Where the text says `{https}`.
+    pub https: SocketAddr,
     pub admin: SocketAddr,
 }
 
@@ -198,6 +200,12 @@ impl Gateway {
     pub fn rewrite(&self, toml: &str) {
         let text = self.setup.text(toml, &self.listen);
         let path = self.directory.path().join("gateway.toml");
+        replace_file(&path, text.as_bytes()).expect("the temporary directory is writable");
+    }
+
+    /// Replaces a file beside gateway.toml.
+    pub fn replace(&self, file: &str, text: &str) {
+        let path = self.directory.path().join(file);
         replace_file(&path, text.as_bytes()).expect("the temporary directory is writable");
     }
 

@@ -10,6 +10,7 @@ use super::output::Lines;
 use super::ports::free;
 use super::{Gateway, Listeners, artefacts};
 use crate::demo::Demo;
+use crate::tls::Issued;
 
 /// Another process may take a port between the look and the listening.
 const TRIES: usize = 4;
@@ -23,6 +24,8 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     /// File name in the plugin folder, content.
     plugins: Vec<(String, Vec<u8>)>,
+    /// File name beside gateway.toml, content.
+    files: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -34,6 +37,15 @@ impl Setup {
             listen,
             environment: Vec::new(),
             plugins: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    /// For a text with a `[listen]` of its own.
+    pub fn whole(toml: &str) -> Self {
+        Self {
+            listen: None,
+            ..Self::new(toml)
         }
     }
 
@@ -78,6 +90,7 @@ impl Setup {
             listen: None,
             environment: Vec::new(),
             plugins: Vec::new(),
+            files: Vec::new(),
         }
         .guests()
     }
@@ -132,6 +145,18 @@ impl Setup {
         })
     }
 
+    /// A file beside gateway.toml.
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// `NAME.pem` and `NAME.key` beside gateway.toml.
+    pub fn certificate(self, name: &str, issued: &Issued) -> Self {
+        self.file(&format!("{name}.pem"), &issued.certificate)
+            .file(&format!("{name}.key"), &issued.key)
+    }
+
     pub fn plugin(mut self, file: &str, bytes: Vec<u8>) -> Self {
         self.plugins.push((file.to_owned(), bytes));
         self
@@ -179,13 +204,18 @@ impl Setup {
 
     /// The whole gateway.toml.
     pub(super) fn text(&self, toml: &str, at: &Listeners) -> String {
-        let Listeners { http, h2c, admin } = at;
+        let Listeners {
+            http,
+            h2c,
+            https,
+            admin,
+        } = at;
         let cache = format!("cache = {:?}", artefacts::code_cache());
         let toml = match toml.contains("[plugins]\n") {
             true => toml.replacen("[plugins]\n", &format!("[plugins]\n{cache}\n"), 1),
             false => format!("{toml}\n[plugins]\n{cache}\n"),
         };
-        match &self.listen {
+        let text = match &self.listen {
             Some(lines) => {
                 format!(
                     "[listen]\nhttp = \"{http}\"\nh2c = \"{h2c}\"\nadmin = \"{admin}\"\n{lines}\n{toml}"
@@ -194,8 +224,10 @@ impl Setup {
             None => toml
                 .replace("127.0.0.1:8080", &http.to_string())
                 .replace("127.0.0.1:8082", &h2c.to_string())
+                .replace("127.0.0.1:8443", &https.to_string())
                 .replace("127.0.0.1:9901", &admin.to_string()),
-        }
+        };
+        text.replace("{https}", &https.to_string())
     }
 
     /// The directory a gateway runs in.
@@ -205,6 +237,10 @@ impl Setup {
         fs::create_dir(&plugins).expect("the temporary directory is writable");
         for (file, bytes) in &self.plugins {
             fs::write(plugins.join(file), bytes).expect("the temporary directory is writable");
+        }
+        for (name, text) in &self.files {
+            fs::write(directory.path().join(name), text)
+                .expect("the temporary directory is writable");
         }
         let toml = self.text(&self.toml, at);
         fs::write(directory.path().join("gateway.toml"), toml)
@@ -244,6 +280,7 @@ fn listeners() -> Listeners {
     Listeners {
         http: free(),
         h2c: free(),
+        https: free(),
         admin: free(),
     }
 }

@@ -113,6 +113,30 @@ async fn the_news_are_told_once_in_five_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_same_routes_are_served_over_tls_in_both_versions() {
+    let demo = Demo::start().await;
+    let gateway = Setup::demo(&demo).start().await;
+    let credential = format!("authorization: {}", authorization(USER));
+    let cases = [
+        ("/public/hello", "200"),
+        ("/api/users/42", "200"),
+        ("/api/users/7", "403"),
+    ];
+    for (flag, version) in [("--http1.1", "1.1"), ("--http2", "2")] {
+        for (path, status) in cases {
+            let url = format!("https://{}{path}", gateway.listen.https);
+            let curl = std::process::Command::new("curl")
+                .args(["-sk", flag, "-H", &credential, "-o", "/dev/null"])
+                .args(["-w", "%{http_version} %{http_code}", &url])
+                .output()
+                .expect("curl is installed");
+            let said = String::from_utf8_lossy(&curl.stdout).into_owned();
+            assert_eq!(said, format!("{version} {status}"), "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_405_names_what_is_allowed() {
     let demo = Demo::start().await;
     let gateway = Setup::demo(&demo).start().await;

@@ -1,9 +1,11 @@
-//! Malformed and borderline HTTP/1.1, over raw TCP (vectors/h1_malformed.json).
+//! Malformed and borderline HTTP/1.1, over raw TCP and over TLS (vectors/h1_malformed.json).
 
 use std::time::Duration;
 
+use portcullis_tests::client::Client;
 use portcullis_tests::client::plain::{self, Raw};
-use portcullis_tests::gateway::Gateway;
+use portcullis_tests::gateway::{Gateway, Setup};
+use portcullis_tests::tls::{Authority, connect};
 use portcullis_tests::upstream::recorder::{Record, Recorder};
 use serde_json::Value;
 
@@ -30,11 +32,40 @@ async fn every_malformed_http1_request_ends_as_the_rfcs_say() {
     let mut failures = Vec::new();
     for case in cases() {
         let raw = plain::raw(gateway.listen.http, &case.bytes, PATIENCE).await;
-        let record = upstream.take().await;
-        for problem in problems(&case, &raw, &record) {
-            failures.push(format!("{} ({}): {problem}", case.id, case.why));
-        }
+        failures.extend(told(&case, &raw, &upstream.take().await));
     }
+    none(&failures);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_malformed_http1_request_ends_the_same_over_tls() {
+    let upstream = Recorder::start().await;
+    let authority = Authority::new("authority");
+    let tls = "[tls]\ncertificates = [{ certificate = \"a.pem\", key = \"a.key\" }]\n";
+    let gateway = Setup::new(&format!("{tls}{}", toml(&upstream)))
+        .listen("https = \"{https}\"")
+        .certificate("a", &authority.issue(&["a.test"]))
+        .start()
+        .await;
+    let config = authority.client(&["http/1.1"], None);
+    let mut failures = Vec::new();
+    for case in cases() {
+        let stream = connect(gateway.listen.https, "a.test", config.clone()).await;
+        let client = Client::over(stream.expect("TLS"));
+        let raw = plain::raw_over(client, &case.bytes, PATIENCE).await;
+        failures.extend(told(&case, &raw, &upstream.take().await));
+    }
+    none(&failures);
+}
+
+fn told(case: &Case, raw: &Raw, record: &Record) -> Vec<String> {
+    let problems = problems(case, raw, record).into_iter();
+    problems
+        .map(|problem| format!("{} ({}): {problem}", case.id, case.why))
+        .collect()
+}
+
+fn none(failures: &[String]) {
     assert!(
         failures.is_empty(),
         "{} failures\n{}",

@@ -1,9 +1,12 @@
-//! Malformed and borderline HTTP/2, in raw frames (vectors/h2_malformed.json).
+//! Malformed and borderline HTTP/2, in raw frames, in clear text and over TLS (vectors/h2_malformed.json).
 
 use std::time::Duration;
 
+use portcullis_tests::client::Client;
 use portcullis_tests::client::h2::{Outcome, Request};
-use portcullis_tests::gateway::Gateway;
+use portcullis_tests::gateway::{Gateway, Setup};
+use portcullis_tests::tls::{Authority, connect};
+use portcullis_tests::upstream::echo::Echo;
 use portcullis_tests::upstream::recorder::{Record, Recorder};
 use serde_json::Value;
 
@@ -14,18 +17,48 @@ const PATIENCE: Duration = Duration::from_secs(3);
 async fn every_malformed_http2_request_ends_as_the_rfcs_say() {
     let upstream = Recorder::start().await;
     let gateway = Gateway::start(&toml(&upstream)).await;
-    let cases: Vec<Value> = serde_json::from_str(VECTORS).expect("the vectors are JSON");
     let mut failures = Vec::new();
-    for case in &cases {
+    for case in &cases() {
         let outcome = request(case).send(gateway.listen.h2c, PATIENCE).await;
-        let record = upstream.take().await;
-        for problem in problems(case, &outcome, &record) {
-            failures.push(format!(
-                "{} ({}): {outcome:?}: {problem}",
-                case["id"], case["why"]
-            ));
-        }
+        failures.extend(told(case, &outcome, &upstream.take().await));
     }
+    none(&failures);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_malformed_http2_request_ends_the_same_over_tls() {
+    let upstream = Recorder::start().await;
+    let authority = Authority::new("authority");
+    let tls = "[tls]\ncertificates = [{ certificate = \"a.pem\", key = \"a.key\" }]\n";
+    let gateway = Setup::new(&format!("{tls}\n{}", toml(&upstream)))
+        .listen("https = \"{https}\"")
+        .certificate("a", &authority.issue(&["a.test"]))
+        .start()
+        .await;
+    let config = authority.client(&["h2"], None);
+    let mut failures = Vec::new();
+    for case in &cases() {
+        let stream = connect(gateway.listen.https, "a.test", config.clone()).await;
+        let outcome = request(case)
+            .send_over(stream.expect("TLS"), PATIENCE)
+            .await;
+        failures.extend(told(case, &outcome, &upstream.take().await));
+    }
+    none(&failures);
+}
+
+fn cases() -> Vec<Value> {
+    serde_json::from_str(VECTORS).expect("the vectors are JSON")
+}
+
+fn told(case: &Value, outcome: &Outcome, record: &Record) -> Vec<String> {
+    let problems = problems(case, outcome, record).into_iter();
+    problems
+        .map(|problem| format!("{} ({}): {outcome:?}: {problem}", case["id"], case["why"]))
+        .collect()
+}
+
+fn none(failures: &[String]) {
     assert!(
         failures.is_empty(),
         "{} failures\n{}",
@@ -110,6 +143,62 @@ async fn authority_and_host_that_differ_are_never_both_believed() {
         refused || hosts == [Some("a.test")],
         "{outcome:?}, forwarded {hosts:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http2_client_that_says_nothing_is_not_waited_for() {
+    let upstream = Recorder::start().await;
+    let toml = format!(
+        "[timeouts]\nhead = \"200ms\"\nkeep_alive = \"300ms\"\n\n{}",
+        toml(&upstream)
+    );
+    let gateway = Gateway::start(&toml).await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    // HEADERS of one octet of 16, and HEADERS whose block goes on in a CONTINUATION that never comes.
+    let begun = [&preface[..], b"\x00\x00\x10\x01\x04\x00\x00\x00\x01\x82"].concat();
+    let goes_on = [&preface[..], b"\x00\x00\x01\x01\x00\x00\x00\x00\x01\x82"].concat();
+    for said in [b"", &preface[..10], &preface[..], &begun, &goes_on] {
+        let mut client = Client::connect(gateway.listen.h2c)
+            .await
+            .expect("it listens");
+        client.write(said).await.expect("it is connected");
+        let patience = Duration::from_secs(20);
+        let closed = async { while client.piece().await.is_ok_and(|piece| !piece.is_empty()) {} };
+        let closed = tokio::time::timeout(patience, closed).await;
+        assert!(closed.is_ok(), "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http2_client_that_never_opens_its_window_is_not_waited_for() {
+    let echo = Echo::start("one").await;
+    let toml = format!(
+        "[timeouts]\nidle = \"300ms\"\ntotal = \"500ms\"\n\n[upstream.echo]\nservers = [\"{}\"]\n\n\
+         [[route]]\nname = \"all\"\npath = \"/**\"\npublic = true\nupstream = \"echo\"\n",
+        echo.address()
+    );
+    let gateway = Gateway::start(&toml).await;
+    let mut client = Client::connect(gateway.listen.h2c)
+        .await
+        .expect("it listens");
+    // SETTINGS_INITIAL_WINDOW_SIZE 0, then GET /source?bytes=99 of authority a.
+    let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00";
+    let block = b"\x82\x86\x41\x01a\x44\x10/source?bytes=99";
+    let head = [0, 0, 23, 1, 5, 0, 0, 0, 1];
+    assert_eq!(usize::from(head[2]), block.len());
+    let request = [&settings[..], &head, block].concat();
+    client.write(&request).await.expect("it is connected");
+    let mut said = 0;
+    let closed = async {
+        while let Ok(piece) = client.piece().await
+            && !piece.is_empty()
+        {
+            said += piece.len();
+        }
+    };
+    let closed = tokio::time::timeout(Duration::from_secs(20), closed).await;
+    assert!(closed.is_ok() && said > 20, "{said} bytes came");
+    assert_eq!(echo.served(), 1);
 }
 
 fn toml(upstream: &Recorder) -> String {

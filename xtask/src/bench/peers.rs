@@ -17,12 +17,16 @@ const UPSTREAM: &str = "127.0.0.1:18090";
 const NGINX: &str = "127.0.0.1:18091";
 const GATEWAY: &str = "127.0.0.1:18092";
 const ADMIN: &str = "127.0.0.1:18093";
+const NGINX_TLS: &str = "127.0.0.1:18094";
+const GATEWAY_TLS: &str = "127.0.0.1:18095";
 const TOKEN: &str = "7000000001:BENCH-token-0000000000000000000000000";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// The rows that others are compared with.
 const NGINX_PLAIN: &str = "nginx proxy_pass";
 const NGINX_STORED: &str = "nginx proxy_cache, cached hit";
+const TLS: &str = "nginx, TLS";
+const HTTP2: &str = "nginx, HTTP/2 over TLS";
 const STORED: &str = "/stored";
 
 pub(super) struct Peers {
@@ -34,10 +38,20 @@ pub(super) struct Subject {
     pub(super) name: &'static str,
     /// The row that it is compared with.
     pub(super) beside: &'static str,
+    pub(super) load: Load,
     pub(super) url: String,
     pub(super) headers: Vec<String>,
     /// The process whose CPU, with that of its children, is counted.
     process: u32,
+}
+
+/// What asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Load {
+    /// HTTP/1.1
+    Wrk,
+    /// HTTP/2
+    H2load,
 }
 
 impl Peers {
@@ -48,6 +62,7 @@ impl Peers {
                 .map_err(Failure::of(file.display()))
                 .map(|()| file)
         };
+        certificate(directory)?;
         let body = "x".repeat(1024);
         let upstream = write(
             "upstream.conf",
@@ -65,10 +80,11 @@ impl Peers {
                 directory,
                 "proxy",
                 &format!(
-                    "proxy_cache_path {}/proxy-cache keys_zone=store:10m;\n  \
+                    "proxy_cache_path {0}/proxy-cache keys_zone=store:10m;\n  \
+             ssl_certificate {0}/tls.pem; ssl_certificate_key {0}/tls.key;\n  \
              upstream up {{ server {UPSTREAM}; keepalive 64; keepalive_requests 1000000000; }}\n  \
-             server {{ listen {NGINX}; proxy_http_version 1.1; proxy_set_header Connection \"\"; \
-             proxy_set_header Host $host; location / {{ proxy_pass http://up; }} \
+             server {{ listen {NGINX}; listen {NGINX_TLS} ssl http2; proxy_http_version 1.1; \
+             proxy_set_header Connection \"\"; proxy_set_header Host $host; location / {{ proxy_pass http://up; }} \
              location /stored {{ proxy_cache store; proxy_cache_valid 200 1h; proxy_pass http://up; }} }}",
                     directory.display()
                 ),
@@ -102,40 +118,78 @@ impl Peers {
         )
         .ok_or_else(|| Failure::new("cannot sign initData"))?;
         let credential = format!("Authorization: tma {init_data}");
-        let row = |name, address: &str, path: &str, headers: &[&String], process| Subject {
+        let row = |name, beside, url: String, process| Subject {
             name,
-            beside: if path == STORED {
-                NGINX_STORED
-            } else {
-                NGINX_PLAIN
-            },
-            url: format!("http://{address}{path}"),
-            headers: headers.iter().map(|h| (*h).clone()).collect(),
+            beside,
+            load: Load::Wrk,
+            url,
+            headers: Vec::new(),
             process,
         };
+        let clear = |name, path: &str, headers: &[&String]| Subject {
+            headers: headers.iter().map(|h| (*h).clone()).collect(),
+            ..row(
+                name,
+                NGINX_PLAIN,
+                format!("http://{GATEWAY}{path}"),
+                gateway,
+            )
+        };
+        let http2 = |row: Subject| Subject {
+            load: Load::H2load,
+            ..row
+        };
+        let stored = Subject {
+            beside: NGINX_STORED,
+            ..clear("gateway, cached hit", STORED, &[])
+        };
+        let nginx_tls = format!("https://{NGINX_TLS}/plain");
+        let gateway_tls = format!("https://{GATEWAY_TLS}/plain");
         Ok(Peers {
             subjects: vec![
-                row(NGINX_PLAIN, NGINX, "/plain", &[], nginx_process),
-                row("gateway, no plugin", GATEWAY, "/plain", &[], gateway),
                 row(
-                    "gateway, telegram-auth kept",
-                    GATEWAY,
-                    "/kept",
-                    &[&credential],
-                    gateway,
+                    NGINX_PLAIN,
+                    NGINX_PLAIN,
+                    format!("http://{NGINX}/plain"),
+                    nginx_process,
                 ),
+                clear("gateway, no plugin", "/plain", &[]),
+                clear("gateway, telegram-auth kept", "/kept", &[&credential]),
+                clear("gateway, telegram-auth fresh", "/fresh", &[&credential]),
                 row(
-                    "gateway, telegram-auth fresh",
-                    GATEWAY,
-                    "/fresh",
-                    &[&credential],
-                    gateway,
+                    NGINX_STORED,
+                    NGINX_STORED,
+                    format!("http://{NGINX}{STORED}"),
+                    nginx_process,
                 ),
-                row(NGINX_STORED, NGINX, STORED, &[], nginx_process),
-                row("gateway, cached hit", GATEWAY, STORED, &[], gateway),
+                stored,
+                row(TLS, TLS, nginx_tls.clone(), nginx_process),
+                row("gateway, TLS", TLS, gateway_tls.clone(), gateway),
+                http2(row(HTTP2, HTTP2, nginx_tls, nginx_process)),
+                http2(row("gateway, HTTP/2 over TLS", HTTP2, gateway_tls, gateway)),
             ],
         })
     }
+}
+
+/// One for both: ECDSA on P-256.
+fn certificate(directory: &Path) -> Done {
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+    ]);
+    openssl.args(["-nodes", "-days", "30", "-subj", "/CN=localhost"]);
+    openssl.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+    openssl.arg("-keyout").arg(directory.join("tls.key"));
+    openssl.arg("-out").arg(directory.join("tls.pem"));
+    let made = says(&mut openssl);
+    made.map(drop)
+        .ok_or_else(|| Failure::new("openssl cannot make a certificate"))
 }
 
 fn nginx(directory: &Path, name: &str, servers: &str) -> String {
@@ -159,7 +213,10 @@ fn gateway_toml() -> String {
         format!("[[route]]\nname = \"{name}\"\npath = \"/{name}\"\n{guard}\nupstream = \"up\"\n")
     };
     [
-        format!("[listen]\nhttp = \"{GATEWAY}\"\nadmin = \"{ADMIN}\"\nworkers = 1\n[log]\naccess = false\n"),
+        format!(
+            "[listen]\nhttp = \"{GATEWAY}\"\nhttps = \"{GATEWAY_TLS}\"\nadmin = \"{ADMIN}\"\nworkers = 1\n\
+             [[tls.certificates]]\ncertificate = \"tls.pem\"\nkey = \"tls.key\"\n[log]\naccess = false\n"
+        ),
         format!("[upstream.up]\nservers = [\"{UPSTREAM}\"]\n"),
         plugin("fresh"),
         plugin("kept"),

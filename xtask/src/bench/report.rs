@@ -26,6 +26,32 @@ pub(super) fn sample(said: &str, cpu: f64) -> Option<Sample> {
     })
 }
 
+/// Reads h2load's report and its log: a line per request, whose third word is how long it took in microseconds.
+pub(super) fn sample_of_h2load(said: &str, log: &str, cpu: f64) -> Option<Sample> {
+    let after = |word: &str| said.lines().find_map(|line| line.strip_prefix(word));
+    let mut counts = after("requests: ")?.split(", ");
+    let mut count = |what: &str| {
+        let count = counts.find_map(|count| count.strip_suffix(what))?;
+        count.trim().parse::<f64>().ok()
+    };
+    let (succeeded, failed) = (count(" succeeded")?, count(" failed")?);
+    let per_second = after("finished in ")?
+        .split(", ")
+        .nth(1)?
+        .strip_suffix(" req/s")?;
+    let times = log
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2)?.parse().ok());
+    let mut times: Vec<f64> = times.collect();
+    times.sort_by(f64::total_cmp);
+    (succeeded > 0.0 && failed == 0.0).then_some(Sample {
+        per_second: per_second.parse().ok()?,
+        cpu: cpu / succeeded,
+        p50: *times.get(times.len() / 2)?,
+        p99: *times.get(times.len() * 99 / 100)?,
+    })
+}
+
 /// "1.23ms" and the like in microseconds.
 fn micros(text: &str) -> Option<f64> {
     let (number, factor) = [("us", 1.0), ("ms", 1e3), ("s", 1e6)]
@@ -38,8 +64,8 @@ pub(super) fn text(measured: &[Row]) -> String {
     let mut out = String::from("# Benchmark\n\nWritten by `cargo xtask bench`. ");
     let _ = write!(
         out,
-        "HTTP/1.1 keep-alive, 1 KiB answers, {CONNECTIONS} connections, {ROUNDS} interleaved rounds of {SECONDS} s, \
-         medians. The proxy under test has one core and one worker; upstream (nginx) and load (wrk) share another. \
+        "Keep-alive, 1 KiB answers, {CONNECTIONS} connections (HTTP/2: 8 with 8 streams each), {ROUNDS} interleaved rounds of {SECONDS} s, \
+         medians. The proxy under test has one core and one worker; upstream (nginx) and load (wrk; h2load for HTTP/2) share another. \
          Access logs off. Ratios are round by round against nginx doing the same, so a loud neighbour is loud for both.\n\n"
     );
     out.push_str("| | requests/s | CPU µs/request | p50 µs | p99 µs | × nginx: requests/s | CPU | p50 | p99 |\n");
@@ -107,5 +133,18 @@ mod tests {
             (1000.0, 20.0, 1200.0, 900.0)
         );
         assert!(sample(&format!("{said}  Non-2xx or 3xx responses: 1\n"), 1.0).is_none());
+    }
+
+    #[test]
+    fn a_report_of_h2load_is_read_and_errors_are_not_measured() {
+        let said = "starting benchmark...\n\nfinished in 3.00s, 1000.00 req/s, 1.10MB/s\n\
+             requests: 3000 total, 3064 started, 3000 done, 3000 succeeded, 0 failed, 0 errored, 0 timeout\n";
+        let log = "1\t200\t900\n2\t200\t1200\n3\t200\t1500\n";
+        let read = sample_of_h2load(said, log, 60_000.0).expect("complete");
+        assert_eq!(
+            (read.per_second, read.cpu, read.p50, read.p99),
+            (1000.0, 20.0, 1200.0, 1500.0)
+        );
+        assert!(sample_of_h2load(&said.replace(" 0 failed", " 1 failed"), log, 1.0).is_none());
     }
 }

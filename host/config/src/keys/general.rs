@@ -21,6 +21,24 @@ pub(crate) static LISTEN: Section = Section {
             "HTTP/2 in clear text with prior knowledge",
         ),
         key(
+            "https",
+            Address,
+            Words("no such listener"),
+            "HTTP/1.1 and HTTP/2 over TLS; needs `[tls]`",
+        ),
+        key(
+            "redirect_https",
+            Flag,
+            Value("false"),
+            "send clients that came in clear text to https (308), on every route that says nothing else",
+        ),
+        key(
+            "https_port",
+            Count(1, 65_535),
+            Words("the port of `https`"),
+            "the port that clients are sent to",
+        ),
+        key(
             "admin",
             Address,
             Value("127.0.0.1:9901"),

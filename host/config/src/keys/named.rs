@@ -325,6 +325,18 @@ pub(crate) static UPSTREAM: Section = Section {
             Value("1s"),
             "how long they wait; then they are refused with 503",
         ),
+        key(
+            "protocol",
+            Choice(&["http1", "h2c", "h2", "auto"]),
+            Words("`http1`; with `tls`, `auto`"),
+            "`h2c`: HTTP/2 in clear text; `h2`: HTTP/2 over TLS; `auto`: over TLS, what the server chooses (ALPN)",
+        ),
+        key(
+            "tls",
+            Table(&super::UPSTREAM_TLS),
+            Words("clear text"),
+            "speak TLS to the servers",
+        ),
     ],
 };
 
@@ -471,6 +483,12 @@ pub(crate) static ROUTE: Section = Section {
             Tables(&MAX_CONCURRENT),
             Words("none"),
             "how many requests at once, and of whom",
+        ),
+        key(
+            "redirect_https",
+            Flag,
+            Words("as in `[listen]`"),
+            "send clients that came in clear text to https",
         ),
         key(
             "server_timing",

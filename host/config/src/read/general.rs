@@ -12,9 +12,14 @@ use crate::plan::{Listen, Log, LogFormat, Plugins, Timeouts};
 
 pub(super) fn listen(fields: &Fields<'_>) -> Listen {
     let cores = available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let https = fields.address_if_given("https");
+    let port = https.map_or(443, |https| https.port());
+    let port = fields.count_or("https_port", u64::from(port));
     let listen = Listen {
         http: fields.address("http"),
         h2c: fields.address_if_given("h2c"),
+        https,
+        https_port: u16::try_from(port).unwrap_or(443),
         admin: fields.address("admin"),
         trusted_proxies: trusted_proxies(fields),
         workers: fields.count_or("workers", cores) as usize,
@@ -25,6 +30,7 @@ pub(super) fn listen(fields: &Fields<'_>) -> Listen {
     let listeners = [
         ("http", Some(listen.http)),
         ("h2c", listen.h2c),
+        ("https", listen.https),
         ("admin", Some(listen.admin)),
     ];
     for (at, (name, address)) in listeners.iter().enumerate() {

@@ -107,6 +107,7 @@ fn route<'a>(
     let upstream = upstream(file, fields);
     let max_body = fields.size("max_body");
     let limits = limit::of_route(file, fields, public);
+    let redirect_https = fields.flag_or("redirect_https", file.redirect_https);
     let server_timing = fields.flag("server_timing");
     let cache = cache::route(fields, &methods, public);
     let target = upstream
@@ -129,6 +130,7 @@ fn route<'a>(
         max_body,
         rate_limits: limits.rate,
         max_concurrent: limits.concurrent,
+        redirect_https,
         server_timing,
         cache,
         guards,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
-use super::{File, balance, resilience};
+use super::{File, balance, resilience, tls};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Item, Word};
 use crate::keys;
@@ -34,6 +34,7 @@ pub(super) fn read(
     let keep_alive = fields.count("keep_alive") as usize;
     let preserve_host = fields.flag("preserve_host");
     let guards = resilience::upstream(fields);
+    let (protocol, tls) = tls::upstream(file, fields);
     let servers = servers(fields)?;
     Some(UpstreamPlan {
         name,
@@ -49,6 +50,8 @@ pub(super) fn read(
         keep_alive,
         preserve_host,
         guards,
+        protocol: protocol?,
+        tls,
     })
 }
 
@@ -160,8 +163,8 @@ fn check_address(text: &str) -> Result<String, Fault> {
         return Err(fault.with_hint(format!("write \"{}\"", rest.trim_end_matches('/'))));
     }
     if text.starts_with("https://") {
-        let fault = Fault::new("servers are spoken to in clear text");
-        return Err(fault.with_hint("put what ends TLS beside the server, and write \"host:port\""));
+        let fault = Fault::new("a server has no scheme");
+        return Err(fault.with_hint("write \"host:port\", and beside `servers`: tls = {}"));
     }
     let not_an_address = || {
         let fault = Fault::new(format!("`{text}` is not `host:port`"));

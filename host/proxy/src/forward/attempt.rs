@@ -178,7 +178,7 @@ impl Run<'_> {
     async fn connect(&self, ticket: &Ticket, end: Instant) -> Result<Connection, String> {
         let left = end.saturating_duration_since(Instant::now());
         let limit = self.upstream.timeouts.connect.min(left);
-        match tokio::time::timeout(limit, Connection::open(&ticket.server().address)).await {
+        match tokio::time::timeout(limit, Connection::open(ticket)).await {
             Err(_) => Err(format!("no connection within {limit:?}")),
             Ok(Err(error)) => Err(error.to_string()),
             Ok(Ok(connection)) => Ok(connection),

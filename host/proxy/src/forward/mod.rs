@@ -8,7 +8,7 @@ mod spare;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{HOST, HeaderValue};
+use http::header::{HOST, HeaderValue, TRAILER};
 use http::{Request, Response};
 use hyper::body::Body as _;
 use portcullis_config::plan::Timeouts;
@@ -83,6 +83,7 @@ pub(crate) fn upstream_request(
     body: RequestBody,
     f: &Forwarding<'_>,
 ) -> Request<RequestBody> {
+    let streamed = matches!(body, RequestBody::Client { .. });
     let mut request = Request::new(body);
     *request.method_mut() = x.method.clone();
     *request.uri_mut() = x.target.to_path_and_query().into();
@@ -92,6 +93,10 @@ pub(crate) fn upstream_request(
         std::mem::take(&mut x.request)
     };
     let headers = request.headers_mut();
+    if !streamed {
+        // What announced trailers was read whole, without them.
+        headers.remove(TRAILER);
+    }
     f.provenance.write(headers);
     if let Ok(id) = HeaderValue::from_str(&x.request_id) {
         headers.insert(X_REQUEST_ID, id);

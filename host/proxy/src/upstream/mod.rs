@@ -29,6 +29,7 @@ use self::ring::hash;
 use self::set::{Answers, Found, ServerSet, Terms};
 use self::sticky::Token;
 use crate::metrics::UpstreamMetrics;
+use crate::tls::Dial;
 
 pub use self::discovery::Resolver;
 pub use self::outlier::Reason;
@@ -43,6 +44,7 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     pub preserve_host: bool,
     plan: UpstreamPlan,
+    dial: Arc<Dial>,
     /// Where the gateway stands.
     zone: Option<Arc<str>>,
     workers: usize,
@@ -63,16 +65,18 @@ pub struct Key {
 }
 
 impl Upstream {
-    /// Takes over the servers of `before` whose address did not change, and what was found behind names.
+    /// Takes over the servers of `before` whose address and dial did not change, and what was found behind names.
     pub fn new(
         plan: &UpstreamPlan,
         all: &Plan,
+        dial: Arc<Dial>,
         metrics: UpstreamMetrics,
         before: Option<&Upstream>,
     ) -> Upstream {
         let before = before.map(|before| before.set.load_full());
         let terms = Terms {
             plan,
+            dial: &dial,
             zone: all.discovery.zone.as_deref(),
             workers: all.listen.workers,
         };
@@ -87,6 +91,7 @@ impl Upstream {
             timeouts: plan.timeouts,
             preserve_host: plan.preserve_host,
             plan: plan.clone(),
+            dial,
             zone: all.discovery.zone.clone(),
             workers: all.listen.workers,
             set: ArcSwap::from_pointee(set),
@@ -94,6 +99,10 @@ impl Upstream {
             turn: AtomicUsize::new(0),
             metrics,
         }
+    }
+
+    pub fn dial(&self) -> &Arc<Dial> {
+        &self.dial
     }
 
     pub fn servers(&self) -> Vec<Arc<Server>> {
@@ -145,6 +154,7 @@ impl Upstream {
         let before = self.set.load_full();
         let terms = Terms {
             plan: &self.plan,
+            dial: &self.dial,
             zone: self.zone.as_deref(),
             workers: self.workers,
         };

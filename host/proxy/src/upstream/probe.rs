@@ -10,10 +10,9 @@ use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use portcullis_config::plan::{HealthPlan, Probe};
-use tokio::net::TcpStream;
 
 use super::Server;
-use crate::connection::connect;
+use crate::tls::{Stream, reach};
 
 const AGENT: &str = "portcullis-health";
 /// The most of an answer that is read.
@@ -27,12 +26,11 @@ pub(super) async fn ask(plan: &HealthPlan, server: &Server) -> Result<(), String
         (Some(port), Some((host, _))) => Cow::Owned(format!("{host}:{port}")),
         _ => Cow::Borrowed(&*server.address),
     };
-    let connection = connect(&address).await.map_err(told)?;
     match &plan.probe {
-        Probe::Tcp => Ok(()),
+        Probe::Tcp => reach(&address).await.map(drop).map_err(told),
         Probe::Http { path, host, status } => {
             let host = host.as_deref().unwrap_or(&server.host);
-            let found = http(connection, path, host).await?.as_u16();
+            let found = http(server, &address, path, host).await?.as_u16();
             let fits = status
                 .iter()
                 .any(|(from, to)| (*from..=*to).contains(&found));
@@ -44,43 +42,78 @@ pub(super) async fn ask(plan: &HealthPlan, server: &Server) -> Result<(), String
         }
         Probe::Grpc { service, host } => {
             let host = host.as_deref().unwrap_or(&server.host);
-            grpc(connection, service, host).await
+            grpc(server, &address, service, host).await
         }
     }
 }
 
-async fn http(connection: TcpStream, path: &str, host: &str) -> Result<StatusCode, String> {
-    let request = Request::get(path)
-        .header(HOST, host)
-        .header(USER_AGENT, AGENT)
-        .body(Empty::<Bytes>::new())
+async fn http(
+    server: &Server,
+    address: &str,
+    path: &str,
+    host: &str,
+) -> Result<StatusCode, String> {
+    let dialled = server
+        .dial
+        .connect_to(server, address)
+        .await
         .map_err(told)?;
-    let io = TokioIo::new(connection);
-    let (mut sender, driver) = hyper::client::conn::http1::handshake(io)
+    let request = Request::get(path).header(USER_AGENT, AGENT);
+    if dialled.h2 {
+        let uri = format!("{}://{host}{path}", server.dial.scheme());
+        let request = request.uri(uri).version(Version::HTTP_2);
+        let request = request.body(Empty::<Bytes>::new()).map_err(told)?;
+        let (mut sender, driver) = http2()
+            .handshake(TokioIo::new(dialled.stream))
+            .await
+            .map_err(told)?;
+        let asked = async move { sender.send_request(request).await.map_err(told) };
+        return Ok(drive(driver, asked).await?.status());
+    }
+    let request = request.header(HOST, host).body(Empty::<Bytes>::new());
+    let request = request.map_err(told)?;
+    let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(dialled.stream))
         .await
         .map_err(told)?;
     let asked = async move { sender.send_request(request).await.map_err(told) };
-    let response = drive(driver, asked).await?;
-    Ok(response.status())
+    Ok(drive(driver, asked).await?.status())
+}
+
+fn http2() -> hyper::client::conn::http2::Builder<TokioExecutor> {
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new());
+    builder
+}
+
+/// gRPC is HTTP/2: in clear text with prior knowledge, over TLS where the server agrees.
+async fn grpc_stream(server: &Server, address: &str) -> Result<Stream, String> {
+    let dialled = server
+        .dial
+        .connect_to(server, address)
+        .await
+        .map_err(told)?;
+    if !dialled.h2 && server.dial.scheme() == "https" {
+        return Err("the server does not speak HTTP/2 (ALPN)".to_owned());
+    }
+    Ok(dialled.stream)
 }
 
 /// grpc.health.v1.Health/Check (github.com/grpc/grpc, doc/health-checking.md).
-async fn grpc(connection: TcpStream, service: &str, host: &str) -> Result<(), String> {
+async fn grpc(server: &Server, address: &str, service: &str, host: &str) -> Result<(), String> {
     let request = Request::builder()
         .method(Method::POST)
-        .uri(format!("http://{host}/grpc.health.v1.Health/Check"))
+        .uri(format!(
+            "{}://{host}/grpc.health.v1.Health/Check",
+            server.dial.scheme()
+        ))
         .version(Version::HTTP_2)
         .header(CONTENT_TYPE, "application/grpc")
         .header(TE, "trailers")
         .header(USER_AGENT, AGENT)
         .body(Full::new(question(service)))
         .map_err(told)?;
-    let io = TokioIo::new(connection);
-    let (mut sender, driver) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .handshake(io)
-        .await
-        .map_err(told)?;
+    let io = TokioIo::new(grpc_stream(server, address).await?);
+    let (mut sender, driver) = http2().handshake(io).await.map_err(told)?;
     let asked = async move {
         let response = sender.send_request(request).await.map_err(told)?;
         read(response).await

@@ -9,7 +9,8 @@ use arc_swap::ArcSwapOption;
 use super::latency::Latency;
 use super::outlier::Record;
 use super::set::Found;
-use crate::connection::{Connection, Pool, pools};
+use crate::connection::{Connection, Exclusive, Pool, pools};
+use crate::tls::Dial;
 
 /// One server. Lives on over reloads and look-ups while its address does.
 pub struct Server {
@@ -17,6 +18,7 @@ pub struct Server {
     pub address: Arc<str>,
     /// What it is called: the name it was found by, or the address.
     pub host: Arc<str>,
+    pub(crate) dial: Arc<Dial>,
     /// Smooth weighted round robin: how far this server is ahead.
     pub(super) current: AtomicI64,
     pub(super) latency: Latency,
@@ -59,10 +61,16 @@ impl std::fmt::Debug for Server {
 // === impl Server ===
 
 impl Server {
-    pub(super) fn new(found: &Found, workers: usize, keep_alive: usize) -> Server {
+    pub(super) fn new(
+        found: &Found,
+        dial: &Arc<Dial>,
+        workers: usize,
+        keep_alive: usize,
+    ) -> Server {
         Server {
             address: found.address.clone(),
             host: found.host.clone(),
+            dial: dial.clone(),
             current: AtomicI64::new(0),
             latency: Latency::default(),
             record: Record::default(),
@@ -77,8 +85,11 @@ impl Server {
     }
 
     /// Whether it can serve on as this one.
-    pub(super) fn is(&self, found: &Found, workers: usize) -> bool {
-        self.address == found.address && self.host == found.host && self.pools.len() == workers
+    pub(super) fn is(&self, found: &Found, dial: &Arc<Dial>, workers: usize) -> bool {
+        self.address == found.address
+            && self.host == found.host
+            && Arc::ptr_eq(&self.dial, dial)
+            && self.pools.len() == workers
     }
 
     pub fn in_flight(&self) -> usize {
@@ -153,9 +164,7 @@ impl Server {
     /// It is no longer asked: idle connections are closed now, those in use when they are done.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Relaxed);
-        for pool in self.pools.iter() {
-            while pool.pop().is_some() {}
-        }
+        self.pools.iter().for_each(Pool::close);
     }
 }
 
@@ -175,20 +184,22 @@ impl Ticket {
         &self.server
     }
 
-    /// An idle connection that is still open, if there is one.
-    pub fn reuse(&self) -> Option<Connection> {
-        let pool = self.server.pools.get(self.worker)?;
-        std::iter::from_fn(|| pool.pop())
-            .find_map(|mut connection| connection.is_usable().then_some(connection))
+    pub(crate) fn pool(&self) -> Option<&Pool> {
+        self.server.pools.get(self.worker)
     }
 
-    /// Keeps a connection for the next request. A full pool drops it, which closes it.
-    pub fn keep(&self, connection: Connection) {
+    /// What can be used again of the connections that are open, if there is such.
+    pub(crate) fn reuse(&self) -> Option<Connection> {
+        self.pool()?.reuse()
+    }
+
+    /// Keeps a connection for the next request.
+    pub(crate) fn keep(&self, connection: Exclusive) {
         if self.server.retired.load(Ordering::Relaxed) {
             return;
         }
-        if let Some(pool) = self.server.pools.get(self.worker) {
-            drop(pool.push(connection));
+        if let Some(pool) = self.pool() {
+            pool.keep(connection);
         }
     }
 }

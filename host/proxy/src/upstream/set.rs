@@ -9,6 +9,7 @@ use portcullis_config::plan::{Balance, ServerPlan, ServerSource, UpstreamPlan};
 use super::ring::Ring;
 use super::server::Server;
 use super::sticky::Token;
+use crate::tls::Dial;
 
 /// Servers found behind names, by where they were looked for.
 pub(super) type Answers = BTreeMap<ServerSource, Arc<[Found]>>;
@@ -51,6 +52,7 @@ pub(super) struct Member {
 /// What a set is made by.
 pub(super) struct Terms<'a> {
     pub(super) plan: &'a UpstreamPlan,
+    pub(super) dial: &'a Arc<Dial>,
     pub(super) zone: Option<&'a str>,
     pub(super) workers: usize,
 }
@@ -136,10 +138,10 @@ fn member(
     let members = before.map(|b| b.members.as_slice()).unwrap_or_default();
     let known = members
         .iter()
-        .find(|m| m.server.is(found, terms.workers))
+        .find(|m| m.server.is(found, terms.dial, terms.workers))
         .map(|m| m.server.clone());
     let server = known.unwrap_or_else(|| {
-        let server = Server::new(found, terms.workers, plan.keep_alive);
+        let server = Server::new(found, terms.dial, terms.workers, plan.keep_alive);
         // Where all are new, none has to be spared.
         if !members.is_empty() && !plan.slow_start.is_zero() {
             server.warm_up(Duration::ZERO);

@@ -1,0 +1,329 @@
+//! The files of TLS: read when they have changed, the last good content kept when the new one is bad.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use portcullis_config::diagnostic::{Diagnostic, Span};
+use portcullis_config::plan::{CertificatePlan, FilePlan, Plan, Tls, UpstreamPlan, UpstreamTls};
+use portcullis_proxy::tls::{
+    Authorities, Dial, DialParts, Identity, Part, Termination, TerminationParts, TlsParts, Unusable,
+};
+use portcullis_proxy::{Generation, Security};
+
+use crate::folder::Stamp;
+use crate::load::Errors;
+
+/// Everything that was read, by its files.
+#[derive(Default)]
+pub(crate) struct Keyring {
+    identities: Store<Identity>,
+    authorities: Store<Authorities>,
+    /// The roots of the system, read once.
+    system: Option<Arc<Authorities>>,
+    /// Made once for these names, so that a reload does not change it.
+    self_signed: Option<(Vec<String>, Arc<Identity>)>,
+}
+
+/// What files came to.
+struct Store<T>(HashMap<Vec<PathBuf>, Kept<T>>);
+
+struct Kept<T> {
+    stamps: Vec<Option<Stamp>>,
+    last_good: Option<Arc<T>>,
+    trouble: Option<Trouble>,
+}
+
+/// What is wrong, and with which of the files.
+#[derive(Clone)]
+struct Trouble {
+    file: usize,
+    message: String,
+    hint: String,
+}
+
+/// One load: what was found wrong with files that have, or have not, a last good content.
+#[derive(Default)]
+struct Findings {
+    mistakes: Vec<Diagnostic>,
+    stale: Errors,
+}
+
+/// The files that a plan names for TLS.
+pub(crate) fn files(plan: &Plan) -> Vec<&Path> {
+    fn pair(pair: &CertificatePlan) -> [&FilePlan; 2] {
+        [&pair.certificate, &pair.key]
+    }
+    let mut files: Vec<&FilePlan> = Vec::new();
+    if let Some(tls) = &plan.tls {
+        files.extend(tls.certificates.iter().flat_map(pair));
+        files.extend(tls.client_auth.iter().map(|auth| &auth.ca));
+    }
+    for tls in plan.upstream.values().filter_map(|u| u.tls.as_ref()) {
+        files.extend(tls.certificate.iter().flat_map(pair));
+        files.extend(&tls.ca);
+    }
+    files.iter().map(|file| file.path.as_path()).collect()
+}
+
+// === impl Keyring ===
+
+impl Keyring {
+    /// What a generation of `plan` needs; taken over from `before` where nothing changed. Beside it, what is wrong
+    /// with files whose last good content goes on to serve.
+    pub(crate) fn load(
+        &mut self,
+        plan: &Plan,
+        before: Option<&Generation>,
+    ) -> Result<(Security, Errors), Vec<Diagnostic>> {
+        let mut findings = Findings::default();
+        let termination = plan.tls.as_ref().and_then(|tls| {
+            let old = before.and_then(|b| b.tls.as_ref());
+            self.termination(tls, old, &mut findings)
+        });
+        let mut dials = BTreeMap::new();
+        for (name, upstream) in &plan.upstream {
+            let old = before.and_then(|b| b.upstreams.get(name));
+            let dial = self.dial(upstream, old.map(|old| old.dial()), &mut findings);
+            dials.extend(dial.map(|dial| (name.clone(), dial)));
+        }
+        let used = files(plan);
+        self.identities.keep(&used);
+        self.authorities.keep(&used);
+        if findings.mistakes.is_empty() {
+            Ok((Security { termination, dials }, findings.stale))
+        } else {
+            Err(findings.mistakes)
+        }
+    }
+
+    fn termination(
+        &mut self,
+        tls: &Tls,
+        old: Option<&Arc<Termination>>,
+        findings: &mut Findings,
+    ) -> Option<Arc<Termination>> {
+        let mut identities: Vec<Arc<Identity>> = Vec::new();
+        for pair in &tls.certificates {
+            identities.extend(self.identity(pair, findings));
+        }
+        if !tls.self_signed.is_empty() {
+            identities.extend(self.self_signed(&tls.self_signed, findings));
+        }
+        let clients = match &tls.client_auth {
+            None => None,
+            Some(auth) => Some((self.authorities(&auth.ca, findings)?, auth.required)),
+        };
+        if identities.is_empty() {
+            return None;
+        }
+        let parts = TerminationParts {
+            identities,
+            clients,
+            min_version: tls.min_version,
+            handshake: tls.handshake,
+            hsts: tls.hsts,
+        };
+        if let Some(old) = old.filter(|old| *old.parts() == parts) {
+            return Some(old.clone());
+        }
+        findings.note(Span::default(), Termination::new(parts))
+    }
+
+    fn dial(
+        &mut self,
+        upstream: &UpstreamPlan,
+        old: Option<&Arc<Dial>>,
+        findings: &mut Findings,
+    ) -> Option<Arc<Dial>> {
+        let parts = DialParts {
+            protocol: upstream.protocol,
+            tls: match &upstream.tls {
+                None => None,
+                Some(tls) => Some(self.towards(tls, findings)?),
+            },
+        };
+        if let Some(old) = old.filter(|old| *old.parts() == parts) {
+            return Some(old.clone());
+        }
+        if parts
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.authorities.is_none())
+        {
+            tracing::warn!(upstream = %upstream.name, "tls.verify = false: whoever answers is believed");
+        }
+        let span = upstream
+            .tls
+            .as_ref()
+            .map_or(Span::default(), |tls| tls.span);
+        findings.note(span, Dial::new(parts))
+    }
+
+    fn towards(&mut self, tls: &UpstreamTls, findings: &mut Findings) -> Option<TlsParts> {
+        let identity = match &tls.certificate {
+            None => None,
+            Some(pair) => Some(self.identity(pair, findings)?),
+        };
+        let authorities = match (&tls.ca, tls.verify) {
+            (_, false) => None,
+            (Some(ca), true) => Some(self.authorities(ca, findings)?),
+            (None, true) => Some(self.system(tls.span, findings)?),
+        };
+        Some(TlsParts {
+            authorities,
+            identity,
+            server_name: tls.server_name.clone(),
+        })
+    }
+
+    fn identity(
+        &mut self,
+        pair: &CertificatePlan,
+        findings: &mut Findings,
+    ) -> Option<Arc<Identity>> {
+        let read = |files: &[Vec<u8>]| Identity::from_pem(&files[0], &files[1]);
+        let paths = vec![pair.certificate.path.clone(), pair.key.path.clone()];
+        let kept = self.identities.get(paths, read);
+        kept.told(&[&pair.certificate, &pair.key], findings)
+    }
+
+    fn authorities(
+        &mut self,
+        file: &FilePlan,
+        findings: &mut Findings,
+    ) -> Option<Arc<Authorities>> {
+        let read = |files: &[Vec<u8>]| Authorities::from_pem(&files[0]);
+        let kept = self.authorities.get(vec![file.path.clone()], read);
+        kept.told(&[file], findings)
+    }
+
+    fn system(&mut self, span: Span, findings: &mut Findings) -> Option<Arc<Authorities>> {
+        if self.system.is_none() {
+            let found = Authorities::of_the_system();
+            self.system = findings.note_unusable(span, found);
+        }
+        self.system.clone()
+    }
+
+    fn self_signed(&mut self, names: &[String], findings: &mut Findings) -> Option<Arc<Identity>> {
+        let known = self.self_signed.as_ref().filter(|(of, _)| of == names);
+        if let Some((_, identity)) = known {
+            return Some(identity.clone());
+        }
+        let identity = findings.note_unusable(Span::default(), Identity::self_signed(names))?;
+        tracing::warn!(
+            "a self-signed certificate for {} was made; it is for development",
+            names.join(", ")
+        );
+        self.self_signed = Some((names.to_vec(), identity.clone()));
+        Some(identity)
+    }
+}
+
+// === impl Store ===
+
+impl<T> Default for Store<T> {
+    fn default() -> Self {
+        Store(HashMap::new())
+    }
+}
+
+impl<T> Store<T> {
+    /// What these files hold; read anew when one of them changed.
+    fn get(
+        &mut self,
+        paths: Vec<PathBuf>,
+        read: impl FnOnce(&[Vec<u8>]) -> Result<T, Unusable>,
+    ) -> &Kept<T> {
+        let stamps: Vec<_> = paths.iter().map(|path| Stamp::of(path)).collect();
+        let fresh = self.0.get(&paths).is_some_and(|kept| kept.stamps == stamps);
+        if !fresh {
+            let done = contents(&paths).and_then(|files| read(&files).map_err(Trouble::of));
+            let last_good = self.0.remove(&paths).and_then(|kept| kept.last_good);
+            let (last_good, trouble) = match done {
+                Ok(value) => (Some(Arc::new(value)), None),
+                Err(trouble) => (last_good, Some(trouble)),
+            };
+            let kept = Kept {
+                stamps,
+                last_good,
+                trouble,
+            };
+            self.0.insert(paths.clone(), kept);
+        }
+        &self.0[&paths]
+    }
+
+    /// Forgets what is not used any more.
+    fn keep(&mut self, used: &[&Path]) {
+        self.0
+            .retain(|paths, _| paths.iter().all(|path| used.contains(&path.as_path())));
+    }
+}
+
+impl<T> Kept<T> {
+    /// The content, with what is wrong told: as a mistake where there is no last good one.
+    fn told(&self, files: &[&FilePlan], findings: &mut Findings) -> Option<Arc<T>> {
+        let Some(trouble) = &self.trouble else {
+            return self.last_good.clone();
+        };
+        let file = files[trouble.file.min(files.len() - 1)];
+        let path = file.path.display();
+        if self.last_good.is_some() {
+            findings
+                .stale
+                .insert(path.to_string().into(), trouble.message.clone());
+        } else {
+            let message = format!("{path}: {}", trouble.message);
+            let mistake = Diagnostic::new(file.span, message);
+            findings
+                .mistakes
+                .push(mistake.with_hint(trouble.hint.clone()));
+        }
+        self.last_good.clone()
+    }
+}
+
+fn contents(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, Trouble> {
+    let read = |(file, path): (usize, &PathBuf)| {
+        std::fs::read(path).map_err(|error| Trouble {
+            file,
+            message: format!("the file cannot be read: {error}"),
+            hint: "name a file that this process may read; paths are relative to gateway.toml"
+                .to_owned(),
+        })
+    };
+    paths.iter().enumerate().map(read).collect()
+}
+
+impl Trouble {
+    fn of(unusable: Unusable) -> Trouble {
+        Trouble {
+            file: match unusable.part {
+                Part::Certificate | Part::Authorities => 0,
+                Part::Key => 1,
+            },
+            message: unusable.message,
+            hint: unusable.hint.to_owned(),
+        }
+    }
+}
+
+// === impl Findings ===
+
+impl Findings {
+    fn note<T>(&mut self, span: Span, made: Result<T, String>) -> Option<Arc<T>> {
+        let text = |problem| format!("TLS cannot be set up: {problem}");
+        let made = made.map_err(|problem| self.mistakes.push(Diagnostic::new(span, text(problem))));
+        made.ok().map(Arc::new)
+    }
+
+    fn note_unusable<T>(&mut self, span: Span, made: Result<T, Unusable>) -> Option<Arc<T>> {
+        let made = made.map_err(|Unusable { message, hint, .. }| {
+            self.mistakes
+                .push(Diagnostic::new(span, message).with_hint(hint));
+        });
+        made.ok().map(Arc::new)
+    }
+}
