@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::load::abilities;
+use crate::abilities::Abilities;
 use crate::reload::{Request as ReloadRequest, Status};
 
 /// What the pages are made of.
@@ -190,7 +190,7 @@ impl Admin {
                 kind: plugin.kind().as_str(),
                 digest: plugin.digest().to_string(),
                 instance: if plugin.spec().kept { "kept" } else { "fresh" },
-                can: abilities(plugin),
+                can: Abilities::of(plugin).can(),
                 imports: plugin.imports().to_vec(),
                 configured: plugin.snapshot().to_string(),
                 calls: bills().map(|(_, _, figures)| figures.calls()).sum(),

@@ -7,8 +7,9 @@ use portcullis_proxy::Metrics;
 use portcullis_runtime::{Budget, EngineOptions, Runtime};
 
 use crate::Failure;
+use crate::abilities::Abilities;
 use crate::args::ConfigFile;
-use crate::load::{Loaded, Loader, abilities};
+use crate::load::{Loaded, Loader};
 use crate::unserved::unserved;
 
 /// Instances that a check needs: one plugin at a time.
@@ -31,9 +32,13 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
     for (name, plugin) in &generation.plugins {
         tokio.block_on(plugin.settled());
         println!("plugin {name}: {}, {:?}", plugin.kind(), plugin.digest());
-        println!("  can {}", abilities(plugin));
+        let abilities = Abilities::of(plugin);
+        println!("  can {}", abilities.can());
         println!("  {}", budget(&plugin.spec().budget));
         println!("  {}", plugin.snapshot());
+        if let Some(idle) = abilities.idle() {
+            println!("  note: granted, though it imports nothing of the kind: {idle}");
+        }
         if untyped.contains(name) {
             println!(
                 "  note: its component carries no schema; only the plugin itself has checked its settings"

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, PluginPlan};
 use portcullis_proxy::{Generation, Metrics, spec};
-use portcullis_runtime::{Bucket, Kind, LoadError, Plugin, Runtime};
+use portcullis_runtime::{LoadError, Plugin, Runtime};
 
 use crate::folder::Folder;
 use crate::keyring::Keyring;
@@ -176,46 +176,4 @@ fn mistake(plugin: &PluginPlan, error: &LoadError) -> Diagnostic {
         span,
         format!("plugin `{}` cannot be used: {error}", plugin.name),
     )
-}
-
-/// What a plugin can do, in words, from its imports and grants.
-pub(crate) fn abilities(plugin: &Plugin) -> String {
-    let spec = plugin.spec();
-    let mut can = vec![
-        match plugin.kind() {
-            Kind::Authenticator => "say who the caller is; change request headers and the query",
-            Kind::Authorizer => "say whether the caller may; change nothing",
-            Kind::Filter => "change the request and the response",
-            Kind::Handler => "answer",
-        }
-        .to_owned(),
-    ];
-    let grants = &spec.grants;
-    let names = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<_>>().join(", ");
-    if !grants.upstreams.is_empty() {
-        let upstreams = names(&mut grants.upstreams.iter().map(ToString::to_string));
-        can.push(format!(
-            "call upstreams {upstreams}, {} times per request",
-            grants.calls
-        ));
-    }
-    if !grants.stores.is_empty() {
-        let stores = names(&mut grants.stores.iter().map(ToString::to_string));
-        can.push(format!("remember in {stores}"));
-    }
-    if !grants.buckets.is_empty() {
-        let bucket = |b: &Bucket| format!("{} ({} per {:?})", b.name, b.size, b.per);
-        let buckets = names(&mut grants.buckets.iter().map(bucket));
-        can.push(format!("take tokens from {buckets}"));
-    }
-    if grants.clock {
-        can.push("tell the time".into());
-    }
-    if grants.random {
-        can.push("draw random numbers".into());
-    }
-    if grants.log > 0 {
-        can.push(format!("log {} bytes per call", grants.log));
-    }
-    can.join("; ")
 }

@@ -1,5 +1,6 @@
 //! The gateway's binary: arguments in, exit code out.
 
+mod abilities;
 mod admin;
 mod args;
 mod check;

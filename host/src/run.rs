@@ -13,12 +13,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::Failure;
+use crate::abilities::Abilities;
 use crate::admin::{Admin, serve_not_ready};
 use crate::args::RunOptions;
+use crate::check;
 use crate::load::Loader;
 use crate::reload::{Request, Status, Supervisor};
 use crate::watch::watch;
-use crate::{check, load};
 
 /// Reloads that may wait; more are the same reload.
 const RELOADS: usize = 16;
@@ -61,7 +62,7 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
         None => None,
     };
     for (name, plugin) in &first.plugins {
-        tracing::info!(plugin = %name, kind = %plugin.kind(), digest = %plugin.digest(), "can {}", load::abilities(plugin));
+        tracing::info!(plugin = %name, kind = %plugin.kind(), digest = %plugin.digest(), "can {}", Abilities::of(plugin).can());
     }
     let (log, writer) = access_log(&plan)?;
     let gate = Gate::new(

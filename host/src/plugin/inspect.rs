@@ -93,7 +93,7 @@ const LETS: &[(&str, &str)] = &[
     ("wasi:cli/exit", "end its call, as a failure"),
     (
         "wasi:cli/stderr",
-        "print: a panic's words go to the gateway's log",
+        "print into the gateway's log, as many bytes as grants.log says; a panic's words always",
     ),
     ("wasi:cli", "nothing: there is no terminal and no input"),
     ("wasi:io", "nothing by itself"),

@@ -3,6 +3,7 @@
 mod balance;
 mod bill;
 mod cache;
+mod check;
 mod demo;
 mod demo_plugins;
 mod forwarding;
@@ -12,7 +13,6 @@ mod h2_upstream;
 mod h2_vectors;
 mod hostile;
 mod journal;
-mod openapi;
 mod reload;
 mod routing;
 mod standard;

@@ -1,4 +1,4 @@
-//! An OpenAPI document in the settings of `validate`: `check` says which of its operations no route serves.
+//! What `check` says of plugins beside mistakes.
 
 use portcullis_tests::gateway::{Setup, guest};
 
@@ -61,4 +61,38 @@ fn check_names_the_operations_that_no_route_serves() {
         ],
         "{said}"
     );
+}
+
+#[test]
+fn check_says_what_a_plugin_can_do_from_its_imports_and_its_grants() {
+    let toml = r#"
+[plugin.stamp]
+component = "headers.wasm"
+grants = { clock = true, random = true, log = "1KiB", upstreams = ["users"], state = ["seen"] }
+
+[plugin.who]
+component = "telegram_auth.wasm"
+grants = { clock = true }
+settings = { bots = [{ token = "7000000001:DEMO-token-for-local-use-only-000000" }] }
+
+[upstream.users]
+servers = ["127.0.0.1:9"]
+
+[[route]]
+name = "a"
+path = "/a"
+plugins = ["who", "stamp"]
+upstream = "users"
+"#;
+    let checked = Setup::new(toml).guests().check();
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success(), "{checked:?}");
+    for line in [
+        "can change the request and the response; log 1024 bytes per call",
+        "note: granted, though it imports nothing of the kind: call upstreams users, 16 times per request; \
+         remember in seen; tell the time; draw random numbers",
+        "can say who the caller is; change request headers and the query; tell the time",
+    ] {
+        assert!(said.lines().any(|l| l.trim() == line), "{line}\nin\n{said}");
+    }
 }
