@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_config::{
-    Balance, Condition, HashBy, InstanceMode, LogFormat, Plan, Segment, Want, parse, to_single,
+    AnswerPlan, Balance, Condition, HashBy, InstanceMode, LogFormat, Plan, Segment, Want, parse,
+    to_single,
 };
 
 const UPSTREAM: &str = "[upstream.u]\nservers = [\"u:1\"]\n";
@@ -258,7 +259,7 @@ fn routes_that_differ_in_one_thing_are_no_conflict() {
 fn a_plugin_may_answer_in_place_of_an_upstream() {
     let text =
         "[plugin.p]\ncomponent = 'p.wasm'\n[[route]]\nname = 'r'\npath = '/'\nplugins = ['p']\n";
-    assert_eq!(plan(text).routes[0].upstream, None);
+    assert_eq!(plan(text).routes[0].answer, AnswerPlan::Plugin);
 }
 
 #[test]

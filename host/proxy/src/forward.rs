@@ -25,6 +25,7 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) worker: &'a Arc<Worker>,
     pub(crate) client: &'a Arc<Client>,
     pub(crate) watch: &'a Arc<Watch>,
+    pub(crate) upstream: &'a Arc<Upstream>,
     pub(crate) provenance: Provenance,
     /// Response filters may look at the request again.
     pub(crate) keep_request: bool,
@@ -56,16 +57,16 @@ pub(crate) async fn forward(
     body: RequestBody,
     f: Forwarding<'_>,
 ) -> Result<Response<Content>, Refusal> {
-    let route = permit.route().clone();
-    let upstream = route
-        .upstream
-        .as_ref()
-        .ok_or_else(|| Refusal::new(Reason::Internal).because("no upstream"))?;
+    let route = permit.route();
+    let upstream = f.upstream;
     let times = upstream.timeouts;
     f.journal.rewritten(permit.rewritten_from(x));
     let deadline = f.journal.began() + times.total;
     let key = upstream.key(x);
     let mut request = upstream_request(x, body, &f);
+    if let Some(mirror) = &route.mirror {
+        request = mirror.copy(request, x);
+    }
     let mut tried: Vec<Arc<Server>> = Vec::new();
     let mut last = Refusal::new(Reason::UpstreamUnreachable).because("no server is left to try");
     while let Some(ticket) = upstream.pick(key, &tried, f.worker.index) {

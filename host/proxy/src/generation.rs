@@ -11,6 +11,7 @@ use portcullis_runtime::{Kind, Plugin, Post};
 use tokio::task::JoinSet;
 
 use crate::cache::RouteStore;
+use crate::edge::{self, Access, Answer, Mirror};
 use crate::given;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::Router;
@@ -31,6 +32,8 @@ pub struct Generation {
     /// There with `[tls]`.
     pub tls: Option<Arc<Termination>>,
     resolver: Arc<Resolver>,
+    /// Who may come in at all.
+    pub(crate) access: Access,
 }
 
 /// What is made of the files of TLS.
@@ -47,7 +50,9 @@ pub struct Route {
     pub name: Arc<str>,
     pub public: bool,
     pub chain: Chain,
-    pub upstream: Option<Arc<Upstream>>,
+    pub(crate) answer: Answer,
+    pub(crate) mirror: Option<Arc<Mirror>>,
+    pub(crate) rules: edge::Rules,
     pub max_body: u64,
     /// Clients that came in clear text are sent to https.
     pub redirect_https: bool,
@@ -98,15 +103,17 @@ impl Generation {
         };
         let upstreams: BTreeMap<Arc<str>, Arc<Upstream>> =
             security.dials.into_iter().filter_map(upstream).collect();
+        let named = |name: &str| upstreams.get(name).cloned();
         let route = |route: &RoutePlan| {
+            let chain = chain(route, &plugins, metrics, before);
+            let answer = Answer::new(route, chain.handler(), named, metrics);
             Arc::new(Route {
                 name: route.name.clone(),
                 public: route.public,
-                chain: chain(route, &plugins, metrics, before),
-                upstream: route
-                    .upstream
-                    .as_ref()
-                    .and_then(|name| upstreams.get(name).cloned()),
+                answer: answer.expect("check_chains saw to it"),
+                mirror: Mirror::of(route, named, metrics),
+                rules: edge::Rules::new(&plan, route, metrics),
+                chain,
                 max_body: route.max_body,
                 redirect_https: route.redirect_https,
                 server_timing: route.server_timing,
@@ -121,6 +128,7 @@ impl Generation {
             trusted_proxies: plan.listen.trusted_proxies.clone(),
             tls: security.termination,
             resolver: Arc::new(Resolver::new(&plan.discovery)),
+            access: Access::new(&plan.access),
             upstreams,
             plugins,
             plan,
@@ -249,17 +257,16 @@ fn check_chain(
             "one handler answers; list one",
         );
     }
-    if handlers == 1 && route.upstream.is_some() {
-        say(
-            format!("route `{name}` has both a handler and an upstream"),
-            "the handler answers in the upstream's place; take one of the two away",
-        );
-    }
-    if handlers == 0 && route.upstream.is_none() {
-        say(
+    match (handlers, route.answered_by()) {
+        (0, None) => say(
             format!("route `{name}` has nothing that answers"),
-            "add `upstream = \"…\"` or list a handler",
-        );
+            "add `upstream = \"…\"`, `split`, `redirect` or `respond`, or list a handler",
+        ),
+        (1.., Some(key)) => say(
+            format!("route `{name}` has both a handler and `{key}`"),
+            "one of them answers; take the other away",
+        ),
+        _ => {}
     }
 }
 

@@ -9,6 +9,7 @@ mod bills;
 mod body;
 mod cache;
 mod connection;
+mod edge;
 mod exchange;
 mod filters;
 mod forward;

@@ -18,6 +18,7 @@ use portcullis_runtime::Bill;
 use self::upstreams::Upstreams;
 use crate::bills::Bills;
 use crate::cache::{Figures, RouteStore};
+use crate::edge::Figures as EdgeFigures;
 use crate::generation::Generation;
 use crate::refusal::Reason;
 
@@ -53,6 +54,7 @@ pub struct Metrics {
     pub plugin_swaps: IntCounterVec,
     bills: Bills,
     cache: Figures,
+    pub(crate) edge: EdgeFigures,
     generation: IntGauge,
     access_log_dropped: IntGauge,
 }
@@ -156,6 +158,7 @@ impl Metrics {
             )?,
             bills: Bills::register(r)?,
             cache: Figures::register(r)?,
+            edge: EdgeFigures::register(r)?,
             generation: gauge(r, "generation", "Number of the serving generation")?,
             access_log_dropped: gauge(
                 r,
@@ -239,7 +242,7 @@ fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<In
     Ok(metric)
 }
 
-fn counters(
+pub(crate) fn counters(
     registry: &Registry,
     name: &str,
     help: &str,
@@ -250,7 +253,7 @@ fn counters(
     Ok(metric)
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+pub(crate) fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
     let metric = IntGauge::with_opts(opts(name, help))?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)

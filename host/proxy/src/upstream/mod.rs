@@ -25,7 +25,6 @@ use portcullis_config::plan::{Balance, HashBy, Plan, ServerSource, Timeouts, Ups
 use portcullis_runtime::Exchange;
 use tokio::sync::Notify;
 
-use self::ring::hash;
 use self::set::{Answers, Found, ServerSet, Terms};
 use self::sticky::Token;
 use crate::metrics::UpstreamMetrics;
@@ -33,6 +32,7 @@ use crate::tls::Dial;
 
 pub use self::discovery::Resolver;
 pub use self::outlier::Reason;
+pub(crate) use self::ring::hash;
 pub use self::server::{Server, Ticket};
 pub use self::verdict::Verdict;
 pub use self::view::ServerView;
