@@ -5,5 +5,6 @@ pub mod canned;
 pub mod echo;
 pub mod moody;
 pub mod origin;
+pub mod page;
 pub mod recorder;
 pub mod strict;

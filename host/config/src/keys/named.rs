@@ -7,7 +7,7 @@ use super::Shape::{
 };
 use super::{
     ACCESS, CORS, EJECT, HEALTH, MAINTENANCE, MIRROR, REDIRECT, RESPOND, ROUTE_CACHE, ROUTE_PLUGIN,
-    SIDE, STICKY, Section, UPSTREAM_TLS, key,
+    SIDE, STICKY, Section, key,
 };
 
 pub(crate) static UPSTREAM: Section = Section {
