@@ -23,19 +23,15 @@ impl Abilities {
             Kind::Filter => "change the request and the response",
             Kind::Handler => "answer",
         };
-        let imported = |(interfaces, _): &(&[&str], String)| {
+        let granted = granted(&plugin.spec().grants).into_iter();
+        let (can, idle): (Vec<_>, Vec<_>) = granted.partition(|(interfaces, _)| {
             let named = |import: &String| interfaces.iter().any(|i| import.starts_with(i));
             plugin.imports().iter().any(named)
-        };
-        let (can, idle): (Vec<_>, Vec<_>) = granted(&plugin.spec().grants)
-            .into_iter()
-            .partition(imported);
-        let words = |(_, words): (_, String)| words;
+        });
+        let can = can.into_iter().map(|(_, words)| words);
         Abilities {
-            can: std::iter::once(kind.to_owned())
-                .chain(can.into_iter().map(words))
-                .collect(),
-            idle: idle.into_iter().map(words).collect(),
+            can: std::iter::once(kind.to_owned()).chain(can).collect(),
+            idle: idle.into_iter().map(|(_, words)| words).collect(),
         }
     }
 

@@ -213,7 +213,7 @@ impl Admin {
             path: route.path.text.clone(),
             public: route.public,
             plugins: route.plugins.iter().map(|p| p.name.to_string()).collect(),
-            upstream: route.upstream.as_deref().map(str::to_owned),
+            upstream: route.upstream(),
         };
         generation.plan.routes.iter().map(page).collect()
     }

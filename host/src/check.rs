@@ -101,7 +101,10 @@ fn describe(route: &RoutePlan) -> String {
         list(&route.hosts, "*"),
         route.path.text,
         guard,
-        route.upstream.as_deref().unwrap_or("handler")
+        route
+            .upstream()
+            .or(route.answered_by().map(str::to_owned))
+            .unwrap_or_else(|| "handler".to_owned())
     )
 }
 

@@ -174,6 +174,9 @@ impl Writer<'_> {
             Shape::Conditions => json!({
                 "type": "object", "additionalProperties": { "type": ["string", "boolean"] },
             }),
+            Shape::Texts => {
+                json!({ "type": "object", "additionalProperties": { "type": "string" } })
+            }
             Shape::Rates => json!({
                 "type": "object",
                 "additionalProperties": { "type": "string", "pattern": "^[0-9]+/[0-9]+(ms|s|m|h|d)$" },

@@ -2,20 +2,23 @@
 
 mod balance;
 mod cache;
+mod edge;
 mod general;
 mod limits;
 mod named;
+mod plugin;
 mod resilience;
 mod tls;
 
 pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
 pub(crate) use cache::{CACHE, ROUTE_CACHE};
+pub(crate) use edge::{
+    ACCESS, COMPRESS, CORS, ENCODINGS, MAINTENANCE, MIRROR, REDIRECT, RESPOND, SIDE, TYPES,
+};
 pub(crate) use general::{LISTEN, LOG, PLUGINS, TIMEOUTS};
 pub(crate) use limits::{LIMIT, MAX_CONCURRENT, RATE_LIMIT};
-pub(crate) use named::{
-    GRANTS, LIMITS, PLUGIN, ROUTE, ROUTE_GRANTS, ROUTE_PLUGIN, SERVER, UPSTREAM, UPSTREAM_GRANT,
-    UPSTREAM_TIMEOUTS,
-};
+pub(crate) use named::{ROUTE, SERVER, UPSTREAM, UPSTREAM_TIMEOUTS};
+pub(crate) use plugin::{GRANTS, LIMITS, PLUGIN, ROUTE_GRANTS, ROUTE_PLUGIN, UPSTREAM_GRANT};
 pub(crate) use resilience::{BREAKER, OVERLOAD, RETRY, RETRY_BUDGET, ROUTE_RETRY};
 pub(crate) use tls::{CERTIFICATE, HSTS, TLS, UPSTREAM_TLS};
 
@@ -66,6 +69,8 @@ pub(crate) enum Shape {
     Entries(&'static Section, Option<&'static str>),
     /// A table of strings, `true` and `false`.
     Conditions,
+    /// A table of strings.
+    Texts,
     /// A table of rates: `"5/1m"`.
     Rates,
     /// What is a plugin's own to say.
@@ -128,6 +133,14 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &RATE_LIMIT,
     &MAX_CONCURRENT,
     &OVERLOAD,
+    &REDIRECT,
+    &RESPOND,
+    &SIDE,
+    &MIRROR,
+    &ACCESS,
+    &MAINTENANCE,
+    &CORS,
+    &COMPRESS,
 ];
 
 /// The file itself; not part of the reference, which has a chapter for each of these keys.
@@ -148,6 +161,15 @@ pub(crate) static FILE: Section = Section {
         key("plugins", Shape::Table(&PLUGINS), Fallback::Words(""), ""),
         key("cache", Shape::Table(&CACHE), Fallback::Words(""), ""),
         key("overload", Shape::Table(&OVERLOAD), Fallback::Words(""), ""),
+        key("access", Shape::Table(&ACCESS), Fallback::Words(""), ""),
+        key(
+            "maintenance",
+            Shape::Table(&MAINTENANCE),
+            Fallback::Words(""),
+            "",
+        ),
+        key("cors", Shape::Table(&CORS), Fallback::Words(""), ""),
+        key("compress", Shape::Table(&COMPRESS), Fallback::Words(""), ""),
         key("plugin", Shape::Named(&PLUGIN), Fallback::Words(""), ""),
         key("upstream", Shape::Named(&UPSTREAM), Fallback::Words(""), ""),
         key("limit", Shape::Named(&LIMIT), Fallback::Words(""), ""),

@@ -2,6 +2,7 @@
 //! default is an Option.
 
 mod balance;
+mod edge;
 mod limit;
 mod resilience;
 mod tls;
@@ -20,6 +21,7 @@ pub use self::balance::{
     Balance, DiscoveryPlan, EjectPlan, HashBy, HealthPlan, Probe, Secret, ServerPlan, ServerSource,
     StickyPlan,
 };
+pub use self::edge::*;
 pub use self::limit::{ConcurrencyPlan, KeyPart, LimitPlan, LimitUse, PerPlan, Period, RulePlan};
 pub use self::resilience::{
     Breaker, Bulkhead, Overload, Priority, Retry, RetryBudget, RouteGuards, UpstreamGuards,
@@ -44,6 +46,8 @@ pub struct Plan {
     pub overload: Overload,
     /// In lower case: where clients say how many milliseconds they will wait.
     pub deadline_header: Option<String>,
+    /// Asked before a route is found; a route's own comes after it.
+    pub access: Access,
     /// By name, in the order of the names.
     pub plugin: BTreeMap<Arc<str>, PluginPlan>,
     pub upstream: BTreeMap<Arc<str>, UpstreamPlan>,
@@ -70,6 +74,10 @@ pub struct Listen {
     pub max_connections: usize,
     /// Largest request head in bytes.
     pub max_head: usize,
+    /// Longest path and query, in bytes.
+    pub max_uri: usize,
+    pub max_query: usize,
+    pub max_headers: usize,
     /// How long exchanges in flight may go on after SIGTERM.
     pub drain: Duration,
 }
@@ -272,8 +280,14 @@ pub struct RoutePlan {
     pub public: bool,
     /// In the order of the chain.
     pub plugins: Vec<PluginRef>,
-    /// None only where a plugin is the handler; checked when the plugins are known.
-    pub upstream: Option<Arc<str>>,
+    pub answer: AnswerPlan,
+    pub mirror: Option<MirrorPlan>,
+    pub access: Access,
+    pub maintenance: Maintenance,
+    /// None: pages of other origins get no permission, and `OPTIONS` is a method like any other.
+    pub cors: Option<Cors>,
+    pub compress: Option<Arc<Compress>>,
+    pub limits: HeadLimits,
     /// Largest request body in bytes.
     pub max_body: u64,
     /// In the order they are asked.

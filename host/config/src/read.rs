@@ -1,8 +1,11 @@
 //! From text to plan: syntax, then every table, then what binds them together.
 
+mod answer;
 mod balance;
 mod cache;
 mod conflict;
+mod cors;
+mod edge;
 mod general;
 mod given;
 mod limit;
@@ -169,7 +172,8 @@ fn plan<'a>(
     let log = general::log(&file.root.fields("log", &keys::LOG));
     let plugin = file.named("plugin", &keys::PLUGIN, plugin::read);
     let upstream = file.named("upstream", &keys::UPSTREAM, upstream::read);
-    let routes = route::read_all(&file, &plugin, &upstream);
+    let access = edge::access(&file.root.fields("access", &keys::ACCESS));
+    let routes = route::read_all(&file, &plugin, &upstream, &listen);
     Some(Plan {
         source: Arc::clone(source),
         listen,
@@ -181,6 +185,7 @@ fn plan<'a>(
         cache,
         overload,
         deadline_header,
+        access,
         plugin,
         upstream,
         routes: routes?,

@@ -56,9 +56,12 @@ fn shape(shape: &Shape) -> String {
         Shape::Secret => "string, `{ env = … }` or `{ file = … }`".to_owned(),
         Shape::List => "list of strings".to_owned(),
         Shape::OneOrList => "string or list of strings".to_owned(),
-        Shape::Table(_) | Shape::Named(_) | Shape::Conditions | Shape::Rates | Shape::Settings => {
-            "table".to_owned()
-        }
+        Shape::Table(_)
+        | Shape::Named(_)
+        | Shape::Conditions
+        | Shape::Texts
+        | Shape::Rates
+        | Shape::Settings => "table".to_owned(),
         Shape::Tables(_) => "list of tables".to_owned(),
         Shape::Entries(..) => "list of strings or tables".to_owned(),
     }

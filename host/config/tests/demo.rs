@@ -198,7 +198,7 @@ fn the_demo_parses_to_the_expected_routes() {
     assert_eq!(chain, ["telegram", "bearer", "rules", "stamp"]);
     let span = users.plugins[0].span;
     assert_eq!(&DEMO[span.start..span.end], "\"telegram\"");
-    assert_eq!(users.upstream.as_deref(), Some("users"));
+    assert_eq!(users.upstream().as_deref(), Some("users"));
 }
 
 #[test]

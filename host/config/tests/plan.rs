@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_config::{
-    Balance, Breaker, Bulkhead, Condition, HashBy, InstanceMode, KeyPart, LogFormat, Overload,
-    Period, Plan, Priority, Retry, RetryBudget, RouteGuards, RulePlan, Segment, UpstreamGuards,
-    Want, parse, to_single,
+    AnswerPlan, Balance, Breaker, Bulkhead, Condition, HashBy, InstanceMode, KeyPart, LogFormat,
+    Overload, Period, Plan, Priority, Retry, RetryBudget, RouteGuards, RulePlan, Segment,
+    UpstreamGuards, Want, parse, to_single,
 };
 
 const UPSTREAM: &str = "[upstream.u]\nservers = [\"u:1\"]\n";
@@ -260,7 +260,7 @@ fn routes_that_differ_in_one_thing_are_no_conflict() {
 fn a_plugin_may_answer_in_place_of_an_upstream() {
     let text =
         "[plugin.p]\ncomponent = 'p.wasm'\n[[route]]\nname = 'r'\npath = '/'\nplugins = ['p']\n";
-    assert_eq!(plan(text).routes[0].upstream, None);
+    assert_eq!(plan(text).routes[0].answer, AnswerPlan::Plugin);
 }
 
 #[test]

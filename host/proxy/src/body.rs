@@ -13,6 +13,7 @@ use portcullis_runtime::Side;
 
 use crate::cache::Reader;
 use crate::connection::UpstreamBody;
+use crate::edge::{Compressed, Mirrored};
 use crate::generation::Generation;
 use crate::guard::Busy;
 use crate::journal::Journal;
@@ -79,6 +80,8 @@ pub enum RequestBody {
         watch: Arc<Watch>,
         left: u64,
     },
+    /// One that is copied while it passes.
+    Mirrored(Box<Mirrored>),
 }
 
 #[derive(Debug)]
@@ -108,7 +111,7 @@ impl RequestBody {
     pub(crate) fn again(&self) -> Option<RequestBody> {
         match self {
             RequestBody::Full(bytes) => Some(RequestBody::Full(bytes.clone())),
-            RequestBody::Client { .. } => None,
+            RequestBody::Client { .. } | RequestBody::Mirrored(_) => None,
         }
     }
 
@@ -138,6 +141,7 @@ impl Body for RequestBody {
             RequestBody::Full(bytes) => {
                 return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b))));
             }
+            RequestBody::Mirrored(mirrored) => return mirrored.poll_frame(cx),
             RequestBody::Client {
                 incoming,
                 watch,
@@ -177,6 +181,7 @@ impl Body for RequestBody {
         match self {
             RequestBody::Full(bytes) => bytes.is_none(),
             RequestBody::Client { incoming, .. } => incoming.is_end_stream(),
+            RequestBody::Mirrored(mirrored) => mirrored.is_end_stream(),
         }
     }
 
@@ -186,6 +191,7 @@ impl Body for RequestBody {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
             RequestBody::Client { incoming, .. } => incoming.size_hint(),
+            RequestBody::Mirrored(mirrored) => mirrored.size_hint(),
         }
     }
 }
@@ -206,39 +212,48 @@ pub enum Content {
     Upstream(Box<UpstreamBody>),
     /// On its way into the cache.
     Stored(Box<Reader>),
+    Compressed(Box<Compressed>),
 }
 
 impl Content {
     pub fn full(bytes: Bytes) -> Content {
         Content::Full(Some(bytes).filter(|b| !b.is_empty()))
     }
+}
 
-    pub fn poll_frame(
-        &mut self,
+impl Body for Content {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self {
+        match self.get_mut() {
             Content::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Content::Upstream(body) => Pin::new(body).poll_frame(cx),
             Content::Stored(reader) => Pin::new(reader).poll_frame(cx),
+            Content::Compressed(body) => body.poll_frame(cx),
         }
     }
 
-    pub fn is_end_stream(&self) -> bool {
+    fn is_end_stream(&self) -> bool {
         match self {
             Content::Full(bytes) => bytes.is_none(),
             Content::Upstream(body) => body.is_end_stream(),
             Content::Stored(reader) => reader.is_end_stream(),
+            Content::Compressed(body) => body.is_end_stream(),
         }
     }
 
-    pub fn size_hint(&self) -> SizeHint {
+    fn size_hint(&self) -> SizeHint {
         match self {
             Content::Full(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
             Content::Upstream(body) => body.size_hint(),
             Content::Stored(reader) => reader.size_hint(),
+            Content::Compressed(_) => SizeHint::default(),
         }
     }
 }
@@ -269,7 +284,7 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let frame = ready!(this.content.poll_frame(cx));
+        let frame = ready!(Pin::new(&mut this.content).poll_frame(cx));
         match (&frame, &mut this.journal) {
             (None, _) => this.finished = true,
             (Some(Ok(frame)), Some(journal)) => {

@@ -1,8 +1,9 @@
 //! The request's way. One function, read from top to bottom:
 //!
 //! ```text
-//! admit → find route → shed → limit by address → authenticate → authorize → limit by caller → filters (request) → cache
-//!       → handler | forward → filters (response, reversed) → journal
+//! admit → find route → edge (addresses, preflight, maintenance) → shed → limit by address → authenticate → authorize
+//!       → limit by caller → filters (request) → handler | redirect | respond | cache, forward
+//!       → filters (response, reversed) → edge (CORS, compression) → journal
 //! ```
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::admit::{Admitted, Peer, admit, strip_hop_by_hop};
 use crate::body::{Content, Problem, RequestBody, ResponseBody, Watch};
 use crate::cache;
 use crate::deadline::Deadline;
+use crate::edge::{self, Answers, Edge};
 use crate::filters::{Filters, body_for};
 use crate::forward::Forwarding;
 use crate::forwarded;
@@ -77,6 +79,7 @@ pub async fn serve(
         }
     };
     tls::tell_to_come_by_https(&client, &generation, &mut parts.headers);
+    let content = std::mem::take(&mut journal.edge).leave(&mut parts, content);
     journal.status = parts.status;
     journal.limited.tell(&mut parts.headers);
     Response::from_parts(parts, ResponseBody::new(content, journal, busy, generation))
@@ -102,8 +105,13 @@ async fn pass(
     } = admitted;
     journal.admitted(&x);
 
+    edge::come_in(generation, &x)?;
     let route = find(generation, &mut x)?;
     journal.routed(&route);
+    journal.edge = Edge::of(&route, &x);
+    if let Some(preflight) = edge::enter(&route, &x)? {
+        return Ok(preflight);
+    }
     if let Some(elsewhere) = tls::redirect(&route, generation, &x) {
         return Ok(elsewhere);
     }
@@ -128,19 +136,25 @@ async fn pass(
     let (body, early) = filters.request(&mut x, body).await?;
 
     let head = x.method == Method::HEAD;
-    let mut response = match (early, route.chain.handler()) {
-        (Some(reply), _) => plain(reply),
-        (None, Some(handler)) => {
+    let answers = match early {
+        Some(reply) => Answers::Here(reply),
+        None => route.answer.to(&x)?,
+    };
+    let mut response = match answers {
+        Answers::Here(reply) => plain(reply),
+        Answers::Handler(handler) => {
             x.request_body = body_for(handler, body, route.max_body).await?;
             let reply = handler.handle(&mut x).await;
             plain(reply.map_err(|error| Refusal::from_call(handler.name(), error))?)
         }
-        (None, None) => {
+        Answers::Upstream(upstream) => {
+            journal.upstream = Some(upstream.name.clone());
             let keep_request = filters.see_responses();
             let forwarding = Forwarding {
                 worker,
                 client,
                 watch: &watch,
+                upstream,
                 provenance,
                 deadline: &deadline,
                 keep_request,
@@ -181,13 +195,14 @@ fn find(generation: &Generation, x: &mut Exchange) -> Result<Arc<Route>, Refusal
         method: &x.method,
         headers: &x.request,
     };
-    let found = generation
-        .router
-        .find(wanted)
-        .map_err(|problem| match problem {
-            NotFound::Path => Refusal::new(Reason::RouteNotFound),
-            NotFound::Method(allowed) => Refusal::method_not_allowed(&allowed),
-        })?;
+    let found = match edge::preflight_route(generation, x) {
+        Some(found) => Ok(found),
+        None => generation.router.find(wanted),
+    };
+    let found = found.map_err(|problem| match problem {
+        NotFound::Path => Refusal::new(Reason::RouteNotFound),
+        NotFound::Method(allowed) => Refusal::method_not_allowed(&allowed),
+    })?;
     let route = generation.routes[found.route].clone();
     x.params = found.params;
     x.route = route.name.clone();

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use http_body::Body;
 use portcullis_runtime::{Exchange, Kind, Post, Reply, ResponseHead, Slot};
 
-use crate::body::{BoxError, Content, RequestBody, collect, forget_framing};
+use crate::body::{Content, RequestBody, collect, forget_framing};
 use crate::exchange::{body_refusal, reply_of};
 use crate::generation::Route;
 use crate::refusal::{Reason, Refusal};
@@ -109,8 +108,7 @@ impl Filters {
         if let Some(limit) = limit {
             let buffered = match content {
                 Content::Full(bytes) => bytes.unwrap_or_default(),
-                Content::Upstream(body) => collect_response(*body, limit).await?,
-                Content::Stored(reader) => collect_response(*reader, limit).await?,
+                streamed => collect_response(streamed, limit).await?,
             };
             x.response_body = Some(buffered);
             content = Content::Full(None);
@@ -187,10 +185,7 @@ pub(crate) async fn collect_request(body: RequestBody, limit: usize) -> Result<B
     }
 }
 
-async fn collect_response(
-    body: impl Body<Data = Bytes, Error = BoxError>,
-    limit: usize,
-) -> Result<Bytes, Refusal> {
+async fn collect_response(body: Content, limit: usize) -> Result<Bytes, Refusal> {
     match collect(body, limit).await {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => Err(Refusal::new(Reason::UpstreamBroken).because(format!(

@@ -6,6 +6,7 @@ use http::header::{AUTHORIZATION, FORWARDED, HeaderName, HeaderValue, VIA};
 use http::{HeaderMap, Version};
 
 use crate::admit::{Peer, trusts};
+use crate::edge::X_MIRRORED;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -13,13 +14,14 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const OURS: [HeaderName; 6] = [
+const OURS: [HeaderName; 7] = [
     FORWARDED,
     X_FORWARDED_FOR,
     X_FORWARDED_PROTO,
     X_FORWARDED_HOST,
     X_FORWARDED_PORT,
     X_REAL_IP,
+    X_MIRRORED,
 ];
 
 /// Our name in Via (RFC 9110 section 7.6.3).

@@ -13,13 +13,14 @@ use portcullis_runtime::{Kind, Plugin, Post};
 use tokio::task::JoinSet;
 
 use crate::cache::RouteStore;
+use crate::edge::{self, Access, Answer, Mirror};
 use crate::given;
 use crate::limits::{Limits, RouteLimits};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::Router;
 use crate::shield::{Bulkhead, Shield};
 use crate::tls::{Dial, Termination};
-use crate::upstream::{Resolver, Upstream};
+use crate::upstream::{Means, Resolver, Upstream};
 
 #[derive(Debug)]
 pub struct Generation {
@@ -30,8 +31,6 @@ pub struct Generation {
     /// Same indexes as in the plan.
     pub routes: Vec<Arc<Route>>,
     pub upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
-    /// One for each upstream.
-    pub shields: BTreeMap<Arc<str>, Arc<Shield>>,
     pub plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
     pub trusted_proxies: Vec<IpNet>,
     /// There with `[tls]`.
@@ -39,6 +38,8 @@ pub struct Generation {
     resolver: Arc<Resolver>,
     pub deadline_header: Option<HeaderName>,
     pub limits: Limits,
+    /// Who may come in at all.
+    pub(crate) access: Access,
 }
 
 /// What is made of the files of TLS.
@@ -55,9 +56,9 @@ pub struct Route {
     pub name: Arc<str>,
     pub public: bool,
     pub chain: Chain,
-    pub upstream: Option<Arc<Upstream>>,
-    /// The upstream's.
-    pub shield: Option<Arc<Shield>>,
+    pub(crate) answer: Answer,
+    pub(crate) mirror: Option<Arc<Mirror>>,
+    pub(crate) rules: edge::Rules,
     pub retry: Retry,
     pub(crate) bulkhead: Option<Arc<Bulkhead>>,
     pub deadline: Option<Duration>,
@@ -107,34 +108,31 @@ impl Generation {
             let known = before.and_then(|b| b.upstreams.get(&name));
             let known = known.map(|known| &**known);
             let wanted = plan.upstream.get(&name)?;
-            let counted = metrics.upstream(&name);
-            let upstream = Upstream::new(wanted, &plan, dial, counted, known);
+            let shield = Shield::new(wanted, &metrics.shield, known.map(|known| &*known.shield));
+            let means = Means {
+                dial,
+                shield: Arc::new(shield),
+                metrics: metrics.upstream(&name),
+            };
+            let upstream = Upstream::new(wanted, &plan, means, known);
             Some((name, Arc::new(upstream)))
         };
         let upstreams: BTreeMap<Arc<str>, Arc<Upstream>> =
             security.dials.into_iter().filter_map(upstream).collect();
-        let shield = |(name, u): (&Arc<str>, _)| {
-            let known = before.and_then(|b| b.shields.get(name));
-            let shield = Shield::new(u, &metrics.shield, known.map(|known| &**known));
-            (name.clone(), Arc::new(shield))
-        };
-        let shields: BTreeMap<Arc<str>, Arc<Shield>> = plan.upstream.iter().map(shield).collect();
         let limits = Limits::build(&plan, before.map(|b| &b.limits));
+        let named = |name: &str| upstreams.get(name).cloned();
         let route = |route: &RoutePlan| {
             let old = before.and_then(|b| b.routes.iter().find(|old| old.name == route.name));
             let guards = &route.guards;
+            let chain = chain(route, &plugins, metrics, before);
+            let answer = Answer::new(route, chain.handler(), named, metrics);
             Arc::new(Route {
                 name: route.name.clone(),
                 public: route.public,
-                chain: chain(route, &plugins, metrics, before),
-                upstream: route
-                    .upstream
-                    .as_ref()
-                    .and_then(|name| upstreams.get(name).cloned()),
-                shield: route
-                    .upstream
-                    .as_ref()
-                    .and_then(|name| shields.get(name).cloned()),
+                answer: answer.expect("check_chains saw to it"),
+                mirror: Mirror::of(route, named, metrics),
+                rules: edge::Rules::new(&plan, route, metrics),
+                chain,
                 retry: guards.retry.clone(),
                 bulkhead: Bulkhead::next(guards.bulkhead, old.and_then(|o| o.bulkhead.as_ref())),
                 deadline: guards.deadline,
@@ -156,8 +154,8 @@ impl Generation {
             resolver: Arc::new(Resolver::new(&plan.discovery)),
             deadline_header: header(plan.deadline_header.as_deref()),
             limits,
+            access: Access::new(&plan.access),
             upstreams,
-            shields,
             plugins,
             plan,
         })
@@ -290,17 +288,16 @@ fn check_chain(
             "one handler answers; list one",
         );
     }
-    if handlers == 1 && route.upstream.is_some() {
-        say(
-            format!("route `{name}` has both a handler and an upstream"),
-            "the handler answers in the upstream's place; take one of the two away",
-        );
-    }
-    if handlers == 0 && route.upstream.is_none() {
-        say(
+    match (handlers, route.answered_by()) {
+        (0, None) => say(
             format!("route `{name}` has nothing that answers"),
-            "add `upstream = \"…\"` or list a handler",
-        );
+            "add `upstream = \"…\"`, `split`, `redirect` or `respond`, or list a handler",
+        ),
+        (1.., Some(key)) => say(
+            format!("route `{name}` has both a handler and `{key}`"),
+            "one of them answers; take the other away",
+        ),
+        _ => {}
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn status(reason: Reason) -> u8 {
             INVALID_ARGUMENT
         }
         Reason::Unauthenticated => UNAUTHENTICATED,
-        Reason::Forbidden => PERMISSION_DENIED,
+        Reason::Forbidden | Reason::AddressDenied | Reason::OriginNotAllowed => PERMISSION_DENIED,
         // A method that nobody serves; things that are not found are the services' own to tell.
         Reason::RouteNotFound
         | Reason::MethodNotAllowed
@@ -53,6 +53,7 @@ pub(crate) fn status(reason: Reason) -> u8 {
         Reason::NotFound => NOT_FOUND,
         Reason::Conflict => ABORTED,
         Reason::BodyTooLarge
+        | Reason::UriTooLong
         | Reason::RateLimited
         | Reason::TooManyAtOnce
         | Reason::HeadTooLarge => RESOURCE_EXHAUSTED,
@@ -60,6 +61,7 @@ pub(crate) fn status(reason: Reason) -> u8 {
         // Clients of gRPC may try again on this one.
         Reason::UpstreamUnreachable
         | Reason::Unavailable
+        | Reason::Maintenance
         | Reason::PluginsBusy
         | Reason::Overloaded
         | Reason::RouteBusy

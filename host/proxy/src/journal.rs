@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::access_log::AccessLog;
 use crate::body::Watch;
 use crate::cache::Outcome;
+use crate::edge::Edge;
 use crate::generation::Route;
 use crate::limits::Limited;
 use crate::metrics::{Metrics, RouteMetrics};
@@ -44,6 +45,8 @@ pub struct Journal {
     pub caller: Option<Arc<str>>,
     pub upstream: Option<Arc<str>>,
     pub server: Option<Arc<str>>,
+    /// What is done last to the answer, whatever that is.
+    pub(crate) edge: Edge,
     pub status: StatusCode,
     pub request_body: Option<Arc<Watch>>,
     pub bytes_out: u64,
@@ -110,6 +113,7 @@ impl Journal {
             caller: None,
             upstream: None,
             server: None,
+            edge: Edge::default(),
             status: StatusCode::INTERNAL_SERVER_ERROR,
             request_body: None,
             bytes_out: 0,
@@ -157,10 +161,6 @@ impl Journal {
     pub fn routed(&mut self, route: &Route) {
         self.route = Some(route.name.clone());
         self.route_metrics = Some(route.metrics.clone());
-        self.upstream = route
-            .upstream
-            .as_ref()
-            .map(|upstream| upstream.name.clone());
     }
 
     /// Holds a place of a bulkhead until the exchange has ended.

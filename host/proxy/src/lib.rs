@@ -10,6 +10,7 @@ mod body;
 mod cache;
 mod connection;
 mod deadline;
+mod edge;
 mod exchange;
 mod filters;
 mod forward;

@@ -18,6 +18,7 @@ use portcullis_runtime::Bill;
 use self::upstreams::Upstreams;
 use crate::bills::Bills;
 use crate::cache::{Figures, RouteStore};
+use crate::edge::Figures as EdgeFigures;
 use crate::generation::Generation;
 use crate::limits::LimitMetrics;
 use crate::refusal::Reason;
@@ -57,6 +58,7 @@ pub struct Metrics {
     cache: Figures,
     pub(crate) shield: ShieldMetrics,
     pub(crate) limits: LimitMetrics,
+    pub(crate) edge: EdgeFigures,
     generation: IntGauge,
     access_log_dropped: IntGauge,
 }
@@ -162,6 +164,7 @@ impl Metrics {
             cache: Figures::register(r)?,
             shield: ShieldMetrics::register(r)?,
             limits: LimitMetrics::register(r)?,
+            edge: EdgeFigures::register(r)?,
             generation: gauge(r, "generation", "Number of the serving generation")?,
             access_log_dropped: gauge(
                 r,
@@ -247,7 +250,7 @@ fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<In
     Ok(metric)
 }
 
-fn counters(
+pub(crate) fn counters(
     registry: &Registry,
     name: &str,
     help: &str,
@@ -258,7 +261,7 @@ fn counters(
     Ok(metric)
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+pub(crate) fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
     let metric = IntGauge::with_opts(opts(name, help))?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)

@@ -71,8 +71,7 @@ async fn run(
     };
     let (parts, body) = call.request.into_parts();
     let mut request = http::Request::from_parts(parts, RequestBody::full(body));
-    let shield = generation.shields.get(&upstream.name);
-    let shield = shield.ok_or_else(|| OutboundError::Other("no such upstream".into()))?;
+    let shield = &upstream.shield;
     let busy = |refusal: Refusal| OutboundError::Connect(refusal.reason.as_str().to_owned());
     let _place = shield.enter(end).await.map_err(busy)?;
     shield.budget.earn();

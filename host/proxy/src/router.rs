@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::header::HeaderValue;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use portcullis_config::plan::{Condition, RoutePlan, Segment, Want};
@@ -247,14 +248,8 @@ impl<'a> Search<'a> {
     }
 
     fn conditions_hold(&self, rule: &Rule) -> bool {
-        rule.headers.iter().all(|c| {
-            let mut values = self.wanted.headers.get_all(&c.name).iter();
-            match &c.want {
-                Want::Present => values.next().is_some(),
-                Want::Absent => values.next().is_none(),
-                Want::Equals(text) => values.any(|v| v.as_bytes() == text.as_bytes()),
-            }
-        }) && (rule.query.is_empty() || self.query_holds(&rule.query))
+        headers_hold(self.wanted.headers, &rule.headers)
+            && (rule.query.is_empty() || self.query_holds(&rule.query))
     }
 
     fn query_holds(&self, conditions: &[Condition]) -> bool {
@@ -270,15 +265,24 @@ impl<'a> Search<'a> {
             .map(|(name, value)| (decode(name), decode(value)))
             .collect();
         conditions.iter().all(|c| {
-            let mut values = pairs
-                .iter()
-                .filter(|(name, _)| *name == c.name)
-                .map(|(_, value)| value);
-            match &c.want {
-                Want::Present => values.next().is_some(),
-                Want::Absent => values.next().is_none(),
-                Want::Equals(text) => values.any(|value| value == text),
-            }
+            let named = pairs.iter().filter(|(name, _)| *name == c.name);
+            holds(&c.want, named.map(|(_, value)| value.as_bytes()))
         })
+    }
+}
+
+pub(crate) fn headers_hold(headers: &HeaderMap, conditions: &[Condition]) -> bool {
+    conditions.iter().all(|c| {
+        let values = headers.get_all(&c.name).iter();
+        holds(&c.want, values.map(HeaderValue::as_bytes))
+    })
+}
+
+/// Whether the values that a request has are as wanted.
+pub(crate) fn holds<'v>(want: &Want, mut values: impl Iterator<Item = &'v [u8]>) -> bool {
+    match want {
+        Want::Present => values.next().is_some(),
+        Want::Absent => values.next().is_none(),
+        Want::Equals(text) => values.any(|value| value == text.as_bytes()),
     }
 }

@@ -42,11 +42,8 @@ pub(crate) async fn open(
     client_half: OnUpgrade,
     lease: Arc<Generation>,
 ) -> Result<Response<Content>, Refusal> {
-    let route = permit.route();
-    let upstream = route
-        .upstream
-        .as_ref()
-        .ok_or_else(|| Refusal::new(Reason::Internal).because("no upstream"))?;
+    let upstream = f.upstream;
+    f.journal.rewritten(permit.rewritten_from(x));
     let times = upstream.timeouts;
     let key = upstream.key(x);
     let mut request = upstream_request(x, RequestBody::empty(), &f);

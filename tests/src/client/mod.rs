@@ -1,6 +1,7 @@
 //! Clients to stand before the gateway. None of them corrects what a test writes.
 
 pub mod answer;
+pub mod curl;
 pub mod h2;
 pub mod load;
 pub mod plain;

@@ -6,5 +6,6 @@ pub mod echo;
 pub mod moody;
 pub mod mute;
 pub mod origin;
+pub mod page;
 pub mod recorder;
 pub mod strict;

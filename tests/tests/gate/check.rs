@@ -73,7 +73,7 @@ grants = { clock = true, random = true, log = "1KiB", upstreams = ["users"], sta
 [plugin.who]
 component = "telegram_auth.wasm"
 grants = { clock = true }
-settings = { bots = [{ token = "7000000001:token" }] }
+settings = { bots = [{ token = "7000000001:DEMO-token-for-local-use-only-000000" }] }
 
 [upstream.users]
 servers = ["127.0.0.1:9"]

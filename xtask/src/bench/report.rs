@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::process::Command;
 
-use super::{CONNECTIONS, ROUNDS, Row, SECONDS, Sample};
+use super::{CONNECTIONS, Row, SECONDS, Sample};
 use crate::cargo::says;
 
 /// Reads wrk's report; None when a figure is missing or an answer was not 2xx.
@@ -61,10 +61,15 @@ fn micros(text: &str) -> Option<f64> {
 }
 
 pub(super) fn text(measured: &[Row]) -> String {
+    let rounds = measured
+        .iter()
+        .map(|row| row.samples.len())
+        .min()
+        .unwrap_or(0);
     let mut out = String::from("# Benchmark\n\nWritten by `cargo xtask bench`. ");
     let _ = write!(
         out,
-        "Keep-alive, 1 KiB answers, {CONNECTIONS} connections (HTTP/2: 8 with 8 streams each), {ROUNDS} interleaved rounds of {SECONDS} s, \
+        "Keep-alive, 1 KiB answers, {CONNECTIONS} connections (HTTP/2: 8 with 8 streams each), {rounds} interleaved rounds of {SECONDS} s, \
          medians. The proxy under test has one core and one worker; upstream (nginx) and load (wrk; h2load for HTTP/2) share another. \
          Access logs off. Ratios are round by round against nginx doing the same, so a loud neighbour is loud for both.\n\n"
     );

@@ -69,6 +69,24 @@ pub(crate) static LISTEN: Section = Section {
             "the largest request head",
         ),
         key(
+            "max_uri",
+            Size("64B", "64KiB"),
+            Value("16KiB"),
+            "the longest path with its query",
+        ),
+        key(
+            "max_query",
+            Size("0B", "64KiB"),
+            Words("as `max_uri`"),
+            "the longest query",
+        ),
+        key(
+            "max_headers",
+            Count(1, 100),
+            Value("100"),
+            "header fields of a request",
+        ),
+        key(
             "drain",
             Duration("0s", "1h"),
             Value("30s"),

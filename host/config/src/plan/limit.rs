@@ -39,6 +39,8 @@ pub enum KeyPart {
     ClientIp,
     Caller,
     Route,
+    /// The subject of the client's certificate, where one was verified.
+    TlsSubject,
     /// The values of a request header (lower-case name).
     Header(String),
 }

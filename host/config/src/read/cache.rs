@@ -26,7 +26,7 @@ pub(super) fn route(route: &Fields<'_>, methods: &[String], public: bool) -> Opt
             "take `cache` out, or add \"GET\" to `methods`",
         );
     }
-    if route.item("upstream").is_none() {
+    if route.item("upstream").is_none() && route.item("split").is_none() {
         mistake(
             "the route has no upstream whose responses could be stored",
             "take `cache` out; what a plugin answers is not stored",

@@ -6,7 +6,8 @@ use std::thread::available_parallelism;
 
 use ipnet::IpNet;
 
-use crate::fields::Fields;
+use crate::diagnostic::Span;
+use crate::fields::{Fields, Word};
 use crate::mistakes::Fault;
 use crate::plan::{Listen, Log, LogFormat, Plugins, Timeouts};
 
@@ -15,6 +16,7 @@ pub(super) fn listen(fields: &Fields<'_>) -> Listen {
     let https = fields.address_if_given("https");
     let port = https.map_or(443, |https| https.port());
     let port = fields.count_or("https_port", u64::from(port));
+    let max_uri = fields.size("max_uri");
     let listen = Listen {
         http: fields.address("http"),
         h2c: fields.address_if_given("h2c"),
@@ -25,6 +27,9 @@ pub(super) fn listen(fields: &Fields<'_>) -> Listen {
         workers: fields.count_or("workers", cores) as usize,
         max_connections: fields.count("max_connections") as usize,
         max_head: fields.size("max_head") as usize,
+        max_uri: max_uri as usize,
+        max_query: fields.size_or("max_query", max_uri) as usize,
+        max_headers: fields.count("max_headers") as usize,
         drain: fields.duration("drain"),
     };
     let listeners = [
@@ -64,10 +69,18 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 fn trusted_proxies(fields: &Fields<'_>) -> Vec<IpNet> {
-    let words = fields.distinct("trusted_proxies").into_iter();
-    words
-        .filter_map(|word| fields.mistakes().note(word.span, network(word.text)))
-        .collect()
+    let networks = networks(fields, "trusted_proxies").into_iter();
+    networks.map(|(_, network)| network).collect()
+}
+
+/// A list of addresses and networks, with their places.
+pub(super) fn networks(fields: &Fields<'_>, key: &str) -> Vec<(Span, IpNet)> {
+    let words = fields.distinct(key).into_iter();
+    let network = |word: Word<'_>| {
+        let network = fields.mistakes().note(word.span, network(word.text))?;
+        Some((word.span, network))
+    };
+    words.filter_map(network).collect()
 }
 
 /// `10.0.0.0/8`, or one address.

@@ -20,7 +20,7 @@ use crate::units;
 /// The header that `per = "api_key"` stands for; also the default of the plugin api-key.
 const API_KEY: &str = "x-api-key";
 const AMOUNT: &str = "write \"100/10s\", or \"10000/day\" or \"100000/month\" for a quota";
-const PER: &str = "it is one of `client_ip`, `caller`, `route`, `api_key`, `header:NAME` and `everyone`, or a list of them";
+const PER: &str = "it is one of `client_ip`, `caller`, `route`, `tls_subject`, `api_key`, `header:NAME` and `everyone`, or a list of them";
 /// Above this the gap between two requests is shorter than a clock can tell.
 const FASTEST: u128 = 1_000_000;
 const LONGEST: Duration = Duration::from_secs(31 * 86_400);
@@ -256,6 +256,7 @@ fn named_after(per: &PerPlan, suffix: &str) -> Arc<str> {
             KeyPart::ClientIp => text.push_str("client_ip"),
             KeyPart::Caller => text.push_str("caller"),
             KeyPart::Route => text.push_str("route"),
+            KeyPart::TlsSubject => text.push_str("tls_subject"),
             KeyPart::Header(name) => {
                 let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
                 text.push_str("header-");
@@ -300,6 +301,7 @@ fn part(text: &str, alone: bool) -> Result<Option<KeyPart>, Fault> {
         "client_ip" => KeyPart::ClientIp,
         "caller" => KeyPart::Caller,
         "route" => KeyPart::Route,
+        "tls_subject" => KeyPart::TlsSubject,
         "api_key" => KeyPart::Header(API_KEY.to_owned()),
         "everyone" if alone => return Ok(None),
         "everyone" => {

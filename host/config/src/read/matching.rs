@@ -46,6 +46,11 @@ fn check_host(text: &str) -> Result<(), Fault> {
 /// `methods`: tokens in upper case.
 pub(super) fn methods(fields: &Fields<'_>) -> Vec<String> {
     refuse_empty(fields, "methods");
+    named_methods(fields)
+}
+
+/// The same, where none is not a mistake.
+pub(super) fn named_methods(fields: &Fields<'_>) -> Vec<String> {
     let words = fields.distinct("methods").into_iter();
     let methods = words.filter_map(|word| {
         fields.mistakes().note(word.span, check_method(word.text))?;
@@ -107,6 +112,24 @@ pub(super) fn headers(fields: &Fields<'_>) -> Vec<Condition> {
     }
     headers.sort_by(|a, b| a.name.cmp(&b.name));
     headers
+}
+
+/// `cookies`: sorted by name (RFC 6265 section 4.1.1).
+pub(super) fn cookies(fields: &Fields<'_>) -> Vec<Condition> {
+    conditions(fields, "cookies", |name, want| {
+        if !spelling::is_token(name) {
+            let fault = Fault::new(format!("`{name}` cannot be the name of a cookie"));
+            return Err(fault.with_hint("the name of a cookie is a word like canary"));
+        }
+        let fits = |c: char| c.is_ascii_graphic() && !"\",;\\".contains(c);
+        match want {
+            Want::Equals(value) if !value.chars().all(fits) => {
+                let fault = Fault::new(format!("no cookie `{name}` can have this value"));
+                Err(fault.with_hint("a value is ASCII without spaces, quotes, `,`, `;` and `\\`"))
+            }
+            _ => Ok(()),
+        }
+    })
 }
 
 /// `query`: sorted by name.

@@ -21,11 +21,15 @@ pub(super) fn upstream(fields: &Fields<'_>) -> UpstreamGuards {
     }
 }
 
-/// `upstream` is where the route forwards to; None where a plugin answers, or where that table has a mistake.
+/// `upstream` is where the route forwards to, the first side of a split; None where nothing is forwarded, or where
+/// that table has a mistake.
 pub(super) fn route(fields: &Fields<'_>, upstream: Option<&UpstreamPlan>) -> RouteGuards {
-    if fields.item("retry").is_some() && fields.item("upstream").is_none() {
+    let forwards = ["upstream", "split"]
+        .iter()
+        .any(|key| fields.item(key).is_some());
+    if fields.item("retry").is_some() && !forwards {
         let fault = Fault::new("`retry` has no effect on a route without `upstream`");
-        let fault = fault.with_hint("take it out: a plugin answers here");
+        let fault = fault.with_hint("take it out: nothing is forwarded here");
         fields.mistakes().fault(fields.span_of("retry"), fault);
     }
     let usual = upstream.map_or_else(|| usual_retry(fields), |u| u.guards.retry.clone());

@@ -6,20 +6,30 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{File, cache, conflict, given, limit, matching, resilience};
+use super::{File, answer, cache, conflict, cors, edge, given, limit, matching, resilience};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
 use crate::keys;
 use crate::mistakes::Fault;
-use crate::plan::{PathPattern, PluginPlan, PluginRef, RoutePlan, UpstreamPlan};
+use crate::plan::{
+    AnswerPlan, Compress, Cors, Listen, Maintenance, PathPattern, PluginPlan, PluginRef, RoutePlan,
+    UpstreamPlan,
+};
 use crate::shapes::type_name;
 use crate::spelling;
 
-/// The plugins and upstreams whose tables have no mistake.
-#[derive(Clone, Copy)]
-struct Known<'a> {
+/// What routes have in common, unless one says otherwise.
+struct General<'a> {
+    /// The plugins whose tables have no mistake.
     plugins: &'a BTreeMap<Arc<str>, PluginPlan>,
+    /// The upstreams whose tables have no mistake.
     upstreams: &'a BTreeMap<Arc<str>, UpstreamPlan>,
+    listen: &'a Listen,
+    maintenance: Maintenance,
+    cors: Option<Cors>,
+    compress: Arc<Compress>,
+    /// Where a route says nothing.
+    compresses: bool,
 }
 
 /// All routes in the order of the file; None when `route` is not a list of tables.
@@ -27,8 +37,9 @@ pub(super) fn read_all(
     file: &File<'_>,
     plugins: &BTreeMap<Arc<str>, PluginPlan>,
     upstreams: &BTreeMap<Arc<str>, UpstreamPlan>,
+    listen: &Listen,
 ) -> Option<Vec<RoutePlan>> {
-    let known = Known { plugins, upstreams };
+    let general = General::read(file, plugins, upstreams, listen);
     let item = file.root.required("route")?;
     let span = Span::from(item.span());
     let DeValue::Array(array) = item.get_ref() else {
@@ -58,7 +69,7 @@ pub(super) fn read_all(
         let fields = Fields::new(&keys::ROUTE, span, table, file.mistakes());
         let name = name(file, &fields, &mut names);
         let before = file.mistakes().len();
-        let route = route(file, &fields, name, known);
+        let route = route(file, &fields, name, &general);
         // Half of a route may match what the whole would not: no conflict is told of it.
         if file.mistakes().len() == before {
             routes.extend(route);
@@ -95,7 +106,7 @@ fn route<'a>(
     file: &File<'a>,
     fields: &Fields<'a>,
     name: Option<Word<'a>>,
-    known: Known<'_>,
+    general: &General<'_>,
 ) -> Option<RoutePlan> {
     let hosts = matching::hosts(fields);
     let path = path(fields);
@@ -103,16 +114,21 @@ fn route<'a>(
     let headers = matching::headers(fields);
     let query = matching::query(fields);
     let public = fields.flag("public");
-    let plugins = plugins(file, fields, known);
-    let upstream = upstream(file, fields);
+    let plugins = plugins(file, fields, general);
+    let answer = answer::read(file, fields, path.as_ref());
+    let mirror = edge::mirror(file, fields, answer.as_ref());
+    let access = edge::access(&fields.fields("access", &keys::ACCESS));
+    let maintenance = general.maintenance(fields);
+    let cors = general.cors(fields);
+    let compress = general.compress(fields);
+    let limits = edge::head_limits(fields, general.listen);
     let max_body = fields.size("max_body");
-    let limits = limit::of_route(file, fields, public);
+    let counted = limit::of_route(file, fields, public);
     let redirect_https = fields.flag_or("redirect_https", file.redirect_https);
     let server_timing = fields.flag("server_timing");
     let cache = cache::route(fields, &methods, public);
-    let target = upstream
-        .as_deref()
-        .and_then(|name| known.upstreams.get(name));
+    let target = answer.as_ref().and_then(AnswerPlan::first_upstream);
+    let target = target.and_then(|name| general.upstreams.get(name));
     let guards = resilience::route(fields, target);
     check_chain(fields, name.map_or(fields.span(), |name| name.span), public);
     let name = name?;
@@ -126,15 +142,65 @@ fn route<'a>(
         query,
         public,
         plugins,
-        upstream,
+        answer: answer?,
+        mirror,
+        access,
+        maintenance,
+        cors,
+        compress,
+        limits,
         max_body,
-        rate_limits: limits.rate,
-        max_concurrent: limits.concurrent,
+        rate_limits: counted.rate,
+        max_concurrent: counted.concurrent,
         redirect_https,
         server_timing,
         cache,
         guards,
     })
+}
+
+impl<'a> General<'a> {
+    fn read(
+        file: &File<'_>,
+        plugins: &'a BTreeMap<Arc<str>, PluginPlan>,
+        upstreams: &'a BTreeMap<Arc<str>, UpstreamPlan>,
+        listen: &'a Listen,
+    ) -> Self {
+        let root = &file.root;
+        Self {
+            plugins,
+            upstreams,
+            listen,
+            maintenance: edge::maintenance(&root.fields("maintenance", &keys::MAINTENANCE)),
+            cors: cors_of(root),
+            compress: Arc::new(edge::compress(&root.fields("compress", &keys::COMPRESS))),
+            compresses: root.item("compress").is_some(),
+        }
+    }
+
+    fn maintenance(&self, route: &Fields<'_>) -> Maintenance {
+        match route.item("maintenance") {
+            Some(_) => edge::maintenance(&route.fields("maintenance", &keys::MAINTENANCE)),
+            None => self.maintenance.clone(),
+        }
+    }
+
+    fn cors(&self, route: &Fields<'_>) -> Option<Cors> {
+        match route.item("cors") {
+            Some(_) => cors_of(route),
+            None => self.cors.clone(),
+        }
+    }
+
+    fn compress(&self, route: &Fields<'_>) -> Option<Arc<Compress>> {
+        let compresses = route.flag_or("compress", self.compresses);
+        compresses.then(|| self.compress.clone())
+    }
+}
+
+fn cors_of(fields: &Fields<'_>) -> Option<Cors> {
+    let (span, table) = fields.table("cors")?;
+    cors::read(&Fields::new(&keys::CORS, span, table, fields.mistakes()))
 }
 
 fn path(fields: &Fields<'_>) -> Option<PathPattern> {
@@ -167,12 +233,12 @@ fn path(fields: &Fields<'_>) -> Option<PathPattern> {
 }
 
 /// The chain; names that are not there are noted and left out.
-fn plugins(file: &File<'_>, fields: &Fields<'_>, known: Known<'_>) -> Vec<PluginRef> {
+fn plugins(file: &File<'_>, fields: &Fields<'_>, general: &General<'_>) -> Vec<PluginRef> {
     let mut chain = Vec::new();
     for (word, entry) in fields.entries("plugins", &keys::ROUTE_PLUGIN) {
         if file.plugins.contains(word.text) {
             // A plugin whose own table has a mistake is not known: nothing to compare with.
-            let own = known.plugins.get(word.text).map(|plugin| &plugin.given);
+            let own = general.plugins.get(word.text).map(|plugin| &plugin.given);
             let narrowed = entry.as_ref().zip(own);
             chain.push(PluginRef {
                 name: Arc::from(word.text),
@@ -187,19 +253,8 @@ fn plugins(file: &File<'_>, fields: &Fields<'_>, known: Known<'_>) -> Vec<Plugin
     chain
 }
 
-fn upstream(file: &File<'_>, fields: &Fields<'_>) -> Option<Arc<str>> {
-    let word = fields.text("upstream")?;
-    if !file.upstreams.contains(word.text) {
-        fields.mistakes().fault(
-            word.span,
-            spelling::unknown_name("upstream", word.text, &file.upstreams),
-        );
-    }
-    Some(Arc::from(word.text))
-}
-
 /// What can be said of a chain before its components are known: without any, the route must be public and have
-/// an upstream. Asks for what is written, so that a misspelt name is not two mistakes.
+/// something that answers. Asks for what is written, so that a misspelt name is not two mistakes.
 fn check_chain(fields: &Fields<'_>, span: Span, public: bool) {
     let chain = fields.item("plugins").map(Spanned::get_ref);
     if chain.is_some_and(|chain| chain.as_array().is_none_or(|chain| !chain.is_empty())) {
@@ -212,11 +267,10 @@ fn check_chain(fields: &Fields<'_>, span: Span, public: bool) {
             fault.with_hint("say `public = true`, or list an authenticator in `plugins`"),
         );
     }
-    if fields.item("upstream").is_none() {
+    if answer::KEYS.iter().all(|key| fields.item(key).is_none()) {
         let fault = Fault::new("the route goes nowhere: it has neither `upstream` nor `plugins`");
-        fields.mistakes().fault(
-            span,
-            fault.with_hint("name an upstream, or a plugin that answers"),
-        );
+        let hint =
+            "name an upstream, or a plugin that answers; or write `split`, `redirect` or `respond`";
+        fields.mistakes().fault(span, fault.with_hint(hint));
     }
 }

@@ -13,6 +13,7 @@ use crate::keys;
 use crate::mistakes::Fault;
 use crate::plan::{ServerPlan, ServerSource, Timeouts, UpstreamPlan};
 use crate::shapes::type_name;
+use crate::spelling;
 
 pub(super) fn read(
     file: &File<'_>,
@@ -63,6 +64,18 @@ fn timeouts(fields: &Fields<'_>, general: Timeouts) -> Timeouts {
         total: fields.duration_or("total", general.total),
         ..general
     }
+}
+
+/// `upstream = "NAME"`; a name that is not there is noted.
+pub(super) fn named(file: &File<'_>, fields: &Fields<'_>) -> Option<Arc<str>> {
+    let word = fields.required_text("upstream")?;
+    if !file.upstreams.contains(word.text) {
+        fields.mistakes().fault(
+            word.span,
+            spelling::unknown_name("upstream", word.text, &file.upstreams),
+        );
+    }
+    Some(Arc::from(word.text))
 }
 
 // === servers ===

@@ -6,6 +6,7 @@ use std::time::Instant;
 use http::header::AGE;
 use http::response::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
+use http_body::Body as _;
 use portcullis_runtime::Exchange;
 
 use super::conditions::{self, Conditions};
@@ -328,7 +329,7 @@ impl Seek {
         };
         let mut journal = f.journal.renewal();
         let (worker, client) = (f.worker.clone(), f.client.clone());
-        let watch = Arc::new(Watch::over());
+        let (watch, upstream) = (Arc::new(Watch::over()), f.upstream.clone());
         let provenance = f.provenance;
         // Ends with the upstream's answer, whose deadlines bind it.
         tokio::spawn(async move {
@@ -336,6 +337,7 @@ impl Seek {
                 worker: &worker,
                 client: &client,
                 watch: &watch,
+                upstream: &upstream,
                 provenance,
                 // Nobody waits for it.
                 deadline: &Deadline::default(),

@@ -82,7 +82,7 @@ impl Fill {
                 self.end(End::TooLarge(Some(Rest(Box::new(body)))));
                 return Filled::No;
             }
-            let frame = std::future::poll_fn(|cx| body.poll_frame(cx)).await;
+            let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
             if let Some(filled) = self.take(frame) {
                 return filled;
             }
@@ -93,7 +93,7 @@ impl Fill {
     pub(super) fn run_now(&self, body: &mut Content, most: usize) -> Option<Filled> {
         let mut cx = Context::from_waker(Waker::noop());
         while self.fits(most) {
-            let Poll::Ready(frame) = body.poll_frame(&mut cx) else {
+            let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut cx) else {
                 break;
             };
             if let Some(filled) = self.take(frame) {
@@ -207,7 +207,7 @@ impl Reader {
                     // Nobody else reads them, and this one has.
                     pieces.clear();
                     let rest = self.rest.insert(rest.take().expect("just seen"));
-                    rest.0.poll_frame(cx)
+                    Pin::new(&mut rest.0).poll_frame(cx)
                 }
                 _ => Poll::Ready(Some(Err("the response is too large to be shared".into()))),
             },
@@ -224,7 +224,7 @@ impl Body for Reader {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.rest {
-            Some(rest) => rest.0.poll_frame(cx),
+            Some(rest) => Pin::new(&mut rest.0).poll_frame(cx),
             None => self.poll_fill(cx),
         }
     }

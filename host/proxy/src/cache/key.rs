@@ -34,12 +34,24 @@ pub(super) struct Vary {
 // === impl Key ===
 
 impl Key {
-    /// The request as it is forwarded, after plugins had their say. The hosts include what a trusted proxy says in
+    /// The request as it is forwarded, after plugins had their say, and where to: of a split, each side has its own. The hosts include what a trusted proxy says in
     /// X-Forwarded-Host: the upstream may answer by it.
-    pub(super) fn of(x: &Exchange, audience: Audience, provenance: &Provenance) -> Key {
+    pub(super) fn of(
+        x: &Exchange,
+        upstream: &str,
+        audience: Audience,
+        provenance: &Provenance,
+    ) -> Key {
         let mut key = Vec::with_capacity(128);
         let (sent, first) = provenance.hosts();
-        for part in [&*x.route, x.scheme, sent, first, x.target.as_str()] {
+        for part in [
+            &*x.route,
+            upstream,
+            x.scheme,
+            sent,
+            first,
+            x.target.as_str(),
+        ] {
             push(&mut key, part.as_bytes());
         }
         match (audience, &x.caller) {
@@ -327,7 +339,7 @@ mod tests {
                 caller: Some(caller.clone()),
                 ..Exchange::default()
             };
-            Key::of(&x, Audience::Caller, &Provenance::default())
+            Key::of(&x, "u", Audience::Caller, &Provenance::default())
         };
         let keys: std::collections::HashSet<Key> = callers.iter().map(key).collect();
         assert_eq!(keys.len(), callers.len());

@@ -121,7 +121,7 @@ impl Seek {
         Seek {
             cache: f.worker.gate.cache.clone(),
             route: route.clone(),
-            key: Key::of(x, store.rules.audience, &f.provenance),
+            key: Key::of(x, &f.upstream.name, store.rules.audience, &f.provenance),
             wish,
             credentials: f.provenance.credentials,
             stale: None,
@@ -171,7 +171,8 @@ impl Seek {
         x: &mut Exchange,
         f: Forwarding<'_>,
     ) -> Result<Response<Content>, Refusal> {
-        let until = f.deadline.or(f.journal.began() + self.patience());
+        // As long as for the upstream itself.
+        let until = f.deadline.or(f.journal.began() + f.upstream.timeouts.total);
         for _ in 0..LOOKS {
             if self.wish.only_if_cached {
                 return Err(Refusal::new(Reason::NotStored));
@@ -196,14 +197,6 @@ impl Seek {
             };
         }
         self.fetch(permit, x, f, None).await
-    }
-
-    /// How long to wait for another request: as long as for the upstream.
-    fn patience(&self) -> std::time::Duration {
-        let upstream = self.route.upstream.as_ref();
-        upstream.map_or(std::time::Duration::ZERO, |upstream| {
-            upstream.timeouts.total
-        })
     }
 
     /// Whether another request's answer may do. Not where each needs the upstream's own word, nor where it is known

@@ -25,7 +25,7 @@ use crate::gate::Worker;
 use crate::guard::Client;
 use crate::journal::Journal;
 use crate::permit::Permit;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::Refusal;
 use crate::upstream::{Ticket, Upstream};
 
 /// What forwarding needs beside the exchange.
@@ -33,6 +33,7 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) worker: &'a Arc<Worker>,
     pub(crate) client: &'a Arc<Client>,
     pub(crate) watch: &'a Arc<Watch>,
+    pub(crate) upstream: &'a Arc<Upstream>,
     pub(crate) provenance: Provenance,
     pub(crate) deadline: &'a Deadline,
     /// Response filters may look at the request again.
@@ -48,15 +49,16 @@ pub(crate) async fn forward(
     f: Forwarding<'_>,
 ) -> Result<Response<Content>, Refusal> {
     let route = permit.route().clone();
-    let (Some(upstream), Some(shield)) = (&route.upstream, &route.shield) else {
-        return Err(Refusal::new(Reason::Internal).because("no upstream"));
-    };
+    let (upstream, shield) = (f.upstream, &f.upstream.shield);
     f.journal.rewritten(permit.rewritten_from(x));
     let end = f.deadline.or(f.journal.began() + upstream.timeouts.total);
     f.journal.hold(shield.enter(end).await?);
     let body = keep_body(&x.method, body, &route.retry).await?;
     let key = upstream.key(x);
-    let request = upstream_request(x, body, &f);
+    let mut request = upstream_request(x, body, &f);
+    if let Some(mirror) = &route.mirror {
+        request = mirror.copy(request, x);
+    }
     let run = Run {
         upstream,
         shield,

@@ -26,7 +26,7 @@ impl Spare {
         let body = match request.body() {
             RequestBody::Full(bytes) => bytes.clone(),
             body if body.is_end_stream() => None,
-            RequestBody::Client { .. } => return None,
+            RequestBody::Client { .. } | RequestBody::Mirrored(_) => return None,
         };
         Some(Spare {
             method: request.method().clone(),
@@ -58,7 +58,7 @@ pub(super) async fn keep_body(
 ) -> Result<RequestBody, Refusal> {
     let length = match &body {
         RequestBody::Client { incoming, .. } => incoming.size_hint().exact(),
-        RequestBody::Full(_) => None,
+        RequestBody::Full(_) | RequestBody::Mirrored(_) => None,
     };
     let small = length.is_some_and(|length| length <= retry.max_body as u64);
     if retry.tries > 1 && method.is_idempotent() && small {

@@ -35,6 +35,10 @@ impl Secret {
                     Some(caller) => write(&mut hasher, caller.id.as_bytes()),
                     None => absent(&mut hasher),
                 },
+                KeyPart::TlsSubject => match &x.client_certificate {
+                    Some(certificate) => write(&mut hasher, certificate.subject.as_bytes()),
+                    None => absent(&mut hasher),
+                },
                 KeyPart::Route => write(&mut hasher, x.route.as_bytes()),
                 KeyPart::Header(name) => {
                     // All lines: a second one is not a way to another count.
@@ -128,5 +132,25 @@ mod tests {
         }
         assert_eq!(with(&[("a", "x")]), with(&[("a", "x"), ("c", "y")]));
         assert_ne!(Secret::random().key(&per, &Exchange::default()), with(&[]));
+    }
+
+    #[test]
+    fn certificates_count_by_their_subject() {
+        let secret = Secret::random();
+        let per = per(&[KeyPart::TlsSubject], 64);
+        let with = |subject: Option<&str>| {
+            let certificate = subject.map(|subject| portcullis_runtime::ClientCertificate {
+                subject: subject.to_owned(),
+                ..Default::default()
+            });
+            let x = Exchange {
+                client_certificate: certificate.map(Into::into),
+                ..Exchange::default()
+            };
+            secret.key(&per, &x)
+        };
+        assert_eq!(with(Some("CN=a")), with(Some("CN=a")));
+        assert_ne!(with(Some("CN=a")), with(Some("CN=b")));
+        assert_ne!(with(Some("")), with(None));
     }
 }

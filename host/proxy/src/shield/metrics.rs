@@ -135,7 +135,8 @@ impl ShieldMetrics {
             set(&self.in_flight, bulkhead.in_flight());
             set(&self.waiting, bulkhead.waiting());
         };
-        for (name, shield) in &generation.shields {
+        for (name, upstream) in &generation.upstreams {
+            let shield = &upstream.shield;
             if let Some(breaker) = &shield.breaker {
                 let state = i64::try_from(breaker.state().number()).unwrap_or(i64::MAX);
                 self.states.with_label_values(&[&**name]).set(state);

@@ -25,14 +25,15 @@ use portcullis_config::plan::{Balance, HashBy, Plan, ServerSource, Timeouts, Ups
 use portcullis_runtime::Exchange;
 use tokio::sync::Notify;
 
-use self::ring::hash;
 use self::set::{Answers, Found, ServerSet, Terms};
 use self::sticky::Token;
 use crate::metrics::UpstreamMetrics;
+use crate::shield::Shield;
 use crate::tls::Dial;
 
 pub use self::discovery::Resolver;
 pub use self::outlier::Reason;
+pub(crate) use self::ring::hash;
 pub use self::server::{Server, Ticket};
 pub use self::verdict::Verdict;
 pub use self::view::ServerView;
@@ -45,6 +46,7 @@ pub struct Upstream {
     pub preserve_host: bool,
     plan: UpstreamPlan,
     dial: Arc<Dial>,
+    pub(crate) shield: Arc<Shield>,
     /// Where the gateway stands.
     zone: Option<Arc<str>>,
     workers: usize,
@@ -54,6 +56,14 @@ pub struct Upstream {
     /// Requests so far, for the coins and turns of balancing.
     turn: AtomicUsize,
     metrics: UpstreamMetrics,
+}
+
+/// What an upstream is reached, guarded and measured by.
+#[derive(Debug)]
+pub(crate) struct Means {
+    pub(crate) dial: Arc<Dial>,
+    pub(crate) shield: Arc<Shield>,
+    pub(crate) metrics: UpstreamMetrics,
 }
 
 /// What of a request says which server it belongs to; nothing by default.
@@ -66,13 +76,17 @@ pub struct Key {
 
 impl Upstream {
     /// Takes over the servers of `before` whose address and dial did not change, and what was found behind names.
-    pub fn new(
+    pub(crate) fn new(
         plan: &UpstreamPlan,
         all: &Plan,
-        dial: Arc<Dial>,
-        metrics: UpstreamMetrics,
+        means: Means,
         before: Option<&Upstream>,
     ) -> Upstream {
+        let Means {
+            dial,
+            shield,
+            metrics,
+        } = means;
         let before = before.map(|before| before.set.load_full());
         let terms = Terms {
             plan,
@@ -92,6 +106,7 @@ impl Upstream {
             preserve_host: plan.preserve_host,
             plan: plan.clone(),
             dial,
+            shield,
             zone: all.discovery.zone.clone(),
             workers: all.listen.workers,
             set: ArcSwap::from_pointee(set),

@@ -31,7 +31,7 @@ impl Ring {
 }
 
 /// The same for every instance of the gateway: `DefaultHasher::new` has fixed keys.
-pub(super) fn hash(value: &(impl Hash + ?Sized)) -> u64 {
+pub(crate) fn hash(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

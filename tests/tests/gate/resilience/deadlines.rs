@@ -49,7 +49,8 @@ async fn a_service_is_told_what_is_left() {
     let echo = Echo::start("echo").await;
     let grpc = ("content-type", "application/grpc");
     // (route's keys, request's headers, header that the service sees, at most)
-    let table: [(&str, &[(&str, &str)], &str, Option<u64>); 5] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, Option<u64>);
+    let table: [Case; 5] = [
         ("", &[], "x-timeout-ms", None),
         (
             "",
