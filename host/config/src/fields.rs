@@ -133,6 +133,10 @@ impl<'a> Fields<'a> {
         self.given(name, read_count).unwrap_or(default)
     }
 
+    pub(crate) fn count_if_given(&self, name: &str) -> Option<u64> {
+        self.given(name, read_count)
+    }
+
     pub(crate) fn duration(&self, name: &str) -> Duration {
         self.value(name, read_duration, |text| {
             units::duration(text).expect("keys.rs has durations")

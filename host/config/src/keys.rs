@@ -5,6 +5,7 @@ mod cache;
 mod general;
 mod named;
 mod tls;
+mod websocket;
 
 pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
 pub(crate) use cache::{CACHE, ROUTE_CACHE};
@@ -14,6 +15,7 @@ pub(crate) use named::{
     UPSTREAM_TIMEOUTS,
 };
 pub(crate) use tls::{CERTIFICATE, HSTS, TLS, UPSTREAM_TLS};
+pub(crate) use websocket::WEBSOCKET;
 
 /// A table of the file.
 pub(crate) struct Section {
@@ -114,6 +116,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &ROUTE,
     &ROUTE_CACHE,
     &ROUTE_PLUGIN,
+    &WEBSOCKET,
 ];
 
 /// The file itself; not part of the reference, which has a chapter for each of these keys.

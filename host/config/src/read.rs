@@ -11,6 +11,7 @@ mod route;
 mod syntax;
 mod tls;
 mod upstream;
+mod websocket;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

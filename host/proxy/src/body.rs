@@ -17,6 +17,7 @@ use crate::generation::Generation;
 use crate::guard::Busy;
 use crate::journal::Journal;
 use crate::trailers;
+use crate::tunnel::Tunnel;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -196,7 +197,7 @@ pub struct ResponseBody {
     content: Content,
     finished: bool,
     journal: Option<Box<Journal>>,
-    _busy: Busy,
+    _busy: Option<Busy>,
     _lease: Arc<Generation>,
 }
 
@@ -206,6 +207,8 @@ pub enum Content {
     Upstream(Box<UpstreamBody>),
     /// On its way into the cache.
     Stored(Box<Reader>),
+    /// No bytes: the response is the beginning of a WebSocket.
+    Tunnel(Box<Tunnel>),
 }
 
 impl Content {
@@ -221,6 +224,7 @@ impl Content {
             Content::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Content::Upstream(body) => Pin::new(body).poll_frame(cx),
             Content::Stored(reader) => Pin::new(reader).poll_frame(cx),
+            Content::Tunnel(_) => Poll::Ready(None),
         }
     }
 
@@ -229,6 +233,7 @@ impl Content {
             Content::Full(bytes) => bytes.is_none(),
             Content::Upstream(body) => body.is_end_stream(),
             Content::Stored(reader) => reader.is_end_stream(),
+            Content::Tunnel(_) => true,
         }
     }
 
@@ -239,6 +244,7 @@ impl Content {
             }
             Content::Upstream(body) => body.size_hint(),
             Content::Stored(reader) => reader.size_hint(),
+            Content::Tunnel(_) => SizeHint::with_exact(0),
         }
     }
 }
@@ -250,10 +256,18 @@ impl ResponseBody {
         busy: Busy,
         lease: Arc<Generation>,
     ) -> ResponseBody {
+        let (content, journal, busy) = match content {
+            Content::Tunnel(tunnel) => {
+                // The journal closes with the socket, not with this response.
+                tunnel.start(journal, busy);
+                (Content::Full(None), None, None)
+            }
+            content => (content, Some(journal), Some(busy)),
+        };
         ResponseBody {
             content,
             finished: false,
-            journal: Some(journal),
+            journal,
             _busy: busy,
             _lease: lease,
         }

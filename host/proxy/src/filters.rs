@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use http_body::Body;
 use portcullis_runtime::{Exchange, Kind, Post, Reply, ResponseHead, Slot};
 
 use crate::body::{BoxError, Content, RequestBody, collect, forget_framing};
+use crate::events;
 use crate::exchange::{body_refusal, reply_of};
 use crate::generation::Route;
 use crate::refusal::{Reason, Refusal};
@@ -93,10 +94,11 @@ impl Filters {
         response: Response<Content>,
         head: bool,
     ) -> Result<Response<Content>, Refusal> {
-        if !self.see_responses() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if !self.see_responses() || matches!(response.body(), Content::Tunnel(_)) {
             return Ok(response);
         }
         let (mut parts, mut content) = response.into_parts();
+        let endless = events::is_stream(&parts.headers);
         x.response = Some(ResponseHead {
             status: parts.status,
             headers: std::mem::take(&mut parts.headers),
@@ -109,8 +111,14 @@ impl Filters {
         if let Some(limit) = limit {
             let buffered = match content {
                 Content::Full(bytes) => bytes.unwrap_or_default(),
+                Content::Upstream(_) if endless => {
+                    return Err(Refusal::new(Reason::UpstreamBroken).because(
+                        "an event stream has no end, and a filter of the route wants bodies whole",
+                    ));
+                }
                 Content::Upstream(body) => collect_response(*body, limit).await?,
                 Content::Stored(reader) => collect_response(*reader, limit).await?,
+                Content::Tunnel(_) => Bytes::new(),
             };
             x.response_body = Some(buffered);
             content = Content::Full(None);

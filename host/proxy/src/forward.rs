@@ -11,6 +11,7 @@ use portcullis_runtime::Exchange;
 
 use crate::body::{Content, RequestBody, Watch};
 use crate::connection::{Connection, SendError, UpstreamBody};
+use crate::events;
 use crate::exchange::{body_refusal, response_head};
 use crate::forwarded::{Provenance, X_REQUEST_ID};
 use crate::gate::Worker;
@@ -271,6 +272,11 @@ fn stream(
     deadline: Instant,
 ) -> Response<Content> {
     let (head, incoming) = response_head(response);
+    let deadline = if events::is_stream(&head.headers) {
+        events::never()
+    } else {
+        deadline
+    };
     let timer = Box::pin(tokio::time::sleep(
         times
             .idle

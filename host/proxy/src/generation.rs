@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use portcullis_config::diagnostic::{Diagnostic, Report};
-use portcullis_config::plan::{Plan, PluginRef, RoutePlan};
+use portcullis_config::plan::{Plan, PluginRef, RoutePlan, WebSocketPlan};
 use portcullis_runtime::{Kind, Plugin, Post};
 use tokio::task::JoinSet;
 
@@ -15,6 +15,7 @@ use crate::given;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::Router;
 use crate::tls::{Dial, Termination};
+use crate::tunnel::Sockets;
 use crate::upstream::{Resolver, Upstream};
 
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub struct Route {
     pub redirect_https: bool,
     /// Answers carry `Server-Timing`.
     pub server_timing: bool,
+    pub websocket: WebSocketPlan,
+    pub sockets: Arc<Sockets>,
     pub metrics: RouteMetrics,
     /// None: nothing of this route is stored.
     pub cache: Option<RouteStore>,
@@ -110,6 +113,10 @@ impl Generation {
                 max_body: route.max_body,
                 redirect_https: route.redirect_https,
                 server_timing: route.server_timing,
+                websocket: route.websocket.clone(),
+                sockets: before
+                    .and_then(|b| b.routes.iter().find(|old| old.name == route.name))
+                    .map_or_else(Arc::default, |old| old.sockets.clone()),
                 metrics: metrics.route(&route.name),
                 cache: route.cache.map(|rules| metrics.store(&route.name, rules)),
             })

@@ -9,6 +9,7 @@ mod bills;
 mod body;
 mod cache;
 mod connection;
+mod events;
 mod exchange;
 mod filters;
 mod forward;

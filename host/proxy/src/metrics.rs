@@ -20,6 +20,7 @@ use crate::bills::Bills;
 use crate::cache::{Figures, RouteStore};
 use crate::generation::Generation;
 use crate::refusal::Reason;
+use crate::tunnel::SocketFamilies;
 
 pub use self::upstreams::UpstreamMetrics;
 
@@ -46,7 +47,7 @@ pub struct Metrics {
     pub bytes_out: IntCounter,
     pub connections: IntGauge,
     pub connections_total: IntCounter,
-    pub tunnels: IntGauge,
+    pub(crate) sockets: SocketFamilies,
     handshakes: IntCounterVec,
     upstreams: Upstreams,
     pub reloads: IntCounterVec,
@@ -134,7 +135,7 @@ impl Metrics {
                 "client_connections_total",
                 "Client connections accepted",
             )?,
-            tunnels: gauge(r, "websockets", "Open WebSocket tunnels")?,
+            sockets: SocketFamilies::register(r)?,
             handshakes: counters(
                 r,
                 "tls_handshakes_total",

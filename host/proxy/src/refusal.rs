@@ -45,7 +45,9 @@ reasons! {
     BodyTooLarge        "body_too_large"       413 "The request body is too large",
     UnsupportedMedia    "unsupported_media"    415 "This media type is not supported",
     Unprocessable       "unprocessable"        422 "The content could not be processed",
+    UpgradeRequired     "upgrade_required"     426 "This needs another protocol",
     RateLimited         "rate_limited"         429 "Too many requests",
+    TooManySockets      "too_many_sockets"     429 "You have too many WebSockets open",
     HeadTooLarge        "head_too_large"       431 "The request head is too large",
     PluginFailed        "plugin_failed"        500 "The gateway could not process the request",
     PluginTimedOut      "plugin_timed_out"     500 "The gateway could not process the request in time",
@@ -57,6 +59,7 @@ reasons! {
     Unavailable         "unavailable"          503 "The service is not available",
     PluginsBusy         "plugins_busy"         503 "The gateway is at its limit",
     NotStored           "not_stored"           504 "There is no stored response, and no other was wanted",
+    SocketsFull         "sockets_full"         503 "No more WebSockets can be opened here",
     UpstreamTimeout     "upstream_timeout"     504 "The service did not answer in time",
 }
 

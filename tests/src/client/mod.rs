@@ -4,6 +4,8 @@ pub mod answer;
 pub mod h2;
 pub mod load;
 pub mod plain;
+pub mod stream;
+pub mod websocket;
 
 pub use self::answer::Answer;
 pub use self::plain::Client;

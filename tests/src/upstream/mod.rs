@@ -3,7 +3,9 @@
 
 pub mod canned;
 pub mod echo;
+pub mod events;
 pub mod moody;
 pub mod origin;
 pub mod recorder;
+pub mod sockets;
 pub mod strict;

@@ -6,6 +6,7 @@ mod cache;
 mod check;
 mod demo;
 mod demo_plugins;
+mod events;
 mod forwarding;
 mod grpc;
 mod h1_vectors;

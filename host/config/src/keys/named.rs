@@ -5,7 +5,7 @@ use super::Shape::{
     Choice, Conditions, Count, Duration, Entries, Flag, List, Name, OneOrList, Percent, Rates,
     Settings, Size, Table, Text,
 };
-use super::{EJECT, HEALTH, ROUTE_CACHE, STICKY, Section, key};
+use super::{EJECT, HEALTH, ROUTE_CACHE, STICKY, Section, WEBSOCKET, key};
 
 pub(crate) static PLUGIN: Section = Section {
     title: "[plugin.NAME]",
@@ -352,13 +352,13 @@ pub(crate) static UPSTREAM_TIMEOUTS: Section = Section {
             "idle",
             Duration("1ms", "7d"),
             Words("as in `[timeouts]`"),
-            "between two reads or writes of a body or a WebSocket",
+            "between two reads or writes of a body; how long a WebSocket's end may refuse to read",
         ),
         key(
             "total",
             Duration("1ms", "7d"),
             Words("as in `[timeouts]`"),
-            "a whole exchange; does not bind WebSockets",
+            "a whole exchange; does not bind WebSockets and event streams",
         ),
     ],
 };
@@ -450,6 +450,12 @@ pub(crate) static ROUTE: Section = Section {
             Table(&ROUTE_CACHE),
             Words("nothing is stored"),
             "store responses and answer from them; `{}` does what the upstream's headers say",
+        ),
+        key(
+            "websocket",
+            Table(&WEBSOCKET),
+            Words("see below"),
+            "limits of WebSockets on this route",
         ),
     ],
 };

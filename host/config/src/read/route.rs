@@ -6,7 +6,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{File, cache, conflict, given, matching};
+use super::{File, cache, conflict, given, matching, websocket};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
 use crate::keys;
@@ -100,6 +100,7 @@ fn route<'a>(
     let redirect_https = fields.flag_or("redirect_https", file.redirect_https);
     let server_timing = fields.flag("server_timing");
     let cache = cache::route(fields, &methods, public);
+    let websocket = websocket::read(&fields.fields("websocket", &keys::WEBSOCKET));
     check_chain(fields, name.map_or(fields.span(), |name| name.span), public);
     let name = name?;
     Some(RoutePlan {
@@ -117,6 +118,7 @@ fn route<'a>(
         redirect_https,
         server_timing,
         cache,
+        websocket,
     })
 }
 
