@@ -31,9 +31,11 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
         .worker_threads(2)
         .enable_all()
         .build();
-    tokio
-        .map_err(|error| trouble(&error))?
-        .block_on(serve(plan, config))
+    let tokio = tokio.map_err(|error| trouble(&error))?;
+    let served = tokio.block_on(serve(plan, config));
+    // Workers with exchanges that outlived the drain still run: dropping the runtime would wait for them.
+    tokio.shutdown_background();
+    served
 }
 
 async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> {

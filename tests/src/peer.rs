@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::gateway::target;
+use crate::gateway::{repository, target};
 
 /// A Python that has the packages of `tests/peers/requirements.txt`.
 pub fn python() -> PathBuf {
@@ -22,4 +22,9 @@ fn installed(path: &str) -> PathBuf {
         path.display()
     );
     path
+}
+
+/// A script of `tests/peers`, to be run by [`python`].
+pub fn script(name: &str) -> PathBuf {
+    repository().join("tests/peers").join(name)
 }

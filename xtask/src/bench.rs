@@ -111,7 +111,22 @@ fn one(subject: &Subject) -> Done<Sample> {
     match subject.load {
         Load::Wrk => wrk(subject),
         Load::H2load => h2load(subject),
+        Load::Sockets => sockets(subject),
     }
+}
+
+/// Messages there and back on WebSockets; told in the words of wrk.
+fn sockets(subject: &Subject) -> Done<Sample> {
+    let mut load = Command::new("taskset");
+    load.args(["-c", peers::LOAD_CORE])
+        .arg(place::release("echo-sockets"))
+        .args(["load", &subject.url])
+        .args(["--connections", CONNECTIONS, "--seconds", SECONDS]);
+    let before = subject.cpu()?;
+    let said = says(&mut load).ok_or_else(|| Failure::new("echo-sockets failed"))?;
+    let after = subject.cpu()?;
+    report::sample(&said, after - before)
+        .ok_or_else(|| Failure::new(format!("{}: echo-sockets said:\n{said}", subject.name)))
 }
 
 /// HTTP/2: as many requests at once as wrk has, on fewer connections.

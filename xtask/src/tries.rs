@@ -96,6 +96,9 @@ The gate stands: http://{http}, https://{https}, admin http://{admin}. Try:
   curl -sN --max-time 3 --http1.1 -o - -H 'Connection: Upgrade' -H 'Upgrade: websocket' \\
     -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' 'http://{http}/ws/mentions?tma={query}'
 
+  # the same as server-sent events, for three seconds
+  curl -sN --max-time 3 'http://{http}/events/mentions?tma={query}'
+
   # the plugins that serve; drop a new .wasm into plugins.d and look again
   curl -s http://{admin}/plugins
 

@@ -9,6 +9,7 @@ mod named;
 mod plugin;
 mod resilience;
 mod tls;
+mod websocket;
 
 pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
 pub(crate) use cache::{CACHE, ROUTE_CACHE};
@@ -21,6 +22,7 @@ pub(crate) use named::{ROUTE, SERVER, UPSTREAM, UPSTREAM_TIMEOUTS};
 pub(crate) use plugin::{GRANTS, LIMITS, PLUGIN, ROUTE_GRANTS, ROUTE_PLUGIN, UPSTREAM_GRANT};
 pub(crate) use resilience::{BREAKER, OVERLOAD, RETRY, RETRY_BUDGET, ROUTE_RETRY};
 pub(crate) use tls::{CERTIFICATE, HSTS, TLS, UPSTREAM_TLS};
+pub(crate) use websocket::WEBSOCKET;
 
 /// A table of the file.
 pub(crate) struct Section {
@@ -141,6 +143,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &MAINTENANCE,
     &CORS,
     &COMPRESS,
+    &WEBSOCKET,
 ];
 
 /// The file itself; not part of the reference, which has a chapter for each of these keys.

@@ -6,6 +6,7 @@ mod edge;
 mod limit;
 mod resilience;
 mod tls;
+mod websocket;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub use self::resilience::{
 pub use self::tls::{
     CertificatePlan, ClientAuth, FilePlan, Hsts, Protocol, Tls, TlsVersion, UpstreamTls,
 };
+pub use websocket::WebSocketPlan;
 
 /// Everything `run` needs. Made by [`crate::read`], [`crate::parse`] and [`crate::to_single`].
 #[derive(Debug, Clone)]
@@ -93,9 +95,9 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the last byte of the request to the first of the response.
     pub first_byte: Duration,
-    /// Between two reads or writes of a body or a WebSocket.
+    /// Between two reads or writes of a body; how long a WebSocket's end may refuse to read.
     pub idle: Duration,
-    /// A whole exchange; does not bind WebSockets.
+    /// A whole exchange; does not bind WebSockets and event streams.
     pub total: Duration,
 }
 
@@ -297,6 +299,7 @@ pub struct RoutePlan {
     pub redirect_https: bool,
     /// Answer with `Server-Timing`: what each plugin took.
     pub server_timing: bool,
+    pub websocket: WebSocketPlan,
     /// None: nothing is stored.
     pub cache: Option<RouteCache>,
     pub guards: RouteGuards,

@@ -16,6 +16,7 @@ mod route;
 mod syntax;
 mod tls;
 mod upstream;
+mod websocket;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

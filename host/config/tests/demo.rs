@@ -156,6 +156,7 @@ fn the_demo_parses_to_the_expected_routes() {
             "raid",
             "service-raids",
             "mentions",
+            "mention-events",
             "dashboard",
             "session"
         ]
@@ -221,7 +222,7 @@ fn a_secret_comes_from_the_environment_and_stays_out_of_debug() {
 #[test]
 fn the_demo_is_read_from_its_path() {
     let plan = read(&root().join("gateway.toml")).unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(plan.routes.len(), 12);
+    assert_eq!(plan.routes.len(), 13);
 }
 
 #[test]

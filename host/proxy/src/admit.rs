@@ -19,6 +19,7 @@ use crate::generation::Generation;
 use crate::guard::Client;
 use crate::refusal::{Reason, Refusal};
 use crate::trailers;
+use crate::tunnel::Handshake;
 
 /// A request that may be routed.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub struct Admitted {
     /// What is sent to the upstream beside the exchange's own headers.
     pub provenance: forwarded::Provenance,
     /// The client asks to speak WebSocket.
-    pub upgrade: bool,
+    pub handshake: Option<Handshake>,
 }
 
 /// What is known of the connection.
@@ -63,7 +64,12 @@ pub(crate) fn trusts(proxies: &[IpNet], ip: IpAddr) -> bool {
 }
 
 /// Admits or refuses a request head.
-pub fn admit(parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admitted, Refusal> {
+pub fn admit(mut parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admitted, Refusal> {
+    let handshake = Handshake::read(&parts)?;
+    if handshake.is_some() {
+        // An extended CONNECT is the GET that it would be over HTTP/1.1, for routes, plugins and the server alike.
+        parts.method = Method::GET;
+    }
     let Parts {
         method,
         uri,
@@ -82,8 +88,6 @@ pub fn admit(parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admit
         check_h2_headers(&headers)?;
         join_cookies(&mut headers);
     }
-    let upgrade =
-        method == Method::GET && version == Version::HTTP_11 && asks_for_websocket(&headers);
     headers.remove(HOST);
     let trailers = trailers::announced(&headers, Side::Request);
     strip_hop_by_hop(&mut headers);
@@ -109,7 +113,7 @@ pub fn admit(parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admit
     Ok(Admitted {
         exchange,
         provenance,
-        upgrade,
+        handshake,
     })
 }
 
@@ -275,18 +279,6 @@ fn join_cookies(headers: &mut HeaderMap) {
     if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(b"; ".as_slice())) {
         headers.insert(COOKIE, joined);
     }
-}
-
-fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    let lists = |name: HeaderName, token: &str| {
-        let values = headers.get_all(name);
-        let mut tokens = values
-            .iter()
-            .filter_map(|v| v.to_str().ok())
-            .flat_map(|v| v.split(','));
-        tokens.any(|t| t.trim().eq_ignore_ascii_case(token))
-    };
-    lists(CONNECTION, "upgrade") && lists(UPGRADE, "websocket")
 }
 
 pub(crate) fn now_ms() -> u64 {

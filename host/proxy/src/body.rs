@@ -18,6 +18,7 @@ use crate::generation::Generation;
 use crate::guard::Busy;
 use crate::journal::Journal;
 use crate::trailers;
+use crate::tunnel::Tunnel;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -202,7 +203,7 @@ pub struct ResponseBody {
     content: Content,
     finished: bool,
     journal: Option<Box<Journal>>,
-    _busy: Busy,
+    _busy: Option<Busy>,
     _lease: Arc<Generation>,
 }
 
@@ -213,6 +214,8 @@ pub enum Content {
     /// On its way into the cache.
     Stored(Box<Reader>),
     Compressed(Box<Compressed>),
+    /// No bytes: the response is the beginning of a WebSocket.
+    Tunnel(Box<Tunnel>),
 }
 
 impl Content {
@@ -234,6 +237,7 @@ impl Body for Content {
             Content::Upstream(body) => Pin::new(body).poll_frame(cx),
             Content::Stored(reader) => Pin::new(reader).poll_frame(cx),
             Content::Compressed(body) => body.poll_frame(cx),
+            Content::Tunnel(_) => Poll::Ready(None),
         }
     }
 
@@ -243,6 +247,7 @@ impl Body for Content {
             Content::Upstream(body) => body.is_end_stream(),
             Content::Stored(reader) => reader.is_end_stream(),
             Content::Compressed(body) => body.is_end_stream(),
+            Content::Tunnel(_) => true,
         }
     }
 
@@ -254,6 +259,7 @@ impl Body for Content {
             Content::Upstream(body) => body.size_hint(),
             Content::Stored(reader) => reader.size_hint(),
             Content::Compressed(_) => SizeHint::default(),
+            Content::Tunnel(_) => SizeHint::with_exact(0),
         }
     }
 }
@@ -265,10 +271,18 @@ impl ResponseBody {
         busy: Busy,
         lease: Arc<Generation>,
     ) -> ResponseBody {
+        let (content, journal, busy) = match content {
+            Content::Tunnel(tunnel) => {
+                // The journal closes with the socket, not with this response.
+                tunnel.start(journal, busy);
+                (Content::Full(None), None, None)
+            }
+            content => (content, Some(journal), Some(busy)),
+        };
         ResponseBody {
             content,
             finished: false,
-            journal: Some(journal),
+            journal,
             _busy: busy,
             _lease: lease,
         }

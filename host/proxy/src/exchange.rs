@@ -31,7 +31,8 @@ use crate::outbound::Calls;
 use crate::permit::Permit;
 use crate::refusal::{Reason, Refusal};
 use crate::router::{NotFound, Wanted};
-use crate::{grpc, tls, trailers, tunnel};
+use crate::tunnel::{self, Handshake, Wish};
+use crate::{grpc, tls, trailers};
 
 /// Answers one request. Never fails: a refusal is a response too.
 pub async fn serve(
@@ -101,8 +102,10 @@ async fn pass(
     let Admitted {
         exchange: mut x,
         provenance,
-        upgrade: wants_upgrade,
+        handshake,
     } = admitted;
+    let connects = handshake == Some(Handshake::Connect);
+    let wish = Wish::of(upgrade, handshake);
     journal.admitted(&x);
 
     edge::come_in(generation, &x)?;
@@ -160,15 +163,14 @@ async fn pass(
                 keep_request,
                 journal,
             };
-            match upgrade.filter(|_| wants_upgrade) {
-                Some(upgrade) => {
-                    tunnel::open(permit, &mut x, forwarding, upgrade, generation.clone()).await?
-                }
+            match wish {
+                Some(wish) => tunnel::open(permit, &mut x, forwarding, wish).await?,
                 None => cache::through(permit, &mut x, body, forwarding).await?,
             }
         }
     };
     response = filters.response(&mut x, response, head).await?;
+    response = tunnel::settled(response, connects)?;
     finish(&mut response, version, &watch);
     if let Some(timings) = &x.timings {
         tell_timings(&mut response, timings);

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use portcullis_runtime::{Exchange, Kind, Post, Reply, ResponseHead, Slot};
 
 use crate::body::{Content, RequestBody, collect, forget_framing};
+use crate::events;
 use crate::exchange::{body_refusal, reply_of};
 use crate::generation::Route;
 use crate::refusal::{Reason, Refusal};
@@ -92,10 +93,11 @@ impl Filters {
         response: Response<Content>,
         head: bool,
     ) -> Result<Response<Content>, Refusal> {
-        if !self.see_responses() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if !self.see_responses() || matches!(response.body(), Content::Tunnel(_)) {
             return Ok(response);
         }
         let (mut parts, mut content) = response.into_parts();
+        let endless = events::is_stream(&parts.headers);
         x.response = Some(ResponseHead {
             status: parts.status,
             headers: std::mem::take(&mut parts.headers),
@@ -108,6 +110,11 @@ impl Filters {
         if let Some(limit) = limit {
             let buffered = match content {
                 Content::Full(bytes) => bytes.unwrap_or_default(),
+                Content::Upstream(_) if endless => {
+                    return Err(Refusal::new(Reason::UpstreamBroken).because(
+                        "an event stream has no end, and a filter of the route wants bodies whole",
+                    ));
+                }
                 streamed => collect_response(streamed, limit).await?,
             };
             x.response_body = Some(buffered);

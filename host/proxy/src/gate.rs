@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cache::Cache;
@@ -30,6 +31,8 @@ pub struct Worker {
     pub index: usize,
     pub gate: Arc<Gate>,
     pub(crate) pressure: Pressure,
+    /// True once the gateway is shutting down.
+    pub draining: watch::Receiver<bool>,
     /// First half of the request ids made here: random, so that ids of two workers or processes never meet.
     origin: u64,
     made: AtomicU64,
@@ -63,11 +66,12 @@ impl Gate {
 }
 
 impl Worker {
-    pub fn new(index: usize, gate: Arc<Gate>) -> Worker {
+    pub fn new(index: usize, gate: Arc<Gate>, draining: watch::Receiver<bool>) -> Worker {
         Worker {
             index,
             pressure: Pressure::new(index, &gate.archive.metrics.shield),
             gate,
+            draining,
             origin: RandomState::new().hash_one(index),
             made: AtomicU64::new(0),
         }

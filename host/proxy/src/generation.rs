@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 use portcullis_config::diagnostic::{Diagnostic, Report};
-use portcullis_config::plan::{Plan, PluginRef, Priority, Retry, RoutePlan};
+use portcullis_config::plan::{Plan, PluginRef, Priority, Retry, RoutePlan, WebSocketPlan};
 use portcullis_runtime::{Kind, Plugin, Post};
 use tokio::task::JoinSet;
 
@@ -20,6 +20,7 @@ use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::Router;
 use crate::shield::{Bulkhead, Shield};
 use crate::tls::{Dial, Termination};
+use crate::tunnel::Sockets;
 use crate::upstream::{Means, Resolver, Upstream};
 
 #[derive(Debug)]
@@ -69,6 +70,8 @@ pub struct Route {
     pub redirect_https: bool,
     /// Answers carry `Server-Timing`.
     pub server_timing: bool,
+    pub websocket: WebSocketPlan,
+    pub sockets: Arc<Sockets>,
     pub metrics: RouteMetrics,
     /// None: nothing of this route is stored.
     pub cache: Option<RouteStore>,
@@ -141,6 +144,8 @@ impl Generation {
                 limits: limits.of(route, metrics),
                 redirect_https: route.redirect_https,
                 server_timing: route.server_timing,
+                websocket: route.websocket.clone(),
+                sockets: old.map_or_else(Arc::default, |old| old.sockets.clone()),
                 metrics: metrics.route(&route.name),
                 cache: route.cache.map(|rules| metrics.store(&route.name, rules)),
             })

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 
 use crate::body::Content;
 use crate::refusal::{Reason, Refusal};
@@ -32,7 +32,9 @@ pub(crate) fn is_spoken<B>(request: &Request<B>) -> bool {
         .get(CONTENT_TYPE)
         .map(HeaderValue::as_bytes);
     let rest = kind.and_then(|kind| kind.strip_prefix(GRPC));
+    // A refusal in the way of gRPC has status 200, which would tell a CONNECT that it has a tunnel.
     request.version() == Version::HTTP_2
+        && request.method() != Method::CONNECT
         && rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
@@ -49,6 +51,7 @@ pub(crate) fn status(reason: Reason) -> u8 {
         | Reason::MethodNotAllowed
         | Reason::UnsupportedMedia
         | Reason::MethodNotSupported
+        | Reason::UpgradeRequired
         | Reason::EncodingNotSupported => UNIMPLEMENTED,
         Reason::NotFound => NOT_FOUND,
         Reason::Conflict => ABORTED,
@@ -56,6 +59,7 @@ pub(crate) fn status(reason: Reason) -> u8 {
         | Reason::UriTooLong
         | Reason::RateLimited
         | Reason::TooManyAtOnce
+        | Reason::TooManySockets
         | Reason::HeadTooLarge => RESOURCE_EXHAUSTED,
         Reason::PluginFailed | Reason::PluginTimedOut | Reason::Internal => INTERNAL,
         // Clients of gRPC may try again on this one.
@@ -67,6 +71,7 @@ pub(crate) fn status(reason: Reason) -> u8 {
         | Reason::RouteBusy
         | Reason::UpstreamBusy
         | Reason::CircuitOpen
+        | Reason::SocketsFull
         | Reason::NotStored => UNAVAILABLE,
         Reason::UpstreamBroken => INTERNAL,
         Reason::RequestTimeout | Reason::UpstreamTimeout | Reason::DeadlineExceeded => {

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use portcullis_config::plan::Timeouts;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::Sleep;
 
 pub(crate) use h2::GuardedH2;
@@ -41,6 +42,8 @@ pub struct Client {
     in_flight: AtomicUsize,
     /// The connection is a tunnel now; its bytes are not HTTP.
     raw: AtomicBool,
+    /// Each tunnel holds a receiver: all of them have ended when this is closed.
+    tunnels: watch::Sender<()>,
 }
 
 impl Client {
@@ -52,6 +55,7 @@ impl Client {
             begun: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             raw: AtomicBool::new(false),
+            tunnels: watch::Sender::new(()),
         }
     }
 
@@ -72,6 +76,11 @@ impl Client {
         self.raw.store(true, Ordering::Relaxed);
     }
 
+    /// Waits until no tunnel is left.
+    pub(crate) async fn without_tunnels(&self) {
+        self.tunnels.closed().await;
+    }
+
     pub fn is_idle(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) == 0
     }
@@ -80,6 +89,13 @@ impl Client {
 /// An exchange of this client goes on.
 #[derive(Debug)]
 pub(crate) struct Busy(Arc<Client>);
+
+impl Busy {
+    /// For a tunnel to hold: its connection waits until all are dropped.
+    pub(crate) fn tunnel(&self) -> watch::Receiver<()> {
+        self.0.tunnels.subscribe()
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {

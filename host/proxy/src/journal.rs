@@ -19,6 +19,7 @@ use crate::limits::Limited;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::refusal::{Reason, Refusal};
 use crate::shield::Place;
+use crate::tunnel::Account;
 
 /// Where journals go when they close.
 #[derive(Debug)]
@@ -59,6 +60,9 @@ pub struct Journal {
     refusal: Option<Reason>,
     because: Option<String>,
     aborted: bool,
+    /// Its metrics are written; only the line is still to come.
+    counted: bool,
+    socket: Option<Account>,
     closed: bool,
     /// Free again with the last byte.
     places: Vec<Place>,
@@ -88,6 +92,17 @@ struct Line<'a> {
     limited: Option<&'a str>,
     because: Option<&'a str>,
     aborted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    websocket: Option<SocketLine>,
+}
+
+/// What a line says of a WebSocket, beside its bytes and duration.
+#[derive(Serialize)]
+struct SocketLine {
+    ended: &'static str,
+    code: Option<u16>,
+    messages_in: u64,
+    messages_out: u64,
 }
 
 impl Journal {
@@ -123,6 +138,8 @@ impl Journal {
             refusal: None,
             because: None,
             aborted: false,
+            counted: false,
+            socket: None,
             closed: false,
             places: Vec::new(),
         }
@@ -154,6 +171,8 @@ impl Journal {
     /// What admission established.
     pub fn admitted(&mut self, x: &Exchange) {
         self.client_ip = x.client_ip.unwrap_or(self.client_ip);
+        // An extended CONNECT was admitted as a GET.
+        self.method.clone_from(&x.method);
         self.path = x.target.path().to_owned();
         self.host.clone_from(&x.host);
     }
@@ -190,9 +209,41 @@ impl Journal {
         self.file();
     }
 
+    /// The answer is complete, and a WebSocket begins with it: counted now as the request it was, logged when the
+    /// socket ends.
+    pub(crate) fn answered(&mut self) {
+        // Places bound requests; sockets have limits of their own.
+        self.places.clear();
+        self.count(self.began.elapsed());
+        self.counted = true;
+    }
+
+    /// How the WebSocket went.
+    pub(crate) fn tunnelled(&mut self, account: Account, because: Option<String>) {
+        self.bytes_out = account.passed[1].bytes;
+        self.socket = Some(account);
+        self.because = because.or(self.because.take());
+    }
+
     fn file(&mut self) {
         self.closed = true;
         let took = self.began.elapsed();
+        if !self.counted {
+            self.count(took);
+        }
+        if self.aborted {
+            self.archive.metrics.aborted.inc();
+        }
+        if let Some(log) = &self.archive.log {
+            let line = match self.archive.format {
+                LogFormat::Json => self.json(took),
+                LogFormat::Text => self.text(took),
+            };
+            log.write(line);
+        }
+    }
+
+    fn count(&self, took: std::time::Duration) {
         let metrics = &self.archive.metrics;
         metrics.in_flight.dec();
         if !self.beside {
@@ -204,22 +255,15 @@ impl Journal {
         if let Some(reason) = self.refusal {
             metrics.refused(reason);
         }
-        if self.aborted {
-            metrics.aborted.inc();
-        }
         metrics.bytes_out.inc_by(self.bytes_out);
         metrics.bytes_in.inc_by(self.bytes_in());
-        if let Some(log) = &self.archive.log {
-            let line = match self.archive.format {
-                LogFormat::Json => self.json(took),
-                LogFormat::Text => self.text(took),
-            };
-            log.write(line);
-        }
     }
 
     fn bytes_in(&self) -> u64 {
-        self.request_body.as_ref().map_or(0, |watch| watch.bytes())
+        match &self.socket {
+            Some(account) => account.passed[0].bytes,
+            None => self.request_body.as_ref().map_or(0, |watch| watch.bytes()),
+        }
     }
 
     fn json(&self, took: std::time::Duration) -> Vec<u8> {
@@ -245,6 +289,12 @@ impl Journal {
             limited: limited.map(|(_, outcome)| outcome),
             because: self.because.as_deref(),
             aborted: self.aborted,
+            websocket: self.socket.map(|account| SocketLine {
+                ended: account.ended,
+                code: account.code,
+                messages_in: account.passed[0].messages,
+                messages_out: account.passed[1].messages,
+            }),
         };
         let mut line = serde_json::to_vec(&line).unwrap_or_default();
         line.push(b'\n');
@@ -277,6 +327,9 @@ impl Journal {
         if let Some((limit, outcome)) = self.limited.noted() {
             line.push_str(&format!(" limit={limit} limited={outcome}"));
         }
+        if let Some(account) = &self.socket {
+            line.push_str(&format!(" websocket={}", account.ended));
+        }
         if self.aborted {
             line.push_str(" aborted");
         }
@@ -286,13 +339,18 @@ impl Journal {
 }
 
 impl Drop for Journal {
-    // A client that left before there was a response: the exchange's future was dropped, the journal with it.
+    // A client that left before there was a response: the exchange's future was dropped, the journal with it. Or a
+    // WebSocket that was cut when its worker ended.
     fn drop(&mut self) {
         if !self.closed {
             self.aborted = true;
-            self.status = StatusCode::from_u16(499).expect("a valid code");
-            self.because
-                .get_or_insert_with(|| "the client left before the response".into());
+            let cut = if self.counted {
+                "cut at the end of the drain"
+            } else {
+                self.status = StatusCode::from_u16(499).expect("a valid code");
+                "the client left before the response"
+            };
+            self.because.get_or_insert_with(|| cut.into());
             self.file();
         }
     }

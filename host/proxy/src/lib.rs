@@ -11,6 +11,7 @@ mod cache;
 mod connection;
 mod deadline;
 mod edge;
+mod events;
 mod exchange;
 mod filters;
 mod forward;

@@ -23,6 +23,7 @@ use crate::generation::Generation;
 use crate::limits::LimitMetrics;
 use crate::refusal::Reason;
 use crate::shield::ShieldMetrics;
+use crate::tunnel::SocketFamilies;
 
 pub use self::upstreams::UpstreamMetrics;
 
@@ -49,7 +50,7 @@ pub struct Metrics {
     pub bytes_out: IntCounter,
     pub connections: IntGauge,
     pub connections_total: IntCounter,
-    pub tunnels: IntGauge,
+    pub(crate) sockets: SocketFamilies,
     handshakes: IntCounterVec,
     upstreams: Upstreams,
     pub reloads: IntCounterVec,
@@ -140,7 +141,7 @@ impl Metrics {
                 "client_connections_total",
                 "Client connections accepted",
             )?,
-            tunnels: gauge(r, "websockets", "Open WebSocket tunnels")?,
+            sockets: SocketFamilies::register(r)?,
             handshakes: counters(
                 r,
                 "tls_handshakes_total",

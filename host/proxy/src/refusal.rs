@@ -50,8 +50,10 @@ reasons! {
     UriTooLong          "uri_too_long"         414 "The request target is too long",
     UnsupportedMedia    "unsupported_media"    415 "This media type is not supported",
     Unprocessable       "unprocessable"        422 "The content could not be processed",
+    UpgradeRequired     "upgrade_required"     426 "This needs another protocol",
     RateLimited         "rate_limited"         429 "Too many requests",
     TooManyAtOnce       "too_many_at_once"     429 "Too many requests at once",
+    TooManySockets      "too_many_sockets"     429 "You have too many WebSockets open",
     HeadTooLarge        "head_too_large"       431 "The request head is too large",
     PluginFailed        "plugin_failed"        500 "The gateway could not process the request",
     PluginTimedOut      "plugin_timed_out"     500 "The gateway could not process the request in time",
@@ -68,6 +70,7 @@ reasons! {
     RouteBusy           "route_busy"           503 "Too many such requests are being served",
     UpstreamBusy        "upstream_busy"        503 "The service is at its limit",
     CircuitOpen         "circuit_open"         503 "The service is failing and is left alone for a while",
+    SocketsFull         "sockets_full"         503 "No more WebSockets can be opened here",
     UpstreamTimeout     "upstream_timeout"     504 "The service did not answer in time",
     DeadlineExceeded    "deadline_exceeded"    504 "The time for this request is over",
 }

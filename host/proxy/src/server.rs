@@ -12,7 +12,7 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use portcullis_config::plan::{Listen, Plan, Timeouts};
+use portcullis_config::plan::{Listen, Plan, Timeouts, WebSocketPlan};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
@@ -83,7 +83,7 @@ impl Workers {
         let start = |index| {
             let (inbox, arrivals) = mpsc::unbounded_channel();
             let connections = Arc::new(AtomicUsize::new(0));
-            let worker = Arc::new(Worker::new(index, gate.clone()));
+            let worker = Arc::new(Worker::new(index, gate.clone(), draining.clone()));
             let (counted, draining) = (connections.clone(), draining.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
@@ -266,6 +266,7 @@ async fn serve_http1<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<()
         terms,
     } = seat;
     let io = Guarded::new(io, client.clone(), terms.timeouts, terms.max_head);
+    let tunnels = client.clone();
     let service = service_fn(move |request| {
         let answer = serve(worker.clone(), client.clone(), request);
         async { Ok::<_, Infallible>(answer.await) }
@@ -275,11 +276,19 @@ async fn serve_http1<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<()
         .serve_connection(io, service)
         .with_upgrades();
     let mut served = std::pin::pin!(served);
-    tokio::select! {
-        ended = served.as_mut() => return ended.map_err(|e| e.to_string()),
-        _ = draining.wait_for(|draining| *draining) => served.as_mut().graceful_shutdown(),
-    }
-    served.await.map_err(|e| e.to_string())
+    let drained = tokio::select! {
+        ended = served.as_mut() => Some(ended),
+        _ = draining.wait_for(|draining| *draining) => None,
+    };
+    let ended = match drained {
+        Some(ended) => ended,
+        None => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    tunnels.without_tunnels().await;
+    ended.map_err(|e| e.to_string())
 }
 
 async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), String> {
@@ -290,6 +299,7 @@ async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), S
     } = seat;
     let stall = longest_silence(&worker.gate.lease().plan);
     let io = GuardedH2::new(io, client.clone(), terms.timeouts, stall, terms.max_head);
+    let tunnels = client.clone();
     let service = service_fn(move |request| {
         let answer = serve(worker.clone(), client.clone(), request);
         async { Ok::<_, Infallible>(answer.await) }
@@ -303,13 +313,22 @@ async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), S
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(128)
         .keep_alive_interval(PING_EVERY)
+        .enable_connect_protocol()
         .serve_connection(io, service);
     let mut served = std::pin::pin!(served);
-    tokio::select! {
-        ended = served.as_mut() => return ended.map_err(|e| e.to_string()),
-        _ = draining.wait_for(|draining| *draining) => served.as_mut().graceful_shutdown(),
-    }
-    served.await.map_err(|e| e.to_string())
+    let drained = tokio::select! {
+        ended = served.as_mut() => Some(ended),
+        _ = draining.wait_for(|draining| *draining) => None,
+    };
+    let ended = match drained {
+        Some(ended) => ended,
+        None => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    tunnels.without_tunnels().await;
+    ended.map_err(|e| e.to_string())
 }
 
 /// How long a connection with exchanges may carry no message: the longest that any of its exchanges may last, or a
@@ -317,6 +336,13 @@ async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), S
 fn longest_silence(plan: &Plan) -> Duration {
     let upstreams = plan.upstream.values().map(|upstream| upstream.timeouts);
     let all = upstreams.chain([plan.timeouts]);
-    let longest = all.map(|timeouts| timeouts.idle.max(timeouts.total)).max();
+    let exchanges = all.map(|timeouts| timeouts.idle.max(timeouts.total));
+    let sockets = plan.routes.iter().map(|route| {
+        let WebSocketPlan {
+            ping, pong, idle, ..
+        } = route.websocket;
+        ping.map_or(idle, |ping| ping + pong)
+    });
+    let longest = exchanges.chain(sockets).max();
     longest.unwrap_or(plan.timeouts.total)
 }

@@ -5,6 +5,8 @@ pub mod curl;
 pub mod h2;
 pub mod load;
 pub mod plain;
+pub mod stream;
+pub mod websocket;
 
 pub use self::answer::Answer;
 pub use self::plain::Client;

@@ -113,6 +113,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.stream
     }
 
+    /// The connection, and what was read of it but not used.
+    pub fn into_parts(self) -> (S, Vec<u8>) {
+        (self.stream, self.pending)
+    }
+
     async fn read(&mut self) -> io::Result<usize> {
         self.pending.reserve(64 * 1024);
         timeout(PATIENCE, self.stream.read_buf(&mut self.pending)).await?

@@ -1,11 +1,12 @@
-//! Mentions: a list, and `/ws/mentions`, a WebSocket that sends one every second and echoes text.
+//! Mentions: a list; `/ws/mentions`, a WebSocket that sends one every second and echoes text; `/events/mentions`, the
+//! same as an event stream.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, stream};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -38,6 +39,7 @@ pub(super) async fn start(address: SocketAddr) -> io::Result<Server> {
 fn answer(mut request: Request<Incoming>, sockets: &Sockets) -> Response<Body> {
     match request.uri().path() {
         "/mentions" => reply::json(StatusCode::OK, &(1..=5).map(mention).collect()),
+        "/events/mentions" => events(),
         "/ws/mentions" => {
             let key = request.headers().get(SEC_WEBSOCKET_KEY).cloned();
             let Some(key) = key else {
@@ -94,6 +96,16 @@ async fn converse(
         }
     }
     Ok(())
+}
+
+/// One event a second, without an end.
+fn events() -> Response<Body> {
+    let pace = tokio::time::interval(PACE);
+    let events = stream::unfold((pace, 1), |(mut pace, id)| async move {
+        pace.tick().await;
+        Some((reply::event(&mention(id)), (pace, id + 1)))
+    });
+    reply::events(events)
 }
 
 fn mention(id: u64) -> Value {

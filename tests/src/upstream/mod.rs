@@ -3,9 +3,11 @@
 
 pub mod canned;
 pub mod echo;
+pub mod events;
 pub mod moody;
 pub mod mute;
 pub mod origin;
 pub mod page;
 pub mod recorder;
+pub mod sockets;
 pub mod strict;

@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod demo_plugins;
 mod edge;
+mod events;
 mod forwarding;
 mod grpc;
 mod h1_vectors;

@@ -1,4 +1,13 @@
-//! WebSockets: plugins run on the handshake, then two streams are joined.
+//! WebSockets: plugins run on the handshake, then two ends are joined, frame by frame.
+
+mod bounds;
+mod drain;
+mod frames;
+mod handshake;
+mod http2;
+mod many;
+mod table;
+mod tls;
 
 use futures_util::{SinkExt, StreamExt};
 use portcullis_tests::client::Client;
@@ -36,6 +45,16 @@ async fn a_websocket_with_its_credential_in_the_query_is_joined() {
         (&Value::from(101), &Value::from("42")),
         "{line}"
     );
+    // Three texts up; they and the mentions down; the client left without a Close.
+    let socket = &line["websocket"];
+    assert_eq!(
+        (&socket["ended"], &socket["messages_in"]),
+        (&Value::from("client_lost"), &Value::from(3)),
+        "{line}"
+    );
+    for count in [&line["bytes_in"], &line["bytes_out"]] {
+        assert!(count.as_u64() > Some(100_000), "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

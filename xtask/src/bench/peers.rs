@@ -16,6 +16,7 @@ pub(super) const LOAD_CORE: &str = "1";
 const UPSTREAM: &str = "127.0.0.1:18090";
 const NGINX: &str = "127.0.0.1:18091";
 const GATEWAY: &str = "127.0.0.1:18092";
+const SOCKETS: &str = "127.0.0.1:18096";
 const ADMIN: &str = "127.0.0.1:18093";
 const NGINX_TLS: &str = "127.0.0.1:18094";
 const GATEWAY_TLS: &str = "127.0.0.1:18095";
@@ -27,6 +28,7 @@ const NGINX_PLAIN: &str = "nginx proxy_pass";
 const NGINX_STORED: &str = "nginx proxy_cache, cached hit";
 const TLS: &str = "nginx, TLS";
 const HTTP2: &str = "nginx, HTTP/2 over TLS";
+const ECHO: &str = "nginx, WebSocket echo";
 const STORED: &str = "/stored";
 
 pub(super) struct Peers {
@@ -52,6 +54,8 @@ pub(super) enum Load {
     Wrk,
     /// HTTP/2
     H2load,
+    /// WebSocket
+    Sockets,
 }
 
 impl Peers {
@@ -85,7 +89,9 @@ impl Peers {
              upstream up {{ server {UPSTREAM}; keepalive 64; keepalive_requests 1000000000; }}\n  \
              server {{ listen {NGINX}; listen {NGINX_TLS} ssl http2; proxy_http_version 1.1; \
              proxy_set_header Connection \"\"; proxy_set_header Host $host; location / {{ proxy_pass http://up; }} \
-             location /stored {{ proxy_cache store; proxy_cache_valid 200 1h; proxy_pass http://up; }} }}",
+             location /stored {{ proxy_cache store; proxy_cache_valid 200 1h; proxy_pass http://up; }}\n  \
+             location /sockets {{ proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
+             proxy_set_header Connection upgrade; proxy_pass http://{SOCKETS}; }} }}",
                     directory.display()
                 ),
             ),
@@ -101,6 +107,9 @@ impl Peers {
         let text = |path: &Path| path.display().to_string();
         let nginx = Path::new("nginx");
         start("the upstream", LOAD_CORE, nginx, &["-c", &text(&upstream)])?;
+        let echo = place::release("echo-sockets");
+        let serve = ["serve", SOCKETS];
+        start("the upstream of WebSockets", LOAD_CORE, &echo, &serve)?;
         let nginx_process = start("nginx", PROXY_CORE, nginx, &["-c", &text(&proxy)])?;
         let portcullis = place::release("portcullis");
         let gateway = start(
@@ -139,6 +148,10 @@ impl Peers {
             load: Load::H2load,
             ..row
         };
+        let echo = |name, address: &str, process| Subject {
+            load: Load::Sockets,
+            ..row(name, ECHO, format!("ws://{address}/sockets"), process)
+        };
         let stored = Subject {
             beside: NGINX_STORED,
             ..clear("gateway, cached hit", STORED, &[])
@@ -167,6 +180,8 @@ impl Peers {
                 row("gateway, TLS", TLS, gateway_tls.clone(), gateway),
                 http2(row(HTTP2, HTTP2, nginx_tls, nginx_process)),
                 http2(row("gateway, HTTP/2 over TLS", HTTP2, gateway_tls, gateway)),
+                echo(ECHO, NGINX, nginx_process),
+                echo("gateway, WebSocket echo", GATEWAY, gateway),
             ],
         })
     }
@@ -224,6 +239,8 @@ fn gateway_toml() -> String {
         route("stored", "public = true\ncache = { ttl = \"1h\" }"),
         route("fresh", "plugins = [\"fresh\"]"),
         route("kept", "plugins = [\"kept\"]"),
+        format!("[upstream.sockets]\nservers = [\"{SOCKETS}\"]\n"),
+        route("sockets", "public = true").replace("\"up\"", "\"sockets\""),
     ]
     .join("\n")
 }

@@ -71,7 +71,7 @@ pub(super) fn text(measured: &[Row]) -> String {
         out,
         "Keep-alive, 1 KiB answers, {CONNECTIONS} connections (HTTP/2: 8 with 8 streams each), {rounds} interleaved rounds of {SECONDS} s, \
          medians. The proxy under test has one core and one worker; upstream (nginx) and load (wrk; h2load for HTTP/2) share another. \
-         Access logs off. Ratios are round by round against nginx doing the same, so a loud neighbour is loud for both.\n\n"
+         Access logs off. A WebSocket's request is a message of 1 KiB and its echo. Ratios are round by round against nginx doing the same, so a loud neighbour is loud for both.\n\n"
     );
     out.push_str("| | requests/s | CPU µs/request | p50 µs | p99 µs | × nginx: requests/s | CPU | p50 | p99 |\n");
     out.push_str("|---|---|---|---|---|---|---|---|---|\n");

@@ -127,13 +127,13 @@ pub(crate) static TIMEOUTS: Section = Section {
             "idle",
             Duration("1ms", "7d"),
             Value("60s"),
-            "between two reads or writes of a body or a WebSocket",
+            "between two reads or writes of a body; how long a WebSocket's end may refuse to read",
         ),
         key(
             "total",
             Duration("1ms", "7d"),
             Value("120s"),
-            "a whole exchange; does not bind WebSockets",
+            "a whole exchange; does not bind WebSockets and event streams",
         ),
         key(
             "deadline_header",

@@ -8,7 +8,7 @@ use super::Shape::{
 use super::{
     ACCESS, BREAKER, CORS, EJECT, HEALTH, MAINTENANCE, MAX_CONCURRENT, MIRROR, RATE_LIMIT,
     REDIRECT, RESPOND, RETRY, RETRY_BUDGET, ROUTE_CACHE, ROUTE_PLUGIN, ROUTE_RETRY, SIDE, STICKY,
-    Section, key,
+    Section, WEBSOCKET, key,
 };
 
 pub(crate) static UPSTREAM: Section = Section {
@@ -196,13 +196,13 @@ pub(crate) static UPSTREAM_TIMEOUTS: Section = Section {
             "idle",
             Duration("1ms", "7d"),
             Words("as in `[timeouts]`"),
-            "between two reads or writes of a body or a WebSocket",
+            "between two reads or writes of a body; how long a WebSocket's end may refuse to read",
         ),
         key(
             "total",
             Duration("1ms", "7d"),
             Words("as in `[timeouts]`"),
-            "a whole exchange; does not bind WebSockets",
+            "a whole exchange; does not bind WebSockets and event streams",
         ),
     ],
 };
@@ -420,6 +420,12 @@ pub(crate) static ROUTE: Section = Section {
             Duration("1ms", "10m"),
             Value("1s"),
             "how long they wait; then they are refused with 503",
+        ),
+        key(
+            "websocket",
+            Table(&WEBSOCKET),
+            Words("see below"),
+            "limits of WebSockets on this route",
         ),
     ],
 };

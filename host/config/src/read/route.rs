@@ -6,7 +6,9 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{File, answer, cache, conflict, cors, edge, given, limit, matching, resilience};
+use super::{
+    File, answer, cache, conflict, cors, edge, given, limit, matching, resilience, websocket,
+};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
 use crate::keys;
@@ -130,6 +132,7 @@ fn route<'a>(
     let target = answer.as_ref().and_then(AnswerPlan::first_upstream);
     let target = target.and_then(|name| general.upstreams.get(name));
     let guards = resilience::route(fields, target);
+    let websocket = websocket::read(&fields.fields("websocket", &keys::WEBSOCKET));
     check_chain(fields, name.map_or(fields.span(), |name| name.span), public);
     let name = name?;
     Some(RoutePlan {
@@ -156,6 +159,7 @@ fn route<'a>(
         server_timing,
         cache,
         guards,
+        websocket,
     })
 }
 

@@ -19,6 +19,7 @@ use self::spare::keep_body;
 use crate::body::{Content, RequestBody, Watch};
 use crate::connection::UpstreamBody;
 use crate::deadline::Deadline;
+use crate::events;
 use crate::exchange::response_head;
 use crate::forwarded::{Provenance, X_REQUEST_ID};
 use crate::gate::Worker;
@@ -76,6 +77,12 @@ pub(crate) async fn forward(
     f.journal.server = Some(answer.ticket.server().address.clone());
     let headers = answer.response.headers_mut();
     upstream.stick(key, &answer.ticket, x.scheme == "https", headers);
+    // A stream of events has no end of its own; only a deadline that somebody set bounds it.
+    let end = if events::is_stream(headers) {
+        f.deadline.or(events::never())
+    } else {
+        end
+    };
     Ok(stream(answer, upstream.timeouts, end))
 }
 

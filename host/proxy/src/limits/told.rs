@@ -87,11 +87,6 @@ impl Limited {
         Some((name, outcome.as_str()))
     }
 
-    /// The places that this exchange holds, for what outlives its journal.
-    pub(crate) fn take_slots(&mut self) -> Vec<Slot> {
-        std::mem::take(&mut self.slots)
-    }
-
     /// Tells the client. A list may be split over lines (section 3 of the draft), so an upstream's own stay.
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         for reading in &self.readings {
