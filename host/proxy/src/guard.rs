@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-pub(crate) use h2::GuardedH2;
+pub(crate) use h2::{GuardedH2, Silence};
 
 use crate::refusal::Reason;
 use crate::tls::Secured;
@@ -74,6 +74,10 @@ impl Client {
 
     pub fn become_raw(&self) {
         self.raw.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_tunnels(&self) -> bool {
+        self.tunnels.receiver_count() > 0
     }
 
     /// Waits until no tunnel is left.

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::exchange::serve;
 use crate::gate::{Gate, Worker};
-use crate::guard::{Client, Guarded, GuardedH2, Io};
+use crate::guard::{Client, Guarded, GuardedH2, Io, Silence};
 use crate::shield;
 use crate::tls::{Failed, Secured};
 
@@ -297,7 +297,7 @@ async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), S
         mut draining,
         terms,
     } = seat;
-    let stall = longest_silence(&worker.gate.lease().plan);
+    let stall = Silence::of(&worker.gate.lease().plan);
     let io = GuardedH2::new(io, client.clone(), terms.timeouts, stall, terms.max_head);
     let tunnels = client.clone();
     let service = service_fn(move |request| {
@@ -331,18 +331,21 @@ async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), S
     ended.map_err(|e| e.to_string())
 }
 
-/// How long a connection with exchanges may carry no message: the longest that any of its exchanges may last, or a
-/// WebSocket be silent.
-fn longest_silence(plan: &Plan) -> Duration {
-    let upstreams = plan.upstream.values().map(|upstream| upstream.timeouts);
-    let all = upstreams.chain([plan.timeouts]);
-    let exchanges = all.map(|timeouts| timeouts.idle.max(timeouts.total));
-    let sockets = plan.routes.iter().map(|route| {
-        let WebSocketPlan {
-            ping, pong, idle, ..
-        } = route.websocket;
-        ping.map_or(idle, |ping| ping + pong)
-    });
-    let longest = exchanges.chain(sockets).max();
-    longest.unwrap_or(plan.timeouts.total)
+impl Silence {
+    fn of(plan: &Plan) -> Silence {
+        let upstreams = plan.upstream.values().map(|upstream| upstream.timeouts);
+        let all = upstreams.chain([plan.timeouts]);
+        let exchanges = all.map(|timeouts| timeouts.idle.max(timeouts.total));
+        let sockets = plan.routes.iter().map(|route| {
+            let WebSocketPlan {
+                ping, pong, idle, ..
+            } = route.websocket;
+            ping.map_or(idle, |ping| ping + pong)
+        });
+        let exchange = exchanges.max().unwrap_or(plan.timeouts.total);
+        Silence {
+            exchange,
+            tunnel: sockets.fold(exchange, Duration::max),
+        }
+    }
 }

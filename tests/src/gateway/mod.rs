@@ -194,6 +194,31 @@ impl Gateway {
         self.stdout.text() + &self.stderr.text()
     }
 
+    /// The value of one sample of /metrics, named with its labels; None while there is none.
+    pub async fn metric(&self, sample: &str) -> Option<u64> {
+        let page = self.admin("GET", "/metrics").await.text();
+        page.lines().find_map(|line| {
+            let value = line.strip_prefix(sample)?.strip_prefix(' ')?;
+            value.parse().ok()
+        })
+    }
+
+    /// Waits until a sample has a value: what is counted at the end of something is counted after a client saw it.
+    pub async fn metric_is(&self, sample: &str, wanted: u64) {
+        let begin = Instant::now();
+        loop {
+            let seen = self.metric(sample).await;
+            if seen == Some(wanted) {
+                return;
+            }
+            assert!(
+                begin.elapsed() < SEEN_WITHIN,
+                "{sample} is {seen:?} and never {wanted}"
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     // --- what is done to it ---
 
     /// Replaces gateway.toml, keeping the listeners.

@@ -228,10 +228,3 @@ async fn state(gateway: &Gateway, address: SocketAddr) -> String {
         .unwrap_or("gone")
         .to_owned()
 }
-
-/// The value of a line of /metrics.
-async fn metric(gateway: &Gateway, line: &str) -> f64 {
-    let text = gateway.admin("GET", "/metrics").await.text();
-    let value = text.lines().find_map(|found| found.strip_prefix(line));
-    value.map_or(0.0, |value| value.trim().parse().expect("a number"))
-}

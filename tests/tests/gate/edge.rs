@@ -26,22 +26,5 @@ fn upstream(name: &str, address: std::net::SocketAddr) -> String {
 
 /// The value of a metric; 0 while it was never counted.
 async fn metric(gateway: &portcullis_tests::gateway::Gateway, name: &str) -> u64 {
-    let page = gateway.admin("GET", "/metrics").await.text();
-    let line = page.lines().find_map(|line| {
-        let value = line.strip_prefix(name)?.strip_prefix(' ')?;
-        value.parse().ok()
-    });
-    line.unwrap_or(0)
-}
-
-/// Waits until a metric has a value.
-async fn metric_becomes(gateway: &portcullis_tests::gateway::Gateway, name: &str, wanted: u64) {
-    for _ in 0..500 {
-        if metric(gateway, name).await == wanted {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    let seen = metric(gateway, name).await;
-    panic!("{name} is {seen} and never becomes {wanted}");
+    gateway.metric(name).await.unwrap_or(0)
 }

@@ -6,8 +6,6 @@ mod kept;
 mod rates;
 mod throttle;
 
-use std::time::{Duration, Instant};
-
 use portcullis_tests::client::Answer;
 use portcullis_tests::gateway::Gateway;
 
@@ -47,24 +45,6 @@ fn refused(answer: &Answer, kind: &str, limit: &str) -> u64 {
     assert_eq!(problem["violated-policies"][0], limit, "{problem}");
     let wait = answer.header("retry-after").expect("a 429 says when");
     wait.parse().expect("a number of seconds")
-}
-
-/// Waits until a metric has a value.
-async fn metric(gateway: &Gateway, sample: &str, value: u64) {
-    let end = Instant::now() + Duration::from_secs(20);
-    let wanted = format!("{sample} {value}");
-    loop {
-        let page = gateway.admin("GET", "/metrics").await.text();
-        if page.lines().any(|line| line == wanted) {
-            return;
-        }
-        let named: Vec<_> = page
-            .lines()
-            .filter(|line| line.starts_with("portcullis_limit"))
-            .collect();
-        assert!(Instant::now() < end, "never {wanted}: {named:#?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 fn decisions(route: &str, limit: &str, outcome: &str) -> String {

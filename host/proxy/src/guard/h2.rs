@@ -14,6 +14,15 @@ use tokio::time::Sleep;
 use super::{Client, Io, READ};
 use crate::h2wire::{Frames, Sent};
 
+/// How long a connection on which something goes on may carry no message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Silence {
+    /// The longest that an exchange may last.
+    pub(crate) exchange: Duration,
+    /// Where WebSockets are among them: the longest that one may be silent.
+    pub(crate) tunnel: Duration,
+}
+
 /// An HTTP/2 client's connection under hyper, bounded in time: h2 itself waits for ever.
 pub(crate) struct GuardedH2<S> {
     io: S,
@@ -21,8 +30,7 @@ pub(crate) struct GuardedH2<S> {
     sent: Sent,
     client: Arc<Client>,
     timeouts: Timeouts,
-    /// Longer than any exchange, or WebSocket, may be silent.
-    stall: Duration,
+    stall: Silence,
     timer: Pin<Box<Sleep>>,
     /// Since when the preface, or a header block, is not complete.
     head_began: Option<Instant>,
@@ -39,7 +47,7 @@ impl<S: Io> GuardedH2<S> {
         io: S,
         client: Arc<Client>,
         timeouts: Timeouts,
-        stall: Duration,
+        stall: Silence,
         max_block: usize,
     ) -> GuardedH2<S> {
         let now = Instant::now();
@@ -74,7 +82,8 @@ impl<S: Io> GuardedH2<S> {
             let deadline = match (self.head_began, self.idle_since) {
                 (Some(began), _) => began + self.timeouts.head,
                 (None, Some(since)) => since + self.timeouts.keep_alive,
-                (None, None) => self.moved + self.stall,
+                (None, None) if self.client.has_tunnels() => self.moved + self.stall.tunnel,
+                (None, None) => self.moved + self.stall.exchange,
             };
             if deadline <= Instant::now() {
                 return Poll::Ready(());

@@ -6,7 +6,7 @@ use portcullis_tests::client::load::Load;
 use portcullis_tests::gateway::Gateway;
 use portcullis_tests::upstream::moody::Moody;
 
-use super::{ask, metric, servers_of, state, toml, until};
+use super::{ask, servers_of, state, toml, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_in_a_row_leave_a_server_alone_and_each_time_longer() {
@@ -18,7 +18,7 @@ async fn failures_in_a_row_leave_a_server_alone_and_each_time_longer() {
     // Asked until the third time: each time takes three failures.
     let mut times = 0;
     while times < 3 {
-        while metric(&gateway, ejected).await <= f64::from(times) {
+        while gateway.metric(ejected).await.unwrap_or(0) <= times {
             gateway.get("/echo", &[]).await;
         }
         times += 1;
@@ -66,7 +66,7 @@ async fn a_server_that_fails_more_often_than_the_others_is_left_alone() {
         }
     }
     let reason = "portcullis_ejections_total{reason=\"success_rate\",upstream=\"pair\"}";
-    assert!(metric(&gateway, reason).await == 1.0);
+    assert!(gateway.metric(reason).await.unwrap_or(0) == 1);
     assert_eq!(state(&gateway, servers[1].address()).await, "ejected");
 }
 
@@ -100,7 +100,7 @@ async fn no_more_servers_are_left_alone_than_the_cap_says() {
         gateway.get("/echo", &[]).await;
     }
     let ejected = "portcullis_servers{state=\"ejected\",upstream=\"pair\"}";
-    assert!(metric(&gateway, ejected).await == 2.0);
+    assert!(gateway.metric(ejected).await.unwrap_or(0) == 2);
     assert!(servers[0].served() >= 15, "{}", servers[0].served());
     assert_eq!(servers.iter().map(Moody::served).sum::<usize>(), 40);
 }
@@ -120,7 +120,7 @@ async fn when_too_few_servers_are_left_all_are_used() {
         let gateway = Gateway::start(&toml(&addresses(&all), &keys)).await;
         let down = "portcullis_servers{state=\"down\",upstream=\"pair\"}";
         until("three are down", async || {
-            metric(&gateway, down).await == 3.0
+            gateway.metric(down).await.unwrap_or(0) == 3
         })
         .await;
         let seen = super::counts(&gateway, 40).await;

@@ -5,7 +5,7 @@ use portcullis_tests::client::curl::{Curl, curl};
 use portcullis_tests::gateway::Gateway;
 use portcullis_tests::upstream::page::{FIRST, Page, SECOND, text};
 
-use super::{metric, metric_becomes, route, upstream};
+use super::{metric, route, upstream};
 
 const ENCODINGS: [&str; 3] = ["gzip", "br", "zstd"];
 const MIB: usize = 1024 * 1024;
@@ -60,7 +60,7 @@ async fn curl_reads_what_it_asked_for_over_both_protocols() {
         let after = metric(&gateway, &bytes("after")).await;
         assert!((1..60_000).contains(&after), "{encoding}: {after} bytes");
     }
-    metric_becomes(&gateway, "portcullis_compressing", 0).await;
+    gateway.metric_is("portcullis_compressing", 0).await;
 }
 
 /// The type of an answer and more of its head; Accept-Encoding; the encoding of the answer, and whether it varies.
@@ -264,7 +264,7 @@ async fn more_answers_than_there_are_places_leave_as_they_are() {
     );
     // A client that leaves gives its place back.
     drop(first);
-    metric_becomes(&gateway, "portcullis_compressing", 0).await;
+    gateway.metric_is("portcullis_compressing", 0).await;
     let third = gateway.get(target, &gzip).await;
     assert_eq!(third.header("content-encoding"), Some("gzip"));
 }

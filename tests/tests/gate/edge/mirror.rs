@@ -6,7 +6,7 @@ use portcullis_tests::upstream::canned::{Canned, Then};
 use portcullis_tests::upstream::echo::Echo;
 use portcullis_tests::upstream::page::Page;
 
-use super::{metric, metric_becomes, route, upstream};
+use super::{metric, route, upstream};
 
 fn toml(echo: &Echo, shadow: std::net::SocketAddr, mirror: &str) -> String {
     [
@@ -33,7 +33,7 @@ async fn a_copy_is_the_request_itself_with_a_mark_that_no_client_can_make() {
     let answer = gateway.ask("POST", "/a?b=c", &headers, b"hello").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.saw("x-mirrored"), None, "the real one has no mark");
-    metric_becomes(&gateway, &counted("sent"), 1).await;
+    gateway.metric_is(&counted("sent"), 1).await;
     let seen = shadow.seen();
     let [copy] = seen.as_slice() else {
         panic!("not one copy: {seen:?}");
@@ -68,7 +68,7 @@ async fn of_a_hundred_requests_as_many_are_copied_as_the_share_says() {
         let answer = client.ask("GET", "/", &[], b"").await;
         assert_eq!(answer.expect("an answer").status, 200);
     }
-    metric_becomes(&gateway, &counted("sent"), 30).await;
+    gateway.metric_is(&counted("sent"), 30).await;
     assert_eq!((echo.served(), shadow.seen().len()), (100, 30));
 }
 
@@ -91,7 +91,7 @@ async fn a_body_that_is_larger_than_a_copy_may_be_is_not_copied() {
     assert_eq!(answer.json()["body"].as_str().map(str::len), Some(1280));
     let answer = gateway.ask("POST", "/", &[], &body[..1024]).await;
     assert_eq!(answer.status, 200);
-    metric_becomes(&gateway, &counted("sent"), 1).await;
+    gateway.metric_is(&counted("sent"), 1).await;
     assert_eq!(metric(&gateway, &counted("too_large")).await, 2);
     assert_eq!(shadow.seen().len(), 1);
     assert_eq!(shadow.seen()[0].body.len(), 1024);
@@ -110,7 +110,7 @@ async fn a_mirror_that_hangs_or_is_gone_costs_the_real_request_nothing() {
         let answer = client.ask("GET", "/", &[], b"").await;
         assert_eq!(answer.expect("an answer").status, 200);
     }
-    metric_becomes(&gateway, &counted("busy"), 18).await;
+    gateway.metric_is(&counted("busy"), 18).await;
     let gone = {
         let echo = Echo::start("gone").await;
         let address = echo.address();
@@ -119,5 +119,5 @@ async fn a_mirror_that_hangs_or_is_gone_costs_the_real_request_nothing() {
     };
     let gateway = Gateway::start(&toml(&echo, gone, "")).await;
     assert_eq!(gateway.get("/", &[]).await.status, 200);
-    metric_becomes(&gateway, &counted("failed"), 1).await;
+    gateway.metric_is(&counted("failed"), 1).await;
 }

@@ -7,7 +7,7 @@ use portcullis_tests::gateway::Gateway;
 use portcullis_tests::upstream::echo::Echo;
 use tokio::net::TcpStream;
 
-use super::{decisions, metric, refused, toml};
+use super::{decisions, refused, toml};
 
 const ONE: &str = "max_concurrent = [{ per = \"client_ip\", limit = 1 }]";
 const UNDER_WAY: &str = "portcullis_limit_under_way{limit=\"client_ip-concurrent\",route=\"echo\"}";
@@ -36,16 +36,16 @@ async fn a_place_is_taken_until_the_last_byte() {
         answer.header("ratelimit"),
         Some("\"client_ip-concurrent\";r=0")
     );
-    metric(&gateway, UNDER_WAY, 1).await;
+    gateway.metric_is(UNDER_WAY, 1).await;
     drop(client);
-    metric(&gateway, UNDER_WAY, 0).await;
+    gateway.metric_is(UNDER_WAY, 0).await;
     for _ in 0..3 {
         assert_eq!(gateway.get("/echo", &[]).await.status, 200);
         // The client has the last byte a moment before the gateway knows.
-        metric(&gateway, UNDER_WAY, 0).await;
+        gateway.metric_is(UNDER_WAY, 0).await;
     }
     let refused = decisions("echo", "client_ip-concurrent", "refused");
-    metric(&gateway, &refused, 1).await;
+    gateway.metric_is(&refused, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +58,7 @@ async fn a_reload_forgets_nobody_who_is_under_way() {
         tokio::spawn(
             async move { plain::once(address, "GET", "/echo?delay=60000", &[], b"").await },
         );
-    metric(&gateway, UNDER_WAY, 1).await;
+    gateway.metric_is(UNDER_WAY, 1).await;
     gateway.rewrite(&text.replace("limit = 1 }", "limit = 2 }"));
     assert_eq!(gateway.admin("POST", "/reload").await.status, 200);
     let told = gateway.get("/echo", &[]).await;
@@ -67,7 +67,7 @@ async fn a_reload_forgets_nobody_who_is_under_way() {
         (200, Some("\"client_ip-concurrent\";r=0"))
     );
     slow.abort();
-    metric(&gateway, UNDER_WAY, 0).await;
+    gateway.metric_is(UNDER_WAY, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,10 +83,10 @@ async fn a_websocket_has_its_place_until_it_ends() {
     };
     let (mut socket, _) = open().await.expect("the handshake is accepted");
     assert!(socket.next().await.is_some(), "it talks");
-    metric(&gateway, UNDER_WAY, 1).await;
+    gateway.metric_is(UNDER_WAY, 1).await;
     let second = open().await.map(|_| ()).expect_err("there is one already");
     assert!(second.to_string().contains("429"), "{second}");
     drop(socket);
-    metric(&gateway, UNDER_WAY, 0).await;
+    gateway.metric_is(UNDER_WAY, 0).await;
     open().await.map(|_| ()).expect("its place is free");
 }

@@ -3,7 +3,7 @@
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::upstream::echo::Echo;
 
-use super::{decisions, metric, refused, route, statuses, toml};
+use super::{decisions, refused, route, statuses, toml};
 
 /// Long enough that no slow machine sees it pass.
 const THREE: &str = "limit = \"3/1h\", algorithm = \"sliding_window\"";
@@ -40,10 +40,14 @@ async fn clients_are_told_what_is_left_and_when_to_come_again() {
         ),
         "{line}"
     );
-    metric(&gateway, &decisions("echo", "client_ip", "allowed"), 3).await;
-    metric(&gateway, &decisions("echo", "client_ip", "refused"), 1).await;
+    gateway
+        .metric_is(&decisions("echo", "client_ip", "allowed"), 3)
+        .await;
+    gateway
+        .metric_is(&decisions("echo", "client_ip", "refused"), 1)
+        .await;
     let keys = "portcullis_limit_keys{limit=\"client_ip\",route=\"echo\"}";
-    metric(&gateway, keys, 1).await;
+    gateway.metric_is(keys, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,9 +153,11 @@ async fn a_shared_limit_counts_over_its_routes_and_by_their_cost() {
     assert_eq!(gateway.get("/dear", &[]).await.status, 200);
     refused(&gateway.get("/dear", &[]).await, "rate_limited", "site");
     assert_eq!(statuses(&gateway, 2, "/echo", &[]).await, [200, 429]);
-    metric(&gateway, &decisions("dear", "site", "refused"), 1).await;
+    gateway
+        .metric_is(&decisions("dear", "site", "refused"), 1)
+        .await;
     let keys = "portcullis_limit_keys{limit=\"site\",route=\"*\"}";
-    metric(&gateway, keys, 1).await;
+    gateway.metric_is(keys, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,6 +177,10 @@ async fn a_dry_run_counts_and_logs_and_refuses_nobody() {
         (&line["limit"], &line["status"]),
         (&"client_ip".into(), &200.into())
     );
-    metric(&gateway, &decisions("echo", "client_ip", "allowed"), 2).await;
-    metric(&gateway, &decisions("echo", "client_ip", "would_refuse"), 4).await;
+    gateway
+        .metric_is(&decisions("echo", "client_ip", "allowed"), 2)
+        .await;
+    gateway
+        .metric_is(&decisions("echo", "client_ip", "would_refuse"), 4)
+        .await;
 }

@@ -7,7 +7,7 @@ use portcullis_tests::gateway::Gateway;
 use portcullis_tests::upstream::recorder::Recorder;
 use tokio::task::JoinHandle;
 
-use super::{decisions, metric, refused, toml};
+use super::{decisions, refused, toml};
 
 fn ask(at: SocketAddr, n: usize) -> JoinHandle<Answer> {
     tokio::spawn(async move { plain::once(at, "GET", &format!("/echo/{n}"), &[], b"").await })
@@ -21,12 +21,14 @@ async fn requests_are_held_back_in_the_order_they_came() {
     let gateway = Gateway::start(&toml(&recorder.address().to_string(), keys)).await;
     let delayed = decisions("echo", "client_ip", "delayed");
     let mut waiting = vec![ask(gateway.listen.http, 0)];
-    metric(&gateway, &decisions("echo", "client_ip", "allowed"), 1).await;
+    gateway
+        .metric_is(&decisions("echo", "client_ip", "allowed"), 1)
+        .await;
     // The next comes when the one before is seen to wait, or has gone through.
     for n in 1..4 {
         waiting.push(ask(gateway.listen.http, n));
         let seen = n as u64;
-        metric(&gateway, &delayed, seen).await;
+        gateway.metric_is(&delayed, seen).await;
     }
     for one in waiting {
         assert_eq!(one.await.expect("no panic").status, 200);
@@ -57,7 +59,7 @@ async fn no_more_wait_than_may_and_none_longer_than_said() {
     let mut waiting = Vec::new();
     for n in 1..=2 {
         waiting.push(ask(gateway.listen.http, n));
-        metric(&gateway, &delayed, n as u64).await;
+        gateway.metric_is(&delayed, n as u64).await;
     }
     let answer = gateway.get("/echo/3", &[]).await;
     let wait = refused(&answer, "rate_limited", "client_ip");

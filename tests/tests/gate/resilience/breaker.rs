@@ -4,7 +4,7 @@ use portcullis_tests::gateway::Gateway;
 use portcullis_tests::upstream::echo::Echo;
 use portcullis_tests::upstream::mute::Mute;
 
-use super::{metric, metric_is, refused, toml, until};
+use super::{refused, toml, until};
 
 const STATE: &str = "portcullis_breaker_state{upstream=\"u\"}";
 
@@ -13,11 +13,11 @@ async fn a_breaker_opens_on_errors_tries_again_half_open_and_closes() {
     let echo = Echo::start("echo").await;
     let keys = "breaker = { min_requests = 5, open_for = \"2s\", probes = 2 }";
     let gateway = Gateway::start(&toml(&[echo.address()], keys, "")).await;
-    assert_eq!(metric(&gateway, STATE).await, Some(0));
+    assert_eq!(gateway.metric(STATE).await, Some(0));
     for _ in 0..5 {
         assert_eq!(gateway.get("/?status=500", &[]).await.status, 500);
     }
-    assert_eq!(metric(&gateway, STATE).await, Some(2));
+    assert_eq!(gateway.metric(STATE).await, Some(2));
     gateway.says("5 of 5 tries failed").await;
     for _ in 0..3 {
         refused(&gateway.get("/", &[]).await, 503, "circuit_open");
@@ -36,15 +36,15 @@ async fn a_breaker_opens_on_errors_tries_again_half_open_and_closes() {
     })
     .await;
     assert_eq!(gateway.get("/", &[]).await.status, 200);
-    metric_is(&gateway, STATE, 0).await;
+    gateway.metric_is(STATE, 0).await;
     for _ in 0..3 {
         assert_eq!(gateway.get("/?status=500", &[]).await.status, 500);
     }
-    assert_eq!(metric(&gateway, STATE).await, Some(0), "it counts anew");
+    assert_eq!(gateway.metric(STATE).await, Some(0), "it counts anew");
     for (state, times) in [("open", 2), ("half_open", 2), ("closed", 1)] {
         let sample =
             format!("portcullis_breaker_changes_total{{state=\"{state}\",upstream=\"u\"}}");
-        assert_eq!(metric(&gateway, &sample).await, Some(times), "{state}");
+        assert_eq!(gateway.metric(&sample).await, Some(times), "{state}");
     }
 }
 
@@ -59,7 +59,7 @@ async fn a_breaker_lives_on_over_reloads_while_its_settings_stay() {
     let more = format!("{keys}\nmax_in_flight = 5");
     gateway.rewrite(&toml(&[echo.address()], &more, ""));
     let limit = "portcullis_bulkhead_in_flight{name=\"u\",of=\"upstream\"}";
-    metric_is(&gateway, limit, 0).await;
+    gateway.metric_is(limit, 0).await;
     refused(&gateway.get("/", &[]).await, 503, "circuit_open");
     let other = "breaker = { min_requests = 3, open_for = \"1h\" }";
     gateway.rewrite(&toml(&[echo.address()], other, ""));
@@ -82,5 +82,5 @@ async fn clients_in_a_hurry_do_not_open_the_breaker_for_others() {
         let answer = gateway.get("/", &[("x-timeout-ms", "50")]).await;
         refused(&answer, 504, "deadline_exceeded");
     }
-    assert_eq!(metric(&gateway, STATE).await, Some(0));
+    assert_eq!(gateway.metric(STATE).await, Some(0));
 }

@@ -3,7 +3,7 @@
 use portcullis_tests::gateway::Gateway;
 use portcullis_tests::upstream::echo::Echo;
 
-use super::{begin, hold, metric, metric_is, refused, toml};
+use super::{begin, hold, refused, toml};
 
 fn routes(echo: &Echo, upstream: &str, slow: &str) -> String {
     let fast = "[[route]]\nname = \"fast\"\npath = \"/fast\"\npublic = true\nupstream = \"u\"\n";
@@ -20,23 +20,23 @@ async fn a_route_that_is_full_leaves_the_others_alone() {
         hold(&gateway, "/slow?delay=60000").await,
         hold(&gateway, "/slow?delay=60000").await,
     ];
-    metric_is(
-        &gateway,
-        "portcullis_bulkhead_in_flight{name=\"slow\",of=\"route\"}",
-        2,
-    )
-    .await;
+    gateway
+        .metric_is(
+            "portcullis_bulkhead_in_flight{name=\"slow\",of=\"route\"}",
+            2,
+        )
+        .await;
     for _ in 0..3 {
         refused(&gateway.get("/slow", &[]).await, 503, "route_busy");
         assert_eq!(gateway.get("/fast", &[]).await.status, 200);
     }
     drop(held);
-    metric_is(
-        &gateway,
-        "portcullis_bulkhead_in_flight{name=\"slow\",of=\"route\"}",
-        0,
-    )
-    .await;
+    gateway
+        .metric_is(
+            "portcullis_bulkhead_in_flight{name=\"slow\",of=\"route\"}",
+            0,
+        )
+        .await;
     assert_eq!(gateway.get("/slow", &[]).await.status, 200);
 }
 
@@ -45,21 +45,21 @@ async fn an_upstream_that_is_full_is_full_for_all_its_routes() {
     let echo = Echo::start("echo").await;
     let gateway = Gateway::start(&routes(&echo, "max_in_flight = 1", "")).await;
     let held = hold(&gateway, "/slow?delay=60000").await;
-    metric_is(
-        &gateway,
-        "portcullis_bulkhead_in_flight{name=\"u\",of=\"upstream\"}",
-        1,
-    )
-    .await;
+    gateway
+        .metric_is(
+            "portcullis_bulkhead_in_flight{name=\"u\",of=\"upstream\"}",
+            1,
+        )
+        .await;
     refused(&gateway.get("/slow", &[]).await, 503, "upstream_busy");
     refused(&gateway.get("/fast", &[]).await, 503, "upstream_busy");
     drop(held);
-    metric_is(
-        &gateway,
-        "portcullis_bulkhead_in_flight{name=\"u\",of=\"upstream\"}",
-        0,
-    )
-    .await;
+    gateway
+        .metric_is(
+            "portcullis_bulkhead_in_flight{name=\"u\",of=\"upstream\"}",
+            0,
+        )
+        .await;
     assert_eq!(gateway.get("/fast", &[]).await.status, 200);
 }
 
@@ -78,7 +78,7 @@ async fn a_place_is_taken_until_the_last_byte_of_the_answer() {
         "route_busy",
     );
     drop(reader);
-    metric_is(&gateway, route, 0).await;
+    gateway.metric_is(route, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,12 +88,12 @@ async fn the_queue_is_bounded_and_first_come_is_first_served() {
     let gateway = Gateway::start(&routes(&echo, "", keys)).await;
     let waiting = "portcullis_bulkhead_waiting{name=\"slow\",of=\"route\"}";
     let mut asked = vec![begin(gateway.listen.http, "/slow?delay=1500&n=0")];
-    metric_is(
-        &gateway,
-        "portcullis_bulkhead_in_flight{name=\"slow\",of=\"route\"}",
-        1,
-    )
-    .await;
+    gateway
+        .metric_is(
+            "portcullis_bulkhead_in_flight{name=\"slow\",of=\"route\"}",
+            1,
+        )
+        .await;
     let (said, mut order) = tokio::sync::mpsc::unbounded_channel();
     for number in 1..=4 {
         let begun = begin(gateway.listen.http, &format!("/slow?delay=100&n={number}"));
@@ -103,7 +103,7 @@ async fn the_queue_is_bounded_and_first_come_is_first_served() {
             said.send(number).expect("the test listens");
             answer
         }));
-        metric_is(&gateway, waiting, number).await;
+        gateway.metric_is(waiting, number).await;
     }
     refused(&gateway.get("/slow", &[]).await, 503, "route_busy");
     for task in asked {
@@ -112,7 +112,7 @@ async fn the_queue_is_bounded_and_first_come_is_first_served() {
     // One at a time, so the answers come in the order of the turns.
     let seen: Vec<u64> = std::iter::from_fn(|| order.try_recv().ok()).collect();
     assert_eq!(seen, [1, 2, 3, 4]);
-    assert_eq!(metric(&gateway, waiting).await, Some(0));
+    assert_eq!(gateway.metric(waiting).await, Some(0));
     assert_eq!(echo.served(), 5, "who was refused was not forwarded");
 }
 
@@ -122,12 +122,12 @@ async fn a_turn_that_does_not_come_in_time_is_a_503() {
     let keys = "max_in_flight = 1\nqueue = 4\nqueue_timeout = \"200ms\"";
     let gateway = Gateway::start(&routes(&echo, keys, "")).await;
     let _held = hold(&gateway, "/slow?delay=60000").await;
-    metric_is(
-        &gateway,
-        "portcullis_bulkhead_in_flight{name=\"u\",of=\"upstream\"}",
-        1,
-    )
-    .await;
+    gateway
+        .metric_is(
+            "portcullis_bulkhead_in_flight{name=\"u\",of=\"upstream\"}",
+            1,
+        )
+        .await;
     refused(&gateway.get("/slow", &[]).await, 503, "upstream_busy");
     assert_eq!(echo.served(), 1);
 }
@@ -139,20 +139,20 @@ async fn a_client_that_leaves_the_queue_leaves_no_trace() {
     let gateway = Gateway::start(&routes(&echo, "", keys)).await;
     let waiting = "portcullis_bulkhead_waiting{name=\"slow\",of=\"route\"}";
     let held = hold(&gateway, "/slow?delay=60000").await;
-    metric_is(
-        &gateway,
-        "portcullis_bulkhead_in_flight{name=\"slow\",of=\"route\"}",
-        1,
-    )
-    .await;
+    gateway
+        .metric_is(
+            "portcullis_bulkhead_in_flight{name=\"slow\",of=\"route\"}",
+            1,
+        )
+        .await;
     for _ in 0..3 {
         let leaving = hold(&gateway, "/slow?left=1").await;
-        metric_is(&gateway, waiting, 1).await;
+        gateway.metric_is(waiting, 1).await;
         drop(leaving);
-        metric_is(&gateway, waiting, 0).await;
+        gateway.metric_is(waiting, 0).await;
     }
     let next = begin(gateway.listen.http, "/slow");
-    metric_is(&gateway, waiting, 1).await;
+    gateway.metric_is(waiting, 1).await;
     drop(held);
     assert_eq!(next.await.expect("its turn comes").status, 200);
     assert_eq!(echo.served(), 2, "who left was not forwarded");

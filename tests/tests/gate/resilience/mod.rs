@@ -57,21 +57,6 @@ async fn hold(gateway: &Gateway, target: &str) -> Client {
     client
 }
 
-/// The value of a metric; None while it has no such sample.
-async fn metric(gateway: &Gateway, sample: &str) -> Option<u64> {
-    let page = gateway.admin("GET", "/metrics").await.text();
-    let line = page.lines().find_map(|line| line.strip_prefix(sample));
-    line.and_then(|value| value.trim().parse().ok())
-}
-
-/// Waits until a metric is as wanted.
-async fn metric_is(gateway: &Gateway, sample: &str, wanted: u64) {
-    until(sample, async || {
-        metric(gateway, sample).await == Some(wanted)
-    })
-    .await;
-}
-
 async fn until(what: &str, is: impl AsyncFn() -> bool) {
     let wait = async {
         while !is().await {

@@ -7,7 +7,7 @@ use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::upstream::echo::Echo;
 use rustix::process::Signal;
 
-use super::{hold, metric_is, refused, until};
+use super::{hold, refused, until};
 
 const PLUGIN: &str = "[plugin.who]\ncomponent = \"telegram_auth.wasm\"\ngrants = { clock = true }\n\
     snapshot = \"never\"\nsettings = { bots = [{ token = \
@@ -41,7 +41,7 @@ async fn the_least_important_is_refused_first_before_any_plugin_and_health_never
     for _ in 0..8 {
         held.push(hold(&gateway, "/normal?delay=60000").await);
     }
-    metric_is(&gateway, in_flight, 8).await;
+    gateway.metric_is(in_flight, 8).await;
     refused(&gateway.get("/low", &[]).await, 503, "overloaded");
     // 401 would be the plugin's word.
     refused(&gateway.get("/members", &[]).await, 503, "overloaded");
@@ -49,14 +49,18 @@ async fn the_least_important_is_refused_first_before_any_plugin_and_health_never
     for _ in 0..2 {
         held.push(hold(&gateway, "/normal?delay=60000").await);
     }
-    metric_is(&gateway, in_flight, 10).await;
+    gateway.metric_is(in_flight, 10).await;
     refused(&gateway.get("/normal", &[]).await, 503, "overloaded");
     assert_eq!(gateway.get("/critical", &[]).await.status, 200);
     for page in ["/livez", "/readyz", "/metrics"] {
         assert_eq!(gateway.admin("GET", page).await.status, 200, "{page}");
     }
-    metric_is(&gateway, "portcullis_shed_total{priority=\"low\"}", 2).await;
-    metric_is(&gateway, "portcullis_shed_total{priority=\"normal\"}", 1).await;
+    gateway
+        .metric_is("portcullis_shed_total{priority=\"low\"}", 2)
+        .await;
+    gateway
+        .metric_is("portcullis_shed_total{priority=\"normal\"}", 1)
+        .await;
     gateway.says("of a limit of [overload]").await;
     drop(held);
     // Everyone is let in again, though not at once.
@@ -82,7 +86,8 @@ async fn a_worker_that_is_late_sheds_and_recovers() {
     }
     // The watch of each worker has begun to look.
     until("the watch looks", async || {
-        super::metric(&gateway, "portcullis_worker_lag_microseconds{worker=\"1\"}")
+        gateway
+            .metric("portcullis_worker_lag_microseconds{worker=\"1\"}")
             .await
             .is_some()
     })

@@ -7,7 +7,7 @@ use portcullis_tests::gateway::Gateway;
 use portcullis_tests::upstream::echo::Echo;
 use portcullis_tests::upstream::mute::Mute;
 
-use super::{metric, refused, toml, until};
+use super::{refused, toml, until};
 
 /// No budget to speak of in the way.
 const PLENTY: &str = "retry_budget = { share = \"100%\", min_per_second = 1000 }";
@@ -141,16 +141,11 @@ async fn retries_stay_within_their_budget_when_everything_fails() {
     let sent = one.asked() + two.asked();
     assert!(sent > REQUESTS, "some were sent again: {sent}");
     assert!(sent <= REQUESTS + REQUESTS / 5, "{sent} of {REQUESTS}");
-    let again = metric(
-        &gateway,
-        "portcullis_retries_total{outcome=\"sent\",upstream=\"u\"}",
-    )
-    .await;
+    let again = gateway
+        .metric("portcullis_retries_total{outcome=\"sent\",upstream=\"u\"}")
+        .await;
     assert_eq!(again, u64::try_from(sent - REQUESTS).ok());
-    let denied = metric(
-        &gateway,
-        "portcullis_retries_total{outcome=\"denied\",upstream=\"u\"}",
-    );
+    let denied = gateway.metric("portcullis_retries_total{outcome=\"denied\",upstream=\"u\"}");
     assert!(denied.await.is_some_and(|denied| denied > 0));
 }
 
@@ -166,11 +161,9 @@ async fn a_hedge_is_answered_by_the_server_that_is_not_stuck() {
     let hedged = stuck.asked();
     assert!(hedged > 0);
     assert_eq!(echo.served(), 20, "each was answered once");
-    let won = metric(
-        &gateway,
-        "portcullis_hedges_total{outcome=\"won\",upstream=\"u\"}",
-    )
-    .await;
+    let won = gateway
+        .metric("portcullis_hedges_total{outcome=\"won\",upstream=\"u\"}")
+        .await;
     assert_eq!(won, u64::try_from(hedged).ok());
     until("the losers' connections are closed", async || {
         stuck.left() == hedged
