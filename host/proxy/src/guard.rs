@@ -4,108 +4,29 @@
 //! A message with a fault is replaced by a request that cannot be confused with a real one; the service finds the
 //! fault in [`Client`] and refuses it as any other, with a problem document and a log line.
 
+mod client;
 mod h2;
 
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use portcullis_config::plan::Timeouts;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::watch;
 use tokio::time::Sleep;
 
+pub(crate) use client::Busy;
+pub use client::Client;
 pub(crate) use h2::{GuardedH2, Silence};
 
 use crate::refusal::Reason;
-use crate::tls::Secured;
 use crate::wire::{Fault, Framing, Progress};
-
-/// One client connection, shared by its socket and its exchanges.
-#[derive(Debug)]
-pub struct Client {
-    pub peer: SocketAddr,
-    /// None: in clear text.
-    pub(crate) tls: Option<Secured>,
-    pub fault: OnceLock<Fault>,
-    /// Exchanges begun.
-    begun: AtomicU64,
-    /// Exchanges being answered: silence of the client is fine.
-    in_flight: AtomicUsize,
-    /// The connection is a tunnel now; its bytes are not HTTP.
-    raw: AtomicBool,
-    /// Each tunnel holds a receiver: all of them have ended when this is closed.
-    tunnels: watch::Sender<()>,
-}
-
-impl Client {
-    pub(crate) fn new(peer: SocketAddr, tls: Option<Secured>) -> Client {
-        Client {
-            peer,
-            tls,
-            fault: OnceLock::new(),
-            begun: AtomicU64::new(0),
-            in_flight: AtomicUsize::new(0),
-            raw: AtomicBool::new(false),
-            tunnels: watch::Sender::new(()),
-        }
-    }
-
-    pub fn scheme(&self) -> &'static str {
-        if self.tls.is_some() { "https" } else { "http" }
-    }
-
-    /// Begins the next exchange; gives the fault of its message if it has one already.
-    pub(crate) fn begin(self: &Arc<Client>) -> (Busy, Option<Fault>) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let message = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        let fault = self.fault.get().copied();
-        let fault = fault.filter(|fault| fault.message == message);
-        (Busy(self.clone()), fault)
-    }
-
-    pub fn become_raw(&self) {
-        self.raw.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn has_tunnels(&self) -> bool {
-        self.tunnels.receiver_count() > 0
-    }
-
-    /// Waits until no tunnel is left.
-    pub(crate) async fn without_tunnels(&self) {
-        self.tunnels.closed().await;
-    }
-
-    pub fn is_idle(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) == 0
-    }
-}
-
-/// An exchange of this client goes on.
-#[derive(Debug)]
-pub(crate) struct Busy(Arc<Client>);
-
-impl Busy {
-    /// For a tunnel to hold: its connection waits until all are dropped.
-    pub(crate) fn tunnel(&self) -> watch::Receiver<()> {
-        self.0.tunnels.subscribe()
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// What stands in for a message that was refused on the wire.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
@@ -410,15 +331,8 @@ impl<S: Io> Guarded<S> {
             self.last_write = Instant::now();
             return done;
         }
-        // A client that does not read: only the write itself is looked at, whatever the request does.
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            let deadline = self.last_write + self.timeouts.idle;
-            if deadline <= Instant::now() {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
-            self.timer.as_mut().reset(deadline.into());
-        }
+        let deadline = self.last_write + self.timeouts.idle;
+        stalled(&mut self.timer, deadline, cx)
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -438,5 +352,20 @@ impl<S: Io> Guarded<S> {
                 }
             }
         })
+    }
+}
+
+/// A client that does not read: only the write itself is looked at, whatever the request does.
+fn stalled(
+    timer: &mut Pin<Box<Sleep>>,
+    deadline: Instant,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(timer.as_mut().poll(cx));
+        if deadline <= Instant::now() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        timer.as_mut().reset(deadline.into());
     }
 }

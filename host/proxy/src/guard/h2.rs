@@ -11,7 +11,7 @@ use portcullis_config::plan::Timeouts;
 use tokio::io::ReadBuf;
 use tokio::time::Sleep;
 
-use super::{Client, Io, READ};
+use super::{Client, Io, READ, stalled};
 use crate::h2wire::{Frames, Sent};
 
 /// How long a connection on which something goes on may carry no message.
@@ -107,15 +107,8 @@ impl<S: Io> GuardedH2<S> {
             self.last_write = Instant::now();
             return done;
         }
-        // A client that does not read.
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            let deadline = self.last_write + self.timeouts.idle;
-            if deadline <= Instant::now() {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
-            self.timer.as_mut().reset(deadline.into());
-        }
+        let deadline = self.last_write + self.timeouts.idle;
+        stalled(&mut self.timer, deadline, cx)
     }
 }
 
