@@ -23,6 +23,7 @@ mod spec;
 mod state;
 mod target;
 mod template;
+mod turns;
 mod wasi;
 
 pub use bill::{Bill, Figures};

@@ -11,6 +11,7 @@ use crate::exchange::{Exchange, Side};
 use crate::http;
 use crate::spec::Spec;
 use crate::state::State;
+use crate::turns::Long;
 use crate::wasi::Printed;
 
 const MAX_TABLE: usize = 10_000;
@@ -42,6 +43,8 @@ pub(crate) struct Meter {
     pub(crate) outbound_calls: u32,
     /// Ticks of the engine's clock that the guest ran.
     pub(crate) ticks: u32,
+    /// There once it has run for more than a tick.
+    pub(crate) long: Option<Long>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) log_bytes: u32,

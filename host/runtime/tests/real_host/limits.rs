@@ -91,6 +91,26 @@ async fn a_guest_that_loops_leaves_its_thread_to_others_meanwhile() {
 }
 
 #[tokio::test]
+async fn between_two_turns_of_guests_that_loop_others_take_many_steps() {
+    let plugin = unruly(|spec| spec.budget.cpu = Duration::from_millis(100)).await;
+    let turns = 2 * 50;
+    let looping = async { tokio::join!(asked(&plugin, "loop"), asked(&plugin, "loop")) };
+    let mut steps = 0_u32;
+    let walking = async {
+        loop {
+            tokio::task::yield_now().await;
+            steps += 1;
+        }
+    };
+    tokio::select! {
+        ((_, one), (_, two)) = looping => assert!(one.is_err() && two.is_err()),
+        () = walking => unreachable!("it goes on for ever"),
+    }
+    // A request takes several steps; with one for each turn it would wait as many turns.
+    assert!(steps > 20 * turns, "{steps} steps in {turns} turns");
+}
+
+#[tokio::test]
 async fn a_fresh_instance_remembers_nothing_and_a_kept_one_does_until_it_fails() {
     let count = |x: &Exchange| x.request["x-count"].to_str().expect("text").to_owned();
     let fresh = unruly(|_| ()).await;
