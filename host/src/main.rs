@@ -8,6 +8,7 @@ mod client;
 mod folder;
 mod keyring;
 mod load;
+mod log;
 mod plugin;
 mod reload;
 mod run;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use portcullis_config::plan::Plan;
 use portcullis_proxy::Gate;
+use portcullis_proxy::audit::{Audit, Deed, Outcome};
 use portcullis_runtime::Plugin;
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,6 +31,9 @@ pub(crate) struct Status {
     pub(crate) stale: Mutex<Errors>,
     pub(crate) config_error: Mutex<Option<String>>,
 }
+
+/// The cause of a reload that nobody asked for.
+pub(crate) const FILE_CHANGE: &str = "file change";
 
 /// Owns the loader; the only one who swaps generations.
 pub(crate) struct Supervisor {
@@ -60,28 +64,46 @@ impl Supervisor {
     }
 
     async fn reload(&mut self, cause: &str) -> Result<String, String> {
+        let before = self.gate.lease().number;
+        let done = self.next(cause).await;
+        let outcome = match &done {
+            Err(text) => {
+                tracing::error!(cause, "reload refused, nothing was changed:\n{text}");
+                Outcome::Refused
+            }
+            Ok(_) if self.gate.lease().number == before => Outcome::Unchanged,
+            Ok(_) => Outcome::Done,
+        };
+        let metrics = &self.gate.archive.metrics;
+        metrics.reloaded(outcome);
+        // A file that was touched and is as before is nobody's deed.
+        if outcome != Outcome::Unchanged || cause != FILE_CHANGE {
+            let (Ok(text) | Err(text)) = &done;
+            Audit {
+                what: Deed::Reload,
+                by: cause,
+                outcome,
+                detail: text.lines().next().unwrap_or_default(),
+            }
+            .note(metrics);
+        }
+        done
+    }
+
+    /// Swaps the next generation in, if there is one.
+    async fn next(&mut self, cause: &str) -> Result<String, String> {
         let before = self.gate.lease();
         let metrics = self.gate.archive.metrics.clone();
-        let outcome = |name: &str| metrics.reloads.with_label_values(&[name]).inc();
-        let plan = self.plan(&before.plan).inspect_err(|text| {
-            outcome("refused");
-            tracing::error!(cause, "reload refused, nothing was changed:\n{text}");
-        });
-        let loaded = match plan {
+        let loaded = match self.plan(&before.plan) {
             Err(text) => Err(text),
-            Ok(plan) => self
-                .loader
-                .load(plan, &metrics, Some(&before))
-                .await
-                .map_err(|report| {
-                    outcome("refused");
-                    tracing::error!(cause, "reload refused, nothing was changed:\n{report}");
-                    report.to_string()
-                }),
+            Ok(plan) => {
+                let loaded = self.loader.load(plan, &metrics, Some(&before)).await;
+                loaded.map_err(|report| report.to_string())
+            }
         };
         set(&self.status.config_error, loaded.as_ref().err().cloned());
         let loaded = loaded?;
-        self.tell_refused(&loaded.refused);
+        self.tell_refused(cause, &loaded.refused);
         self.tell_stale(&loaded.stale);
         let next = loaded.generation;
         let same_plugins = swapped(&before.plugins, &next.plugins).is_empty();
@@ -95,7 +117,7 @@ impl Supervisor {
         next.discover().await;
         let text = format!("generation {} serves", next.number);
         for (plugin, change) in swapped(&before.plugins, &next.plugins) {
-            self.swap_ended(&plugin, "done");
+            self.swap_ended(&plugin, cause, Outcome::Done, &change);
             tracing::info!(cause, "{change}");
         }
         if !same_keys {
@@ -104,7 +126,6 @@ impl Supervisor {
         restart_needed(&before.plan, &next.plan);
         tracing::info!(cause, "{text}");
         self.gate.swap(next);
-        outcome("done");
         Ok(text)
     }
 
@@ -118,16 +139,24 @@ impl Supervisor {
         Ok(if same { before.clone() } else { Arc::new(plan) })
     }
 
-    fn swap_ended(&self, plugin: &str, outcome: &str) {
-        let swaps = &self.gate.archive.metrics.plugin_swaps;
-        swaps.with_label_values(&[plugin, outcome]).inc();
+    fn swap_ended(&self, plugin: &str, cause: &str, outcome: Outcome, detail: &str) {
+        let metrics = &self.gate.archive.metrics;
+        metrics.swapped(plugin, outcome);
+        Audit {
+            what: Deed::Swap,
+            by: cause,
+            outcome,
+            detail,
+        }
+        .note(metrics);
     }
 
-    fn tell_refused(&self, refused: &Errors) {
+    fn tell_refused(&self, cause: &str, refused: &Errors) {
         let known = known(&self.status.refused);
         for (name, text) in refused {
             if known.get(name) != Some(text) {
-                self.swap_ended(name, "refused");
+                let detail = format!("plugin {name} serves on as it was: {text}");
+                self.swap_ended(name, cause, Outcome::Refused, &detail);
                 tracing::error!(plugin = %name, "swap refused, the last good version serves on: {text}");
             }
         }

@@ -1,6 +1,5 @@
 //! `run`: from arguments to a serving gateway, and to its end.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use portcullis_config::diagnostic::Report;
 use portcullis_config::plan::Plan;
 use portcullis_proxy::{AccessLog, Archive, Gate, Metrics, Protocol, Workers, Writer};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::Failure;
@@ -18,6 +17,7 @@ use crate::admin::{Admin, serve_not_ready};
 use crate::args::RunOptions;
 use crate::check;
 use crate::load::Loader;
+use crate::log;
 use crate::reload::{Request, Status, Supervisor};
 use crate::watch::watch;
 
@@ -25,7 +25,7 @@ use crate::watch::watch;
 const RELOADS: usize = 16;
 
 pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
-    start_log();
+    log::start();
     let (plan, config) = plan(options)?;
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -39,6 +39,8 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
 }
 
 async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> {
+    // Before anybody can know that this process is up: an unheard SIGHUP would end it.
+    let hangups = signal(SignalKind::hangup()).map_err(|error| trouble(&error))?;
     let admin = bind(plan.listen.admin, "listen.admin").await?;
     let metrics = Metrics::new();
     let mut loader = Loader::new(check::runtime(&plan, plan.plugins.instances)?);
@@ -89,7 +91,7 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(supervisor.run(requests));
     tasks.spawn(watch(gate.clone(), config, reloads.clone()));
-    tasks.spawn(reload_on_hangup(reloads.clone()));
+    tasks.spawn(reload_on_hangup(hangups, reloads.clone()));
     tasks.spawn(
         Admin {
             gate: gate.clone(),
@@ -169,10 +171,7 @@ async fn finish_log(writer: Option<Writer>) {
     }
 }
 
-async fn reload_on_hangup(reloads: mpsc::Sender<Request>) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
-        return;
-    };
+async fn reload_on_hangup(mut hangups: Signal, reloads: mpsc::Sender<Request>) {
     while hangups.recv().await.is_some() {
         if reloads
             .send(Request {
@@ -198,24 +197,6 @@ async fn terminated() {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-}
-
-/// The gateway's own log goes to stderr; stdout belongs to the access log.
-fn start_log() {
-    let level = match std::env::var("PORTCULLIS_LOG").as_deref() {
-        Ok("error") => tracing::Level::ERROR,
-        Ok("warn") => tracing::Level::WARN,
-        Ok("debug") => tracing::Level::DEBUG,
-        Ok("trace") => tracing::Level::TRACE,
-        _ => tracing::Level::INFO,
-    };
-    let terminal = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(level)
-        .with_target(false);
-    // Fails only if there is a log already.
-    let _ = log.with_ansi(terminal).try_init();
 }
 
 fn trouble(error: &std::io::Error) -> Failure {

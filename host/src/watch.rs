@@ -11,7 +11,7 @@ use portcullis_proxy::Gate;
 use tokio::sync::{Notify, mpsc};
 
 use crate::folder::Stamp;
-use crate::reload::Request;
+use crate::reload::{FILE_CHANGE, Request};
 use crate::{keyring, load};
 
 const RESCAN: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ pub(crate) async fn watch(
         seen = now;
         if supervisor
             .send(Request {
-                cause: "file change",
+                cause: FILE_CHANGE,
                 answer: None,
             })
             .await

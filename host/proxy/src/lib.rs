@@ -5,6 +5,7 @@
 
 mod access_log;
 mod admit;
+pub mod audit;
 mod bills;
 mod body;
 mod cache;

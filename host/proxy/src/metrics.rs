@@ -16,6 +16,7 @@ use portcullis_config::plan::RouteCache;
 use portcullis_runtime::Bill;
 
 use self::upstreams::Upstreams;
+use crate::audit::{self, Deed};
 use crate::bills::Bills;
 use crate::cache::{Figures, RouteStore};
 use crate::edge::Figures as EdgeFigures;
@@ -53,13 +54,14 @@ pub struct Metrics {
     pub(crate) sockets: SocketFamilies,
     handshakes: IntCounterVec,
     upstreams: Upstreams,
-    pub reloads: IntCounterVec,
-    pub plugin_swaps: IntCounterVec,
+    reloads: IntCounterVec,
+    plugin_swaps: IntCounterVec,
     bills: Bills,
     cache: Figures,
     pub(crate) shield: ShieldMetrics,
     pub(crate) limits: LimitMetrics,
     pub(crate) edge: EdgeFigures,
+    audits: IntCounterVec,
     generation: IntGauge,
     access_log_dropped: IntGauge,
 }
@@ -166,6 +168,7 @@ impl Metrics {
             shield: ShieldMetrics::register(r)?,
             limits: LimitMetrics::register(r)?,
             edge: EdgeFigures::register(r)?,
+            audits: audits(r)?,
             generation: gauge(r, "generation", "Number of the serving generation")?,
             access_log_dropped: gauge(
                 r,
@@ -208,6 +211,21 @@ impl Metrics {
         self.handshakes.with_label_values(&[outcome]).inc();
     }
 
+    pub(crate) fn audited(&self, what: Deed, outcome: audit::Outcome) {
+        let labels = [what.as_str(), outcome.as_str()];
+        self.audits.with_label_values(&labels).inc();
+    }
+
+    pub fn reloaded(&self, outcome: audit::Outcome) {
+        self.reloads.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    /// A new version of a plugin serves, or was refused.
+    pub fn swapped(&self, plugin: &str, outcome: audit::Outcome) {
+        let labels = [plugin, outcome.as_str()];
+        self.plugin_swaps.with_label_values(&labels).inc();
+    }
+
     pub fn upstream(&self, name: &str) -> UpstreamMetrics {
         self.upstreams.of(name)
     }
@@ -239,6 +257,21 @@ fn route_metrics(requests: &IntCounterVec, durations: &HistogramVec, name: &str)
         classes: CLASSES.map(|class| requests.with_label_values(&[name, class])),
         duration: durations.with_label_values(&[name]),
     }
+}
+
+fn audits(registry: &Registry) -> prometheus::Result<IntCounterVec> {
+    let audits = counters(
+        registry,
+        "audits_total",
+        "What was done to the gateway, by deed and outcome: as many as there are audit lines",
+        &["deed", "outcome"],
+    )?;
+    for deed in Deed::ALL {
+        for outcome in audit::Outcome::ALL {
+            audits.with_label_values(&[deed.as_str(), outcome.as_str()]);
+        }
+    }
+    Ok(audits)
 }
 
 fn opts(name: &str, help: &str) -> Opts {

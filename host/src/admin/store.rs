@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use portcullis_proxy::audit::{Audit, Deed, Outcome};
 use portcullis_proxy::{Gate, Purge, PurgeError, RouteStatistics, Statistics};
 use serde::{Deserialize, Serialize};
 
@@ -55,9 +56,22 @@ pub(super) async fn purge(gate: &Gate, request: Request<Incoming>) -> Response<F
         Err(why) => return text(StatusCode::BAD_REQUEST, TEXT, why + "\n"),
     };
     let cache = gate.cache.clone();
+    let what = wanted.to_string();
+    let audit = |outcome, detail: &str| {
+        Audit {
+            what: Deed::Purge,
+            by: "admin",
+            outcome,
+            detail,
+        }
+        .note(&gate.archive.metrics);
+    };
     // It looks through the whole store.
     match tokio::task::spawn_blocking(move || cache.purge(&wanted)).await {
-        Ok(purged) => json(&Purged { purged }),
+        Ok(purged) => {
+            audit(Outcome::Done, &format!("{what}: {purged} responses"));
+            json(&Purged { purged })
+        }
         Err(error) => text(
             StatusCode::INTERNAL_SERVER_ERROR,
             TEXT,

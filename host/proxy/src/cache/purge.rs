@@ -54,6 +54,20 @@ impl Purge {
     }
 }
 
+/// Without queries: they may hold a credential.
+impl std::fmt::Display for Purge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = |target: &str| target.split('?').next().unwrap_or_default().to_owned();
+        let any = |site: &Site| site.0.clone().unwrap_or_else(|| "*".to_owned());
+        match self {
+            Purge::Url(site, target) => write!(f, "url {}{}", any(site), path(target)),
+            Purge::Prefix(site, target) => write!(f, "prefix {}{}", any(site), path(target)),
+            Purge::Tag(tag) => write!(f, "tag {tag}"),
+            Purge::Everything => f.write_str("everything"),
+        }
+    }
+}
+
 impl Site {
     fn has(&self, place: &Place) -> bool {
         self.0.as_deref().is_none_or(|host| *host == *place.host)
