@@ -40,6 +40,10 @@ pub(crate) enum Failure {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if !matches!(args.command, Command::Run(_)) {
+        // `portcullis schema | head`: ends quietly when its reader has left, as a filter does. A gateway goes on.
+        sigpipe::reset();
+    }
     let done = match args.command {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options),

@@ -20,8 +20,10 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
-/// No frame takes longer in any test; a socket that hangs fails the test instead of hanging it.
+/// No frame takes longer in any test; a client that hangs fails the test instead of hanging it. A service waits for as
+/// long as its client likes.
 const PATIENCE: Duration = Duration::from_secs(30);
+const SERVICE_PATIENCE: Duration = Duration::from_secs(3600);
 /// The key of RFC 6455 section 1.3, and a mask that is easy to recognize.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const MASK: [u8; 4] = [1, 2, 3, 4];
@@ -241,7 +243,13 @@ impl Socket {
                 return Some(frame);
             }
             let mut some = [0; 4096];
-            let read = timeout(PATIENCE, self.stream.read(&mut some)).await;
+            // Clients mask what they send (RFC 6455 section 5.3), services do not.
+            let patience = if self.masks {
+                PATIENCE
+            } else {
+                SERVICE_PATIENCE
+            };
+            let read = timeout(patience, self.stream.read(&mut some)).await;
             match read.expect("a frame or the end, in time") {
                 Ok(0) | Err(_) => return None,
                 Ok(n) => self.pending.extend_from_slice(&some[..n]),

@@ -1,6 +1,8 @@
 //! What `check` says of plugins beside mistakes.
 
-use portcullis_tests::gateway::{Setup, guest};
+use std::process::{Command, Stdio};
+
+use portcullis_tests::gateway::{Setup, binary, guest};
 
 const TOML: &str = r#"
 [plugin.api]
@@ -94,5 +96,20 @@ upstream = "users"
         "can say who the caller is; change request headers and the query; tell the time",
     ] {
         assert!(said.lines().any(|l| l.trim() == line), "{line}\nin\n{said}");
+    }
+}
+
+#[test]
+fn a_command_whose_reader_has_left_ends_without_a_word() {
+    for arguments in [["completions", "bash"], ["schema", "--help"]] {
+        let mut command = Command::new(binary())
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        drop(command.stdout.take());
+        let ended = command.wait_with_output().expect("it ends");
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{arguments:?}");
     }
 }
