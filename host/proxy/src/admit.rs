@@ -5,10 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, TRAILER};
 use http::request::Parts;
 use http::{HeaderMap, Method, Version};
 use ipnet::IpNet;
@@ -120,29 +117,33 @@ pub fn admit(mut parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<A
 /// Headers that belong to one connection (RFC 9110 section 7.6.1), plus what the gateway writes anew or must not
 /// pass on (`Proxy`: httpoxy, CVE-2016-5385).
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    const OWN: [HeaderName; 6] = [
-        CONNECTION,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        CONTENT_LENGTH,
-    ];
-    const NAMED: [&str; 5] = [
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy",
-    ];
     if headers.contains_key(CONNECTION) {
         for name in listed_in_connection(headers) {
             headers.remove(name);
         }
     }
-    OWN.iter().for_each(|name| drop(headers.remove(name)));
-    NAMED.iter().for_each(|name| drop(headers.remove(*name)));
-    headers.remove(EXPECT);
+    // One look at each name, for there is seldom more than one to remove.
+    while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
+        headers.remove(name);
+    }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "content-length"
+            | "expect"
+            | "keep-alive"
+            | "proxy"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// What `Connection` lists, except the end-to-end fields that it must not be able to remove.
