@@ -138,14 +138,7 @@ impl Admin {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/livez") => page(StatusCode::OK, TEXT, "live\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => page(StatusCode::OK, TEXT, "ready\n"),
-            (&Method::GET, "/metrics") => {
-                let log = self.gate.archive.log.as_ref();
-                let text = self.gate.archive.metrics.render(
-                    &self.gate.lease(),
-                    log.map_or(0, portcullis_proxy::AccessLog::dropped),
-                );
-                page(StatusCode::OK, PROMETHEUS, text)
-            }
+            (&Method::GET, "/metrics") => page(StatusCode::OK, PROMETHEUS, self.gate.metrics()),
             (&Method::GET, "/plugins") => json(&self.plugins()),
             (&Method::GET, "/routes") => json(&self.routes()),
             (&Method::GET, "/upstreams") => json(&self.upstreams()),

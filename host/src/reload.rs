@@ -106,6 +106,9 @@ impl Supervisor {
         self.tell_refused(cause, &loaded.refused);
         self.tell_stale(&loaded.stale);
         let next = loaded.generation;
+        let refused = loaded.refused.keys().cloned().collect();
+        metrics.plugins(next.plugins.keys(), &refused);
+        metrics.stale(loaded.stale.len());
         let same_plugins = swapped(&before.plugins, &next.plugins).is_empty();
         let same_keys = before.has_keys_of(&next);
         if same_plugins && same_keys && Arc::ptr_eq(&before.plan, &next.plan) {

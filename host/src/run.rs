@@ -1,5 +1,6 @@
 //! `run`: from arguments to a serving gateway, and to its end.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,7 +69,8 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
     for (name, plugin) in &first.plugins {
         tracing::info!(plugin = %name, kind = %plugin.kind(), digest = %plugin.digest(), "can {}", Abilities::of(plugin).can());
     }
-    let (log, writer) = access_log(&plan)?;
+    metrics.plugins(first.plugins.keys(), &BTreeSet::new());
+    let (log, writer) = access_log(&plan, &metrics)?;
     let gate = Gate::new(
         first,
         Archive {
@@ -155,11 +157,15 @@ async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-fn access_log(plan: &Plan) -> Result<(Option<AccessLog>, Option<Writer>), Failure> {
+fn access_log(
+    plan: &Plan,
+    metrics: &Metrics,
+) -> Result<(Option<AccessLog>, Option<Writer>), Failure> {
     if !plan.log.access {
         return Ok((None, None));
     }
-    let (log, writer) = AccessLog::start(std::io::stdout()).map_err(|error| trouble(&error))?;
+    let (log, writer) = AccessLog::start(std::io::stdout(), metrics.log.clone())
+        .map_err(|error| trouble(&error))?;
     Ok((Some(log), Some(writer)))
 }
 

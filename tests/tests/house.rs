@@ -48,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Libraries that only these of our crates may name.
 const DOORS: &[(&str, &[&str])] = &[
     ("wasmtime", &["portcullis-runtime"]),
+    ("wasmtime-environ", &["portcullis-runtime"]),
     ("wasmparser", &["portcullis-runtime"]),
     ("jsonschema", &["portcullis-config", "validate"]),
     ("wit-bindgen", &["portcullis-sdk"]),

@@ -2,10 +2,12 @@
 //! lines and counts them; nothing waits.
 
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::Duration;
+
+use prometheus::IntCounter;
+
+use crate::metrics::LogMetrics;
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 65_536;
@@ -15,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct AccessLog {
     lines: SyncSender<Vec<u8>>,
-    dropped: Arc<AtomicU64>,
+    metrics: LogMetrics,
 }
 
 /// The writer; join it after the last [`AccessLog`] is gone.
@@ -24,28 +26,25 @@ pub struct Writer(std::thread::JoinHandle<()>);
 
 impl AccessLog {
     /// Writes to `out` from a thread that ends when every `AccessLog` is dropped.
-    pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(AccessLog, Writer)> {
+    pub fn start(
+        out: impl Write + Send + 'static,
+        metrics: LogMetrics,
+    ) -> std::io::Result<(AccessLog, Writer)> {
         let (lines, queue) = sync_channel(QUEUE);
+        let failures = metrics.failures.clone();
         let thread = std::thread::Builder::new()
             .name("access-log".into())
-            .spawn(move || write_all(&queue, out))?;
-        Ok((
-            AccessLog {
-                lines,
-                dropped: Arc::default(),
-            },
-            Writer(thread),
-        ))
+            .spawn(move || write_all(&queue, out, &failures))?;
+        Ok((AccessLog { lines, metrics }, Writer(thread)))
     }
 
     pub fn write(&self, line: Vec<u8>) {
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        match self.lines.try_send(line) {
+            Ok(()) => self.metrics.lines.inc(),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.metrics.dropped.inc();
+            }
         }
-    }
-
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 
@@ -56,7 +55,7 @@ impl Writer {
     }
 }
 
-fn write_all(queue: &Receiver<Vec<u8>>, mut out: impl Write) {
+fn write_all(queue: &Receiver<Vec<u8>>, mut out: impl Write, failures: &IntCounter) {
     let mut batch: Vec<u8> = Vec::new();
     loop {
         let ended = loop {
@@ -71,7 +70,9 @@ fn write_all(queue: &Receiver<Vec<u8>>, mut out: impl Write) {
         };
         if !batch.is_empty() {
             // A closed stdout is no reason to stop serving.
-            let _ = out.write_all(&batch).and_then(|()| out.flush());
+            if out.write_all(&batch).and_then(|()| out.flush()).is_err() {
+                failures.inc();
+            }
             batch.clear();
         }
         if ended {

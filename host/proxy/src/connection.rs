@@ -92,6 +92,14 @@ impl Connection {
         }
     }
 
+    /// Whether it was opened for this exchange.
+    pub(crate) fn is_new(&self) -> bool {
+        match self {
+            Connection::Own(_) => true,
+            Connection::Shared(claim) => claim.is_first(),
+        }
+    }
+
     /// Sends one request and waits for the head of its response. The body must be read through
     /// [`UpstreamBody`], which drives this connection on.
     pub(crate) async fn send(
@@ -324,6 +332,11 @@ impl Pool {
     pub(crate) fn close(&self) {
         while self.idle.pop().is_some() {}
         self.streams.close();
+    }
+
+    /// Connections that are idle, and those of HTTP/2 with their streams.
+    pub(crate) fn len(&self) -> usize {
+        self.idle.len() + self.streams.len()
     }
 
     /// Keeps a connection for the next request. A full pool drops it, which closes it.

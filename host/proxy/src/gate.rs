@@ -2,7 +2,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -18,6 +19,8 @@ pub struct Gate {
     generation: ArcSwap<Generation>,
     /// Those that tend the upstreams of the serving generation: replaced with it, and ended.
     keepers: Mutex<JoinSet<()>>,
+    /// Generations that were replaced, and when; those that are gone are forgotten with the next look.
+    replaced: Mutex<Vec<(Instant, Weak<Generation>)>>,
     pub archive: Arc<Archive>,
     /// What is stored of responses; lives on over reloads.
     pub cache: Arc<Cache>,
@@ -44,6 +47,7 @@ impl Gate {
         Arc::new(Gate {
             cache: Cache::new(&first.plan.cache),
             keepers: Mutex::new(first.tend()),
+            replaced: Mutex::default(),
             generation: ArcSwap::from_pointee(first),
             archive: Arc::new(archive),
             memory: AtomicU64::new(0),
@@ -62,6 +66,22 @@ impl Gate {
         // What a panic left behind is replaced whole.
         *self.keepers.lock().unwrap_or_else(PoisonError::into_inner) = next.tend();
         old.retire(&next);
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        replaced.retain(|(_, old)| old.strong_count() > 0);
+        replaced.push((Instant::now(), Arc::downgrade(&old)));
+    }
+
+    /// How many generations are held by old exchanges only, and since when the oldest is.
+    pub fn draining(&self) -> (usize, Duration) {
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        replaced.retain(|(_, old)| old.strong_count() > 0);
+        let oldest = replaced.first().map(|(since, _)| since.elapsed());
+        (replaced.len(), oldest.unwrap_or_default())
+    }
+
+    /// All metrics, in the text format of Prometheus.
+    pub fn metrics(&self) -> String {
+        self.archive.metrics.render(self)
     }
 }
 

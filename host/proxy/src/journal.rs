@@ -246,14 +246,12 @@ impl Journal {
     fn count(&self, took: std::time::Duration) {
         let metrics = &self.archive.metrics;
         metrics.in_flight.dec();
+        let route = self.route_metrics.as_ref().unwrap_or(&metrics.unrouted);
         if !self.beside {
-            self.route_metrics
-                .as_ref()
-                .unwrap_or(&metrics.unrouted)
-                .observe(self.status, took);
+            route.observe(self.status, took);
         }
         if let Some(reason) = self.refusal {
-            metrics.refused(reason);
+            route.refused(reason);
         }
         metrics.bytes_out.inc_by(self.bytes_out);
         metrics.bytes_in.inc_by(self.bytes_in());

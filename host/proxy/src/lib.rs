@@ -6,7 +6,6 @@
 mod access_log;
 mod admit;
 pub mod audit;
-mod bills;
 mod body;
 mod cache;
 mod connection;
@@ -46,7 +45,7 @@ pub use generation::{Chain, Generation, Route, Security};
 pub use given::spec;
 pub use journal::Archive;
 pub use limits::{counts_in_memory, store as counts};
-pub use metrics::{Metrics, UpstreamMetrics};
+pub use metrics::{Family, Kind, LogMetrics, Metrics, RouteMetrics, UpstreamMetrics};
 pub use refusal::{Reason, Refusal};
 pub use router::{Found, NotFound, Router, Wanted};
 pub use server::{Protocol, Workers};

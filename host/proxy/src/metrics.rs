@@ -1,38 +1,49 @@
 //! Metrics: counted on the request's way through handles resolved beforehand, rendered for Prometheus on demand.
 //! Labels come from closed sets only: routes, upstreams, plugins, reasons, status classes.
 
+mod bills;
+mod book;
+mod clients;
+mod exchanges;
+mod life;
+mod lines;
+mod process;
+mod reference;
+mod samples;
 mod upstreams;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::StatusCode;
-use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, IntCounter, IntGauge, Registry, TextEncoder};
 
 use portcullis_config::plan::RouteCache;
 use portcullis_runtime::Bill;
 
+use self::bills::Bills;
+use self::clients::Clients;
+use self::exchanges::Exchanges;
+use self::life::Life;
 use self::upstreams::Upstreams;
-use crate::audit::{self, Deed};
-use crate::bills::Bills;
+use crate::audit::{Deed, Outcome};
 use crate::cache::{Figures, RouteStore};
 use crate::edge::Figures as EdgeFigures;
-use crate::generation::Generation;
+use crate::gate::Gate;
 use crate::limits::LimitMetrics;
-use crate::refusal::Reason;
 use crate::shield::ShieldMetrics;
 use crate::tunnel::SocketFamilies;
 
+pub(crate) use self::book::Book;
+pub use self::book::{Family, Kind};
+pub use self::exchanges::RouteMetrics;
+pub use self::lines::LogMetrics;
+pub(crate) use self::upstreams::Connected;
 pub use self::upstreams::UpstreamMetrics;
 
-/// The name of no route, for requests that found none.
-const UNROUTED: &str = "-";
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-/// Seconds: from a tenth of a millisecond to ten seconds.
-const BUCKETS: &[f64] = &[
+/// From a tenth of a millisecond to ten seconds.
+const SECONDS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,
 ];
@@ -41,44 +52,23 @@ const BUCKETS: &[f64] = &[
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: IntCounterVec,
-    durations: HistogramVec,
-    refusals: IntCounterVec,
+    families: Vec<Family>,
+    exchanges: Exchanges,
     pub unrouted: RouteMetrics,
     pub in_flight: IntGauge,
     pub aborted: IntCounter,
     pub bytes_in: IntCounter,
     pub bytes_out: IntCounter,
-    pub connections: IntGauge,
-    pub connections_total: IntCounter,
+    pub(crate) clients: Clients,
     pub(crate) sockets: SocketFamilies,
-    handshakes: IntCounterVec,
     upstreams: Upstreams,
-    reloads: IntCounterVec,
-    plugin_swaps: IntCounterVec,
     bills: Bills,
     cache: Figures,
     pub(crate) shield: ShieldMetrics,
     pub(crate) limits: LimitMetrics,
     pub(crate) edge: EdgeFigures,
-    audits: IntCounterVec,
-    generation: IntGauge,
-    access_log_dropped: IntGauge,
-}
-
-/// The counters of one route.
-#[derive(Debug, Clone)]
-pub struct RouteMetrics {
-    classes: [IntCounter; 5],
-    duration: Histogram,
-}
-
-impl RouteMetrics {
-    pub fn observe(&self, status: StatusCode, took: Duration) {
-        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
-        self.classes[class].inc();
-        self.duration.observe(took.as_secs_f64());
-    }
+    life: Life,
+    pub log: LogMetrics,
 }
 
 impl Metrics {
@@ -87,102 +77,55 @@ impl Metrics {
     }
 
     fn build() -> prometheus::Result<Metrics> {
-        let registry = Registry::new();
-        let r = &registry;
-        let requests = counters(
-            r,
-            "requests_total",
-            "Exchanges, by route and class of status",
-            &["route", "status"],
-        )?;
-        let durations = HistogramVec::new(
-            HistogramOpts::new(
-                "portcullis_request_duration_seconds",
-                "From the request head to the last byte of the response",
-            )
-            .buckets(BUCKETS.to_vec()),
-            &["route"],
-        )?;
-        r.register(Box::new(durations.clone()))?;
-        let refusals = counters(
-            r,
-            "refusals_total",
-            "Exchanges that the gateway refused, by reason",
-            &["reason"],
-        )?;
-        for reason in Reason::ALL {
-            refusals.with_label_values(&[reason.as_str()]);
-        }
-        let unrouted = route_metrics(&requests, &durations, UNROUTED);
-        Ok(Metrics {
-            unrouted,
-            refusals,
-            in_flight: gauge(
-                r,
+        let mut book = Book::default();
+        let b = &mut book;
+        process::enter(b)?;
+        let exchanges = Exchanges::enter(b)?;
+        let mut metrics = Metrics {
+            unrouted: exchanges.unrouted(),
+            in_flight: b.gauge(
                 "requests_in_flight",
                 "Exchanges that have begun and not ended",
             )?,
-            aborted: counter(
-                r,
+            aborted: b.counter(
                 "aborted_total",
                 "Exchanges that ended before their last byte",
             )?,
-            bytes_in: counter(
-                r,
+            bytes_in: b.counter(
                 "request_body_bytes_total",
                 "Bytes of request bodies received",
             )?,
-            bytes_out: counter(
-                r,
-                "response_body_bytes_total",
-                "Bytes of response bodies sent",
-            )?,
-            connections: gauge(r, "client_connections", "Open client connections")?,
-            connections_total: counter(
-                r,
-                "client_connections_total",
-                "Client connections accepted",
-            )?,
-            sockets: SocketFamilies::register(r)?,
-            handshakes: counters(
-                r,
-                "tls_handshakes_total",
-                "TLS handshakes of clients, by outcome (done, failed, timeout)",
-                &["outcome"],
-            )?,
-            upstreams: Upstreams::register(r)?,
-            reloads: counters(
-                r,
-                "reloads_total",
-                "Reloads of configuration and plugins, by outcome",
-                &["outcome"],
-            )?,
-            plugin_swaps: counters(
-                r,
-                "plugin_swaps_total",
-                "New versions of plugins, by plugin and outcome (done, refused)",
-                &["plugin", "outcome"],
-            )?,
-            bills: Bills::register(r)?,
-            cache: Figures::register(r)?,
-            shield: ShieldMetrics::register(r)?,
-            limits: LimitMetrics::register(r)?,
-            edge: EdgeFigures::register(r)?,
-            audits: audits(r)?,
-            generation: gauge(r, "generation", "Number of the serving generation")?,
-            access_log_dropped: gauge(
-                r,
-                "access_log_dropped",
-                "Access-log lines dropped because the queue was full",
-            )?,
-            requests,
-            durations,
-            registry,
-        })
+            bytes_out: b.counter("response_body_bytes_total", "Bytes of response bodies sent")?,
+            clients: Clients::enter(b)?,
+            sockets: SocketFamilies::enter(b)?,
+            upstreams: Upstreams::enter(b)?,
+            bills: Bills::enter(b)?,
+            cache: Figures::enter(b)?,
+            shield: ShieldMetrics::enter(b)?,
+            limits: LimitMetrics::enter(b)?,
+            edge: EdgeFigures::enter(b)?,
+            life: Life::enter(b)?,
+            log: LogMetrics::enter(b)?,
+            exchanges,
+            registry: Registry::default(),
+            families: Vec::new(),
+        };
+        (metrics.registry, metrics.families) = book.close();
+        Ok(metrics)
+    }
+
+    /// Every metric that there is, and every label with where its values come from.
+    pub fn families(&self) -> (&[Family], &'static [(&'static str, &'static str)]) {
+        (&self.families, reference::LABELS)
+    }
+
+    /// docs/metrics.md.
+    pub fn reference(&self) -> String {
+        reference::page(&self.families)
     }
 
     pub fn route(&self, name: &str) -> RouteMetrics {
-        route_metrics(&self.requests, &self.durations, name)
+        self.exchanges.route(name)
     }
 
     /// A route's part of the cache, with its figures.
@@ -203,41 +146,43 @@ impl Metrics {
         self.bills.figures()
     }
 
-    pub fn refused(&self, reason: Reason) {
-        self.refusals.with_label_values(&[reason.as_str()]).inc();
+    pub(crate) fn audited(&self, what: Deed, outcome: Outcome) {
+        self.life.audited(what, outcome);
     }
 
-    pub fn handshake(&self, outcome: &str) {
-        self.handshakes.with_label_values(&[outcome]).inc();
-    }
-
-    pub(crate) fn audited(&self, what: Deed, outcome: audit::Outcome) {
-        let labels = [what.as_str(), outcome.as_str()];
-        self.audits.with_label_values(&labels).inc();
-    }
-
-    pub fn reloaded(&self, outcome: audit::Outcome) {
-        self.reloads.with_label_values(&[outcome.as_str()]).inc();
+    pub fn reloaded(&self, outcome: Outcome) {
+        self.life.reloaded(outcome);
     }
 
     /// A new version of a plugin serves, or was refused.
-    pub fn swapped(&self, plugin: &str, outcome: audit::Outcome) {
-        let labels = [plugin, outcome.as_str()];
-        self.plugin_swaps.with_label_values(&labels).inc();
+    pub fn swapped(&self, plugin: &str, outcome: Outcome) {
+        self.life.swapped(plugin, outcome);
+    }
+
+    /// Every plugin that serves, and which of them because their newest version was refused.
+    pub fn plugins<'a>(
+        &self,
+        all: impl Iterator<Item = &'a Arc<str>>,
+        refused: &BTreeSet<Arc<str>>,
+    ) {
+        self.life.plugins(all, refused);
+    }
+
+    /// How many files of TLS are bad.
+    pub fn stale(&self, files: usize) {
+        self.life.stale(files);
     }
 
     pub fn upstream(&self, name: &str) -> UpstreamMetrics {
         self.upstreams.of(name)
     }
 
-    /// The text format of Prometheus; gauges of the generation are read now.
-    pub fn render(&self, generation: &Generation, dropped_lines: u64) -> String {
-        self.generation
-            .set(i64::try_from(generation.number).unwrap_or(i64::MAX));
-        self.access_log_dropped
-            .set(i64::try_from(dropped_lines).unwrap_or(i64::MAX));
-        self.upstreams.read(generation);
-        self.shield.read(generation);
+    /// The text format of Prometheus; what the gate holds is read now.
+    pub(crate) fn render(&self, gate: &Gate) -> String {
+        let generation = gate.lease();
+        self.life.read(gate, &generation);
+        self.upstreams.read(&generation);
+        self.shield.read(&generation);
         self.limits.read(&generation.limits);
         let mut text = Vec::new();
         // Writing to memory cannot fail; a family without samples is left out by the encoder itself.
@@ -252,62 +197,12 @@ impl Metrics {
     }
 }
 
-fn route_metrics(requests: &IntCounterVec, durations: &HistogramVec, name: &str) -> RouteMetrics {
-    RouteMetrics {
-        classes: CLASSES.map(|class| requests.with_label_values(&[name, class])),
-        duration: durations.with_label_values(&[name]),
-    }
+/// The index of a status in `CLASSES`.
+fn class(status: StatusCode) -> usize {
+    usize::from(status.as_u16() / 100).clamp(1, 5) - 1
 }
 
-fn audits(registry: &Registry) -> prometheus::Result<IntCounterVec> {
-    let audits = counters(
-        registry,
-        "audits_total",
-        "What was done to the gateway, by deed and outcome: as many as there are audit lines",
-        &["deed", "outcome"],
-    )?;
-    for deed in Deed::ALL {
-        for outcome in audit::Outcome::ALL {
-            audits.with_label_values(&[deed.as_str(), outcome.as_str()]);
-        }
-    }
-    Ok(audits)
-}
-
-fn opts(name: &str, help: &str) -> Opts {
-    Opts::new(format!("portcullis_{name}"), help)
-}
-
-fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-    let metric = IntCounter::with_opts(opts(name, help))?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
-pub(crate) fn counters(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> prometheus::Result<IntCounterVec> {
-    let metric = IntCounterVec::new(opts(name, help), labels)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
-pub(crate) fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-    let metric = IntGauge::with_opts(opts(name, help))?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
-fn gauges(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> prometheus::Result<IntGaugeVec> {
-    let metric = IntGaugeVec::new(opts(name, help), labels)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
+/// A gauge holds an i64.
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

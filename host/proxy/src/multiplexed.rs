@@ -95,6 +95,10 @@ impl Streams {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// A stream of a connection that is open and has room.
     pub(crate) fn claim(&self) -> Option<Claim> {
         for _ in 0..self.open.len() {
@@ -286,6 +290,10 @@ impl Claim {
             shared: shared.clone(),
             first,
         })
+    }
+
+    pub(crate) fn is_first(&self) -> bool {
+        self.first
     }
 
     /// Sends one request and waits for the head of its response. Dropping this, or the response's body, resets the

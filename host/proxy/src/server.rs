@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -20,7 +20,7 @@ use crate::exchange::serve;
 use crate::gate::{Gate, Worker};
 use crate::guard::{Client, Guarded, GuardedH2, Io, Silence};
 use crate::shield;
-use crate::tls::{Failed, Secured};
+use crate::tls::Secured;
 
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,11 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// How long accepting pauses when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl Protocol {
+    /// The labels of metrics.
+    pub(crate) const NAMES: [&str; 3] = ["http", "h2c", "https"];
+}
 
 impl Workers {
     pub fn start(
@@ -210,9 +215,7 @@ async fn connection(
         protocol,
         slot,
     } = arrival;
-    let metrics = worker.gate.archive.metrics.clone();
-    metrics.connections.inc();
-    metrics.connections_total.inc();
+    let open = worker.gate.archive.metrics.clients.accepted(protocol);
     let tcp = TcpStream::from_std(tcp).and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
     let client = |tls| Arc::new(Client::new(peer, tls));
     let seat = Seat {
@@ -229,8 +232,7 @@ async fn connection(
     if let Err(error) = ended {
         tracing::debug!(%peer, error, "a connection ended early");
     }
-    metrics.connections.dec();
-    drop(slot);
+    drop((open, slot));
 }
 
 /// The handshake takes the certificates that serve now; the connection keeps what came of it.
@@ -242,15 +244,13 @@ async fn serve_tls(
     let Some(termination) = seat.worker.gate.lease().tls.clone() else {
         return Err("the configuration has no [tls] any more".to_owned());
     };
-    let metrics = &seat.worker.gate.archive.metrics;
+    let clients = &seat.worker.gate.archive.metrics.clients;
+    let began = Instant::now();
     let accepted = termination.accept(tcp).await.map_err(|failed| {
-        metrics.handshake(match failed {
-            Failed::TimedOut => "timeout",
-            Failed::Refused(_) => "failed",
-        });
+        clients.handshake_failed(&failed);
         failed.to_string()
     })?;
-    metrics.handshake("done");
+    clients.handshake_done(began.elapsed());
     let client = client(Some(accepted.secured));
     if accepted.h2 {
         serve_h2(accepted.stream, client, seat).await

@@ -16,6 +16,8 @@ pub struct Bill {
     /// Nanoseconds.
     wall: AtomicU64,
     cpu: AtomicU64,
+    /// By the first of `SECONDS` that the wall time is not above; the last is for all above.
+    durations: [AtomicU64; Bill::SECONDS.len() + 1],
     host_calls: AtomicU64,
     outbound_calls: AtomicU64,
     /// Bytes copied into and out of guests.
@@ -49,6 +51,8 @@ pub struct Figures {
     pub wall: Duration,
     /// Time that the guest, and the host for it, held a thread.
     pub cpu: Duration,
+    /// Calls whose wall time is not above each of [`Bill::SECONDS`] and above the one before; then the rest.
+    pub durations: [u64; Bill::SECONDS.len() + 1],
     pub host_calls: u64,
     pub outbound_calls: u64,
     pub bytes_in: u64,
@@ -86,6 +90,12 @@ impl Ending {
 }
 
 impl Bill {
+    /// Bounds of wall times: from 10 microseconds to a second.
+    pub const SECONDS: [f64; 14] = [
+        0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
+        0.025, 0.1, 0.25, 1.0,
+    ];
+
     pub fn figures(&self) -> Figures {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut endings = Ending::ALL.map(|(_, name)| (name, 0));
@@ -97,6 +107,7 @@ impl Bill {
             bypassed: read(&self.bypassed),
             wall: Duration::from_nanos(read(&self.wall)),
             cpu: Duration::from_nanos(read(&self.cpu)),
+            durations: std::array::from_fn(|at| read(&self.durations[at])),
             host_calls: read(&self.host_calls),
             outbound_calls: read(&self.outbound_calls),
             bytes_in: read(&self.bytes_in),
@@ -127,6 +138,9 @@ impl Bill {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.wall.fetch_add(nanos(wall), Ordering::Relaxed);
         self.cpu.fetch_add(nanos(cpu), Ordering::Relaxed);
+        let seconds = wall.as_secs_f64();
+        let bucket = Bill::SECONDS.partition_point(|bound| *bound < seconds);
+        self.durations[bucket].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Adds what one instance used in one call.

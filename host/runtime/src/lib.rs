@@ -44,3 +44,6 @@ pub use spec::{
 };
 pub use state::{Memory, State, StateError, StateFuture, Taken};
 pub use target::{Target, TargetError};
+
+/// The version of wasmtime that is built in.
+pub const WASMTIME: &str = wasmtime_environ::VERSION;

@@ -90,6 +90,13 @@ impl Plugin {
         self.template.copy.state()
     }
 
+    /// Instances that the pool has given out, to all plugins together.
+    pub fn pool_in_use(&self) -> usize {
+        let metrics = self.template.runtime.engine.pooling_allocator_metrics();
+        let in_use = metrics.map_or(0, |metrics| metrics.component_instances());
+        usize::try_from(in_use).unwrap_or(usize::MAX)
+    }
+
     /// Waits until its snapshot is compiled, or it is known that there is none.
     pub async fn settled(&self) {
         self.template.copy.settled().await;

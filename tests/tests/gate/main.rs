@@ -17,6 +17,7 @@ mod h2_vectors;
 mod hostile;
 mod journal;
 mod limits;
+mod metrics;
 mod reload;
 mod resilience;
 mod routing;

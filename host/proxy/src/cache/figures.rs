@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use portcullis_config::plan::RouteCache;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use serde::Serialize;
+
+use crate::metrics::Book;
 
 /// All of them; they live on over reloads.
 #[derive(Debug)]
@@ -95,31 +97,24 @@ impl Outcome {
 }
 
 impl Figures {
-    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Figures> {
-        let opts = |name: &str, help: &str| Opts::new(format!("portcullis_cache_{name}"), help);
-        let counters = |name, help, labels: &[&str]| {
-            let metric = IntCounterVec::new(opts(name, help), labels)?;
-            registry.register(Box::new(metric.clone()))?;
-            prometheus::Result::Ok(metric)
-        };
-        let bytes = IntGaugeVec::new(
-            opts("bytes", "Memory that stored responses take"),
-            &["route"],
-        )?;
-        registry.register(Box::new(bytes.clone()))?;
+    pub(crate) fn enter(book: &mut Book) -> prometheus::Result<Figures> {
         Ok(Figures {
-            requests: counters(
-                "requests_total",
+            requests: book.counters(
+                "cache_requests_total",
                 "Exchanges of routes that store responses, by where the response came from",
                 &["route", "result"],
             )?,
-            stored: counters("stored_total", "Responses stored", &["route"])?,
-            evicted: counters(
-                "evicted_total",
+            stored: book.counters("cache_stored_total", "Responses stored", &["route"])?,
+            evicted: book.counters(
+                "cache_evicted_total",
                 "Responses that made room for others",
                 &["route"],
             )?,
-            bytes,
+            bytes: book.gauges(
+                "cache_bytes",
+                "Memory that stored responses take",
+                &["route"],
+            )?,
         })
     }
 

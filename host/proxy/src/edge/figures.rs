@@ -1,8 +1,8 @@
 //! The metrics of the edge. Labels: routes, upstreams, encodings, outcomes.
 
-use prometheus::{IntCounterVec, IntGauge, Registry};
+use prometheus::{IntCounterVec, IntGauge};
 
-use crate::metrics::{counters, gauge};
+use crate::metrics::Book;
 
 #[derive(Debug)]
 pub struct Figures {
@@ -18,33 +18,29 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub(crate) fn register(r: &Registry) -> prometheus::Result<Figures> {
+    pub(crate) fn enter(book: &mut Book) -> prometheus::Result<Figures> {
         Ok(Figures {
-            split: counters(
-                r,
+            split: book.counters(
                 "split_total",
                 "Requests of routes with a split, by route and the upstream chosen",
                 &["route", "upstream"],
             )?,
-            mirrored: counters(
-                r,
+            mirrored: book.counters(
                 "mirrored_total",
                 "Copies of requests, by route and outcome (sent, failed, busy, too_large, incomplete)",
                 &["route", "outcome"],
             )?,
-            compressed: counters(
-                r,
+            compressed: book.counters(
                 "compressed_total",
                 "Answers compressed, by encoding; busy: left as they were because too many were being compressed",
                 &["encoding"],
             )?,
-            compression_bytes: counters(
-                r,
+            compression_bytes: book.counters(
                 "compression_bytes_total",
                 "Bytes of compressed answers, by encoding and side (before, after)",
                 &["encoding", "side"],
             )?,
-            compressing: gauge(r, "compressing", "Answers being compressed")?,
+            compressing: book.gauge("compressing", "Answers being compressed")?,
         })
     }
 }

@@ -15,6 +15,7 @@ use crate::deadline::Deadline;
 use crate::exchange::body_refusal;
 use crate::forwarded::Provenance;
 use crate::gate::Worker;
+use crate::metrics::Connected;
 use crate::refusal::{Reason, Refusal};
 use crate::shield::Shield;
 use crate::upstream::{Key, Ticket, Upstream, Verdict};
@@ -130,7 +131,10 @@ impl Run<'_> {
             let reused = ticket.reuse();
             let fresh = reused.is_none();
             let mut connection = match reused {
-                Some(connection) => connection,
+                Some(connection) => {
+                    self.upstream.metrics.connected(Connected::Reused);
+                    connection
+                }
                 None => match self.connect(ticket, end).await {
                     Ok(connection) => connection,
                     Err(text) => {
@@ -178,11 +182,17 @@ impl Run<'_> {
     async fn connect(&self, ticket: &Ticket, end: Instant) -> Result<Connection, String> {
         let left = end.saturating_duration_since(Instant::now());
         let limit = self.upstream.timeouts.connect.min(left);
-        match tokio::time::timeout(limit, Connection::open(ticket)).await {
+        let opened = match tokio::time::timeout(limit, Connection::open(ticket)).await {
             Err(_) => Err(format!("no connection within {limit:?}")),
             Ok(Err(error)) => Err(error.to_string()),
             Ok(Ok(connection)) => Ok(connection),
-        }
+        };
+        self.upstream.metrics.connected(match &opened {
+            Ok(connection) if connection.is_new() => Connected::Opened,
+            Ok(_) => Connected::Reused,
+            Err(_) => Connected::Failed,
+        });
+        opened
     }
 
     /// Sends and waits for the head of the response. None: out of time, which is counted from the last progress of

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
 use super::Limits;
 use super::told::Outcome;
+use crate::metrics::Book;
 
 #[derive(Debug)]
 pub struct LimitMetrics {
@@ -27,40 +28,30 @@ impl Decisions {
 }
 
 impl LimitMetrics {
-    pub(crate) fn register(registry: &Registry) -> prometheus::Result<LimitMetrics> {
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok::<_, prometheus::Error>(metric)
-        };
-        let gauges = |name: &str, help: &str, labels: &[&str]| {
-            let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(metric.clone()))?;
-            Ok::<_, prometheus::Error>(metric)
-        };
+    pub(crate) fn enter(book: &mut Book) -> prometheus::Result<LimitMetrics> {
         Ok(LimitMetrics {
-            decisions: counters(
-                "portcullis_limit_decisions_total",
+            decisions: book.counters(
+                "limit_decisions_total",
                 "Decisions of limits, by outcome (allowed, refused, delayed, would_refuse, unanswered)",
                 &["route", "limit", "outcome"],
             )?,
-            keys: gauges(
-                "portcullis_limit_keys",
+            keys: book.gauges(
+                "limit_keys",
                 "Keys that a limit remembers; route `*`: of all routes that share it",
                 &["route", "limit"],
             )?,
-            evictions: counters(
-                "portcullis_limit_evictions_total",
+            evictions: book.counters(
+                "limit_evictions_total",
                 "Keys that a limit forgot before their time, because max_keys were there",
                 &["route", "limit"],
             )?,
-            crowded: counters(
-                "portcullis_limit_crowded_total",
+            crowded: book.counters(
+                "limit_crowded_total",
                 "Decisions for keys that found no place among keys over their limit, on a count they share",
                 &["route", "limit"],
             )?,
-            under_way: gauges(
-                "portcullis_limit_under_way",
+            under_way: book.gauges(
+                "limit_under_way",
                 "Requests under way that a limit of concurrency counts",
                 &["route", "limit"],
             )?,

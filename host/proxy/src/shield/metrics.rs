@@ -1,11 +1,12 @@
 //! What the shields tell: retries, hedges, breakers, bulkheads, shedding.
 
 use portcullis_config::plan::Priority;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::breaker::State;
 use super::bulkhead::Bulkhead;
 use crate::generation::Generation;
+use crate::metrics::Book;
 
 /// All of the process; they live on over reloads.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(crate) struct ShieldMetrics {
     waiting: IntGaugeVec,
     shed: IntCounterVec,
     levels: IntGaugeVec,
-    lags: IntGaugeVec,
+    lags: GaugeVec,
 }
 
 /// The counters of one upstream.
@@ -32,64 +33,58 @@ pub(crate) struct UpstreamCounters {
 }
 
 impl ShieldMetrics {
-    pub(crate) fn register(registry: &Registry) -> prometheus::Result<ShieldMetrics> {
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            let metric = IntCounterVec::new(Opts::new(format!("portcullis_{name}"), help), labels)?;
-            registry.register(Box::new(metric.clone()))?;
-            prometheus::Result::Ok(metric)
-        };
-        let gauges = |name: &str, help: &str, labels: &[&str]| {
-            let metric = IntGaugeVec::new(Opts::new(format!("portcullis_{name}"), help), labels)?;
-            registry.register(Box::new(metric.clone()))?;
-            prometheus::Result::Ok(metric)
-        };
-        Ok(ShieldMetrics {
-            retries: counters(
+    pub(crate) fn enter(book: &mut Book) -> prometheus::Result<ShieldMetrics> {
+        let metrics = ShieldMetrics {
+            retries: book.counters(
                 "retries_total",
                 "Requests sent again, hedges included, and those that the budget denied, by outcome (sent, denied)",
                 &["upstream", "outcome"],
             )?,
-            hedges: counters(
+            hedges: book.counters(
                 "hedges_total",
                 "Requests sent to a second server because the first was late, by outcome (won, lost)",
                 &["upstream", "outcome"],
             )?,
-            changes: counters(
+            changes: book.counters(
                 "breaker_changes_total",
                 "Changes of circuit breakers, by new state (closed, half_open, open)",
                 &["upstream", "state"],
             )?,
-            states: gauges(
+            states: book.gauges(
                 "breaker_state",
                 "0 while a circuit breaker is closed, 1 half open, 2 open",
                 &["upstream"],
             )?,
-            in_flight: gauges(
+            in_flight: book.gauges(
                 "bulkhead_in_flight",
                 "Exchanges inside of a limit, by what it limits (route, upstream)",
                 &["of", "name"],
             )?,
-            waiting: gauges(
+            waiting: book.gauges(
                 "bulkhead_waiting",
                 "Exchanges that wait for a place, by what is limited (route, upstream)",
                 &["of", "name"],
             )?,
-            shed: counters(
+            shed: book.counters(
                 "shed_total",
                 "Exchanges refused because the process was overloaded, by priority",
                 &["priority"],
             )?,
-            levels: gauges(
+            levels: book.gauges(
                 "overload_level",
                 "0 while a worker is calm, 1 strained (low is refused), 2 overloaded (normal too)",
                 &["worker"],
             )?,
-            lags: gauges(
-                "worker_lag_microseconds",
+            lags: book.measures(
+                "worker_lag_seconds",
                 "How late the event loop of a worker was when last looked",
                 &["worker"],
             )?,
-        })
+        };
+        for priority in [Priority::Low, Priority::Normal, Priority::Critical] {
+            metrics.shed.with_label_values(&[name_of(priority)]);
+        }
+        Ok(metrics)
     }
 
     pub(crate) fn upstream(&self, name: &str) -> UpstreamCounters {
@@ -105,16 +100,11 @@ impl ShieldMetrics {
     }
 
     pub(crate) fn shed(&self, priority: Priority) {
-        let priority = match priority {
-            Priority::Low => "low",
-            Priority::Normal => "normal",
-            Priority::Critical => "critical",
-        };
-        self.shed.with_label_values(&[priority]).inc();
+        self.shed.with_label_values(&[name_of(priority)]).inc();
     }
 
     /// The level and the lag of a worker, to be kept.
-    pub(crate) fn worker(&self, index: usize) -> (IntGauge, IntGauge) {
+    pub(crate) fn worker(&self, index: usize) -> (IntGauge, Gauge) {
         let worker = index.to_string();
         (
             self.levels.with_label_values(&[worker.as_str()]),
@@ -150,6 +140,14 @@ impl ShieldMetrics {
                 bulkhead("route", &route.name, limit);
             }
         }
+    }
+}
+
+fn name_of(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Low => "low",
+        Priority::Normal => "normal",
+        Priority::Critical => "critical",
     }
 }
 

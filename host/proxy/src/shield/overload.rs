@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis_config::plan::{Overload, Priority};
-use prometheus::IntGauge;
+use prometheus::{Gauge, IntGauge};
 
 use super::metrics::ShieldMetrics;
 use crate::gate::Worker;
@@ -26,7 +26,7 @@ pub(crate) struct Pressure {
     /// When the level was last called for.
     since: AtomicU64,
     level_gauge: IntGauge,
-    lag_gauge: IntGauge,
+    lag_gauge: Gauge,
 }
 
 /// How bad it is.
@@ -156,9 +156,7 @@ pub(crate) async fn watch(worker: Arc<Worker>) {
         tokio::time::sleep_until((pressure.born + due).into()).await;
         let lag = pressure.born.elapsed().saturating_sub(due);
         pressure.lag.store(nanos(lag), Ordering::Relaxed);
-        pressure
-            .lag_gauge
-            .set(i64::try_from(lag.as_micros()).unwrap_or(i64::MAX));
+        pressure.lag_gauge.set(lag.as_secs_f64());
         if limits.memory.is_some() && worker.index == 0 && look % MEMORY_LOOKS == 0 {
             worker.gate.memory.store(resident(), Ordering::Relaxed);
         }

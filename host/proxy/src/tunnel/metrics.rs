@@ -1,9 +1,10 @@
 //! What is counted of WebSockets, by route.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::ending::Ending;
 use super::way::Passed;
+use crate::metrics::Book;
 
 /// The families; one per process.
 #[derive(Debug)]
@@ -29,28 +30,20 @@ const FROM: [&str; 2] = ["client", "server"];
 // === impl SocketFamilies ===
 
 impl SocketFamilies {
-    pub(crate) fn register(registry: &Registry) -> prometheus::Result<SocketFamilies> {
-        let opts = |name: &str, help: &str| Opts::new(format!("portcullis_{name}"), help);
-        let counters = |name, help, labels: &[&str]| {
-            let family = IntCounterVec::new(opts(name, help), labels)?;
-            registry.register(Box::new(family.clone()))?;
-            Ok::<_, prometheus::Error>(family)
-        };
-        let open = IntGaugeVec::new(opts("websockets", "Open WebSockets"), &["route"])?;
-        registry.register(Box::new(open.clone()))?;
+    pub(crate) fn enter(book: &mut Book) -> prometheus::Result<SocketFamilies> {
         Ok(SocketFamilies {
-            open,
-            messages: counters(
+            open: book.gauges("websockets", "Open WebSockets", &["route"])?,
+            messages: book.counters(
                 "websocket_messages_total",
                 "Messages of WebSockets, by the end they came from",
                 &["route", "from"],
             )?,
-            bytes: counters(
+            bytes: book.counters(
                 "websocket_bytes_total",
                 "Bytes of WebSockets, frame headers included, by the end they came from",
                 &["route", "from"],
             )?,
-            ended: counters(
+            ended: book.counters(
                 "websockets_ended_total",
                 "WebSockets that ended, by what ended them",
                 &["route", "by"],

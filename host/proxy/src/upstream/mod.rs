@@ -55,7 +55,7 @@ pub struct Upstream {
     changed: Notify,
     /// Requests so far, for the coins and turns of balancing.
     turn: AtomicUsize,
-    metrics: UpstreamMetrics,
+    pub(crate) metrics: UpstreamMetrics,
 }
 
 /// What an upstream is reached, guarded and measured by.

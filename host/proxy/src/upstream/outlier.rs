@@ -49,7 +49,7 @@ impl Reason {
 impl Upstream {
     /// Takes in what a try came to; `took` is the time from its beginning to the response head or the failure.
     pub fn tell(&self, ticket: &Ticket, verdict: Verdict, took: Duration) {
-        self.metrics.tried(verdict);
+        self.metrics.tried(verdict, took);
         let (server, failed) = (ticket.server(), verdict.is_failure());
         let now = server.now();
         if matches!(self.plan.balance, Balance::Ewma | Balance::PeakEwma) {

@@ -96,6 +96,11 @@ impl Server {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// Connections in its pools.
+    pub(crate) fn pooled(&self) -> usize {
+        self.pools.iter().map(Pool::len).sum()
+    }
+
     /// Time of its own clock.
     pub(super) fn now(&self) -> Duration {
         self.born.elapsed()

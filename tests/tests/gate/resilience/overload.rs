@@ -86,10 +86,8 @@ async fn a_worker_that_is_late_sheds_and_recovers() {
     }
     // The watch of each worker has begun to look.
     until("the watch looks", async || {
-        gateway
-            .metric("portcullis_worker_lag_microseconds{worker=\"1\"}")
-            .await
-            .is_some()
+        let page = gateway.admin("GET", "/metrics").await.text();
+        page.contains("portcullis_worker_lag_seconds{worker=\"1\"}")
     })
     .await;
     gateway.signal(Signal::STOP);

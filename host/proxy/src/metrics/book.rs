@@ -1,0 +1,149 @@
+//! Where every metric is entered once: what is registered with Prometheus is what docs/metrics.md is made of.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, Result,
+};
+
+/// The registry, and what it was told.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    registry: Registry,
+    families: Vec<Family>,
+}
+
+/// One metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    pub name: String,
+    pub kind: Kind,
+    pub labels: Labels,
+    pub help: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+type Labels = &'static [&'static str];
+
+// === impl Family ===
+
+impl Family {
+    pub(crate) fn new(kind: Kind, name: &str, help: &'static str, labels: Labels) -> Family {
+        Family {
+            name: format!("portcullis_{name}"),
+            kind,
+            labels,
+            help,
+        }
+    }
+
+    /// The unit in the name, by the base units of OpenMetrics; empty for what is counted by the piece.
+    pub fn unit(&self) -> &'static str {
+        let name = self.name.trim_end_matches("_total");
+        let mut units = ["seconds", "bytes"].into_iter();
+        units.find(|unit| name.ends_with(unit)).unwrap_or("")
+    }
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+// === impl Book ===
+
+impl Book {
+    pub(crate) fn close(self) -> (Registry, Vec<Family>) {
+        (self.registry, self.families)
+    }
+
+    pub(crate) fn counter(&mut self, name: &str, help: &'static str) -> Result<IntCounter> {
+        let metric = IntCounter::with_opts(self.enter(Kind::Counter, name, help, &[]))?;
+        self.register(metric)
+    }
+
+    pub(crate) fn counters(
+        &mut self,
+        name: &str,
+        help: &'static str,
+        labels: Labels,
+    ) -> Result<IntCounterVec> {
+        let opts = self.enter(Kind::Counter, name, help, labels);
+        self.register(IntCounterVec::new(opts, labels)?)
+    }
+
+    pub(crate) fn gauge(&mut self, name: &str, help: &'static str) -> Result<IntGauge> {
+        let metric = IntGauge::with_opts(self.enter(Kind::Gauge, name, help, &[]))?;
+        self.register(metric)
+    }
+
+    pub(crate) fn gauges(
+        &mut self,
+        name: &str,
+        help: &'static str,
+        labels: Labels,
+    ) -> Result<IntGaugeVec> {
+        let opts = self.enter(Kind::Gauge, name, help, labels);
+        self.register(IntGaugeVec::new(opts, labels)?)
+    }
+
+    /// For what is not whole.
+    pub(crate) fn measure(&mut self, name: &str, help: &'static str) -> Result<Gauge> {
+        let metric = Gauge::with_opts(self.enter(Kind::Gauge, name, help, &[]))?;
+        self.register(metric)
+    }
+
+    pub(crate) fn measures(
+        &mut self,
+        name: &str,
+        help: &'static str,
+        labels: Labels,
+    ) -> Result<GaugeVec> {
+        let opts = self.enter(Kind::Gauge, name, help, labels);
+        self.register(GaugeVec::new(opts, labels)?)
+    }
+
+    pub(crate) fn histograms(
+        &mut self,
+        name: &str,
+        help: &'static str,
+        labels: Labels,
+        buckets: &[f64],
+    ) -> Result<HistogramVec> {
+        let opts: HistogramOpts = self.enter(Kind::Histogram, name, help, labels).into();
+        self.register(HistogramVec::new(opts.buckets(buckets.to_vec()), labels)?)
+    }
+
+    /// For families that are read where they are kept, when they are asked for.
+    pub(crate) fn collector(
+        &mut self,
+        families: impl IntoIterator<Item = Family>,
+        collector: impl Collector + 'static,
+    ) -> Result<()> {
+        self.families.extend(families);
+        self.registry.register(Box::new(collector))
+    }
+
+    fn enter(&mut self, kind: Kind, name: &str, help: &'static str, labels: Labels) -> Opts {
+        let family = Family::new(kind, name, help, labels);
+        let opts = Opts::new(family.name.clone(), help);
+        self.families.push(family);
+        opts
+    }
+
+    fn register<M: Collector + Clone + 'static>(&self, metric: M) -> Result<M> {
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+}
