@@ -8,6 +8,7 @@ use portcullis_runtime::{Budget, EngineOptions, Runtime};
 
 use crate::Failure;
 use crate::abilities::Abilities;
+use crate::access_log;
 use crate::args::ConfigFile;
 use crate::load::{Loaded, Loader};
 use crate::unserved::unserved;
@@ -19,6 +20,7 @@ const CHECK_INSTANCES: u32 = 4;
 pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
     let path = options.find()?;
     let plan = read(&path)?;
+    access_log::check(&plan.log)?;
     let runtime = runtime(&plan, CHECK_INSTANCES)?;
     let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
     let metrics = Metrics::new();

@@ -1,6 +1,7 @@
 //! The gateway's binary: arguments in, exit code out.
 
 mod abilities;
+mod access_log;
 mod admin;
 mod args;
 mod check;

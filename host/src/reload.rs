@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use portcullis_config::plan::Plan;
+use portcullis_config::plan::{Log, Plan};
 use portcullis_proxy::Gate;
 use portcullis_proxy::audit::{Audit, Deed, Outcome};
 use portcullis_runtime::Plugin;
@@ -229,9 +229,11 @@ fn restart_needed(before: &Plan, next: &Plan) {
     let sizes = (old.workers, old.max_connections, old.max_head)
         != (new.workers, new.max_connections, new.max_head);
     let stores = before.plugins != next.plugins || before.cache != next.cache;
-    if sockets || sizes || before.log != next.log || stores {
+    // Where the access log goes and how it looks; what it tells follows at once.
+    let settled = |log: &Log| (log.access, log.format, log.file.clone());
+    if sockets || sizes || settled(&before.log) != settled(&next.log) || stores {
         tracing::warn!(
-            "changes of [listen] (but trusted_proxies), [log], [plugins] and [cache] take effect after a restart"
+            "changes of [listen] (but trusted_proxies), of access, format and file in [log], of [plugins] and [cache] take effect after a restart"
         );
     }
 }

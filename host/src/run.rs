@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use portcullis_config::diagnostic::Report;
 use portcullis_config::plan::Plan;
-use portcullis_proxy::{AccessLog, Archive, Gate, Metrics, Protocol, Workers, Writer};
+use portcullis_proxy::{Archive, Gate, Metrics, Protocol, Workers, Writer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::Failure;
 use crate::abilities::Abilities;
+use crate::access_log::{self, Reopen};
 use crate::admin::{Admin, serve_not_ready};
 use crate::args::RunOptions;
 use crate::check;
@@ -42,6 +43,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
 async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> {
     // Before anybody can know that this process is up: an unheard SIGHUP would end it.
     let hangups = signal(SignalKind::hangup()).map_err(|error| trouble(&error))?;
+    let users = signal(SignalKind::user_defined1()).map_err(|error| trouble(&error))?;
     let admin = bind(plan.listen.admin, "listen.admin").await?;
     let metrics = Metrics::new();
     let mut loader = Loader::new(check::runtime(&plan, plan.plugins.instances)?);
@@ -70,15 +72,9 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
         tracing::info!(plugin = %name, kind = %plugin.kind(), digest = %plugin.digest(), "can {}", Abilities::of(plugin).can());
     }
     metrics.plugins(first.plugins.keys(), &BTreeSet::new());
-    let (log, writer) = access_log(&plan, &metrics)?;
-    let gate = Gate::new(
-        first,
-        Archive {
-            metrics,
-            log,
-            format: plan.log.format,
-        },
-    );
+    let reopen = Reopen::default();
+    let (log, writer) = access_log::start(&plan, &metrics, &reopen)?.unzip();
+    let gate = Gate::new(first, Archive { metrics, log });
     let workers =
         Workers::start(&gate, &plan.listen, plan.timeouts).map_err(|error| trouble(&error))?;
 
@@ -93,7 +89,8 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(supervisor.run(requests));
     tasks.spawn(watch(gate.clone(), config, reloads.clone()));
-    tasks.spawn(reload_on_hangup(hangups, reloads.clone()));
+    tasks.spawn(reload_on_hangup(hangups, reloads.clone(), reopen.clone()));
+    tasks.spawn(reopen_when_told(users, reopen));
     tasks.spawn(
         Admin {
             gate: gate.clone(),
@@ -157,18 +154,6 @@ async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-fn access_log(
-    plan: &Plan,
-    metrics: &Metrics,
-) -> Result<(Option<AccessLog>, Option<Writer>), Failure> {
-    if !plan.log.access {
-        return Ok((None, None));
-    }
-    let (log, writer) = AccessLog::start(std::io::stdout(), metrics.log.clone())
-        .map_err(|error| trouble(&error))?;
-    Ok((Some(log), Some(writer)))
-}
-
 /// Waits for the last lines; a worker that was cut may still hold the log, so not for ever.
 async fn finish_log(writer: Option<Writer>) {
     if let Some(writer) = writer {
@@ -177,8 +162,16 @@ async fn finish_log(writer: Option<Writer>) {
     }
 }
 
-async fn reload_on_hangup(mut hangups: Signal, reloads: mpsc::Sender<Request>) {
+/// After logrotate has moved the file away.
+async fn reopen_when_told(mut users: Signal, reopen: Reopen) {
+    while users.recv().await.is_some() {
+        reopen.ask();
+    }
+}
+
+async fn reload_on_hangup(mut hangups: Signal, reloads: mpsc::Sender<Request>, reopen: Reopen) {
     while hangups.recv().await.is_some() {
+        reopen.ask();
         if reloads
             .send(Request {
                 cause: "SIGHUP",

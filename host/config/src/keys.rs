@@ -5,6 +5,7 @@ mod cache;
 mod edge;
 mod general;
 mod limits;
+mod log;
 mod named;
 mod plugin;
 mod resilience;
@@ -16,8 +17,9 @@ pub(crate) use cache::{CACHE, ROUTE_CACHE};
 pub(crate) use edge::{
     ACCESS, COMPRESS, CORS, ENCODINGS, MAINTENANCE, MIRROR, REDIRECT, RESPOND, SIDE, TYPES,
 };
-pub(crate) use general::{LISTEN, LOG, PLUGINS, TIMEOUTS};
+pub(crate) use general::{LISTEN, PLUGINS, TIMEOUTS};
 pub(crate) use limits::{LIMIT, MAX_CONCURRENT, RATE_LIMIT};
+pub(crate) use log::{LOG, LOG_FIELDS, LOG_FILE, LOG_REDACT, LOG_SAMPLE, ROUTE_LOG};
 pub(crate) use named::{ROUTE, SERVER, UPSTREAM, UPSTREAM_TIMEOUTS};
 pub(crate) use plugin::{GRANTS, LIMITS, PLUGIN, ROUTE_GRANTS, ROUTE_PLUGIN, UPSTREAM_GRANT};
 pub(crate) use resilience::{BREAKER, OVERLOAD, RETRY, RETRY_BUDGET, ROUTE_RETRY};
@@ -110,6 +112,9 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &HSTS,
     &TIMEOUTS,
     &LOG,
+    &LOG_REDACT,
+    &LOG_SAMPLE,
+    &LOG_FILE,
     &PLUGINS,
     &CACHE,
     &PLUGIN,
@@ -144,6 +149,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &CORS,
     &COMPRESS,
     &WEBSOCKET,
+    &ROUTE_LOG,
 ];
 
 /// The file itself; not part of the reference, which has a chapter for each of these keys.

@@ -4,6 +4,7 @@
 mod balance;
 mod edge;
 mod limit;
+mod log;
 mod resilience;
 mod tls;
 mod websocket;
@@ -24,6 +25,7 @@ pub use self::balance::{
 };
 pub use self::edge::*;
 pub use self::limit::{ConcurrencyPlan, KeyPart, LimitPlan, LimitUse, PerPlan, Period, RulePlan};
+pub use self::log::{Log, LogFile, LogFormat, Redact, RouteLog, Sample};
 pub use self::resilience::{
     Breaker, Bulkhead, Overload, Priority, Retry, RetryBudget, RouteGuards, UpstreamGuards,
 };
@@ -99,20 +101,6 @@ pub struct Timeouts {
     pub idle: Duration,
     /// A whole exchange; does not bind WebSockets and event streams.
     pub total: Duration,
-}
-
-/// `[log]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Log {
-    /// One line per exchange.
-    pub access: bool,
-    pub format: LogFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    Json,
-    Text,
 }
 
 /// `[plugins]`
@@ -300,6 +288,7 @@ pub struct RoutePlan {
     /// Answer with `Server-Timing`: what each plugin took.
     pub server_timing: bool,
     pub websocket: WebSocketPlan,
+    pub log: RouteLog,
     /// None: nothing is stored.
     pub cache: Option<RouteCache>,
     pub guards: RouteGuards,

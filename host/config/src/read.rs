@@ -9,6 +9,7 @@ mod edge;
 mod general;
 mod given;
 mod limit;
+mod log;
 mod matching;
 mod plugin;
 mod resilience;
@@ -170,7 +171,11 @@ fn plan<'a>(
     let tls = tls::read(&file, &listening);
     let discovery = file.root.fields("discovery", &keys::DISCOVERY);
     let discovery = balance::discovery(&discovery, env);
-    let log = general::log(&file.root.fields("log", &keys::LOG));
+    let log = log::read(
+        &file.root.fields("log", &keys::LOG),
+        dir,
+        &log::routes(&file.root),
+    );
     let plugin = file.named("plugin", &keys::PLUGIN, plugin::read);
     let upstream = file.named("upstream", &keys::UPSTREAM, upstream::read);
     let access = edge::access(&file.root.fields("access", &keys::ACCESS));

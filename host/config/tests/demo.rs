@@ -45,7 +45,7 @@ fn the_demo_parses_to_the_expected_listeners() {
     assert_eq!(plan.listen.max_head, 64 * 1024);
     assert_eq!(plan.listen.drain, Duration::from_secs(10));
     assert!(plan.log.access);
-    assert_eq!(plan.log.format, LogFormat::Json);
+    assert_eq!(plan.log.format, LogFormat::Auto);
     let want = Timeouts {
         head: Duration::from_secs(10),
         keep_alive: Duration::from_secs(60),

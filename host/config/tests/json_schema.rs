@@ -78,7 +78,7 @@ fn each_mistake_is_marked() {
     for (good, bad, place) in [
         ("[log]", "[lgo]", ""),
         ("access = true", "access = 1", "/log/access"),
-        ("format = \"json\"", "format = \"jsn\"", "/log/format"),
+        ("format = \"auto\"", "format = \"jsn\"", "/log/format"),
         ("drain = \"10s\"", "drain = 10", "/listen/drain"),
         ("instances = 1000", "instances = 0", "/plugins/instances"),
         (

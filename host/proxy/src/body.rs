@@ -17,6 +17,7 @@ use crate::edge::{Compressed, Mirrored};
 use crate::generation::Generation;
 use crate::guard::Busy;
 use crate::journal::Journal;
+use crate::log::{Tap, Tapped};
 use crate::trailers;
 use crate::tunnel::Tunnel;
 
@@ -28,6 +29,8 @@ pub struct Watch {
     bytes: AtomicU64,
     ended: AtomicBool,
     problem: AtomicU8,
+    /// What the access log keeps of it.
+    tap: Option<Tap>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,13 @@ pub enum Problem {
 }
 
 impl Watch {
+    pub(crate) fn tapped(tap: Option<Tap>) -> Watch {
+        Watch {
+            tap,
+            ..Watch::default()
+        }
+    }
+
     /// Of a request without a body.
     pub fn over() -> Watch {
         Watch {
@@ -164,6 +174,9 @@ impl Body for RequestBody {
                     }
                 };
                 watch.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+                if let Some(tap) = &watch.tap {
+                    tap.saw(&data);
+                }
                 if incoming.is_end_stream() {
                     watch.ended.store(true, Ordering::Relaxed);
                 }
@@ -214,6 +227,8 @@ pub enum Content {
     /// On its way into the cache.
     Stored(Box<Reader>),
     Compressed(Box<Compressed>),
+    /// One that the access log tells.
+    Tapped(Box<Tapped>),
     /// No bytes: the response is the beginning of a WebSocket.
     Tunnel(Box<Tunnel>),
 }
@@ -237,6 +252,7 @@ impl Body for Content {
             Content::Upstream(body) => Pin::new(body).poll_frame(cx),
             Content::Stored(reader) => Pin::new(reader).poll_frame(cx),
             Content::Compressed(body) => body.poll_frame(cx),
+            Content::Tapped(body) => body.poll_frame(cx),
             Content::Tunnel(_) => Poll::Ready(None),
         }
     }
@@ -247,6 +263,7 @@ impl Body for Content {
             Content::Upstream(body) => body.is_end_stream(),
             Content::Stored(reader) => reader.is_end_stream(),
             Content::Compressed(body) => body.is_end_stream(),
+            Content::Tapped(body) => body.content.is_end_stream(),
             Content::Tunnel(_) => true,
         }
     }
@@ -259,6 +276,7 @@ impl Body for Content {
             Content::Upstream(body) => body.size_hint(),
             Content::Stored(reader) => reader.size_hint(),
             Content::Compressed(_) => SizeHint::default(),
+            Content::Tapped(body) => body.content.size_hint(),
             Content::Tunnel(_) => SizeHint::with_exact(0),
         }
     }

@@ -80,8 +80,9 @@ pub async fn serve(
         }
     };
     tls::tell_to_come_by_https(&client, &generation, &mut parts.headers);
+    let content = journal.tap(&parts.headers, content);
     let content = std::mem::take(&mut journal.edge).leave(&mut parts, content);
-    journal.status = parts.status;
+    journal.headed(&parts);
     journal.limited.tell(&mut parts.headers);
     Response::from_parts(parts, ResponseBody::new(content, journal, busy, generation))
 }
@@ -131,8 +132,7 @@ async fn pass(
     let permit = permit?;
     limits::by_caller(&route, &x, journal).await?;
 
-    let watch = Arc::new(Watch::default());
-    journal.request_body = Some(watch.clone());
+    let watch = journal.watch(&route, &x);
     let body = bounded(incoming, &route, &watch)?;
 
     let mut filters = Filters::of(&route);

@@ -61,6 +61,9 @@ impl Gate {
 
     /// Requests that begin from now on use `next`; the old generation is freed with its last lease.
     pub fn swap(&self, next: Generation) {
+        if let Some(log) = &self.archive.log {
+            log.follow(&next.plan.log);
+        }
         let next = Arc::new(next);
         let old = self.generation.swap(next.clone());
         // What a panic left behind is replaced whole.

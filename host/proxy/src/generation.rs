@@ -8,7 +8,9 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 use portcullis_config::diagnostic::{Diagnostic, Report};
-use portcullis_config::plan::{Plan, PluginRef, Priority, Retry, RoutePlan, WebSocketPlan};
+use portcullis_config::plan::{
+    Plan, PluginRef, Priority, Retry, RouteLog, RoutePlan, WebSocketPlan,
+};
 use portcullis_runtime::{Kind, Plugin, Post};
 use tokio::task::JoinSet;
 
@@ -71,6 +73,7 @@ pub struct Route {
     /// Answers carry `Server-Timing`.
     pub server_timing: bool,
     pub websocket: WebSocketPlan,
+    pub log: RouteLog,
     pub sockets: Arc<Sockets>,
     pub metrics: RouteMetrics,
     /// None: nothing of this route is stored.
@@ -145,6 +148,7 @@ impl Generation {
                 redirect_https: route.redirect_https,
                 server_timing: route.server_timing,
                 websocket: route.websocket.clone(),
+                log: route.log,
                 sockets: old.map_or_else(Arc::default, |old| old.sockets.clone()),
                 metrics: metrics.route(&route.name),
                 cache: route.cache.map(|rules| metrics.store(&route.name, rules)),

@@ -1,21 +1,20 @@
-//! The journal: one wide event per exchange. The access-log line and the metrics are views of it. It closes with
-//! the last body byte, however that came about.
+//! The journal: one wide event per exchange, which closes with the last body byte, however that came about. The
+//! access-log line, the metrics and whatever else tells of exchanges are views of it, made when it closes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use http::{Method, StatusCode};
-use portcullis_config::plan::LogFormat;
+use http::response::Parts;
+use http::{HeaderMap, Method, StatusCode};
 use portcullis_runtime::Exchange;
-use serde::Serialize;
 
-use crate::access_log::AccessLog;
-use crate::body::Watch;
+use crate::body::{Content, Watch};
 use crate::cache::Outcome;
 use crate::edge::Edge;
 use crate::generation::Route;
 use crate::limits::Limited;
+use crate::log::{AccessLog, Tap, Tapped, Told};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::refusal::{Reason, Refusal};
 use crate::shield::Place;
@@ -27,14 +26,13 @@ pub struct Archive {
     pub metrics: Arc<Metrics>,
     /// None: no access log.
     pub log: Option<AccessLog>,
-    pub format: LogFormat,
 }
 
 /// Everything worth knowing about one exchange.
 pub struct Journal {
     archive: Arc<Archive>,
     began: Instant,
-    time: SystemTime,
+    pub(crate) time: SystemTime,
     pub client_ip: IpAddr,
     pub method: Method,
     /// Without the query: it may hold a credential.
@@ -57,52 +55,19 @@ pub struct Journal {
     beside: bool,
     /// What the limits said, and the places in them that end with this.
     pub limited: Limited,
-    refusal: Option<Reason>,
-    because: Option<String>,
-    aborted: bool,
+    pub(crate) refusal: Option<Reason>,
+    pub(crate) because: Option<String>,
+    pub(crate) aborted: bool,
     /// Its metrics are written; only the line is still to come.
     counted: bool,
-    socket: Option<Account>,
+    pub(crate) socket: Option<Account>,
+    /// How much of the response body the access log may tell.
+    log_response: Option<usize>,
+    /// What the access log alone wants to know.
+    pub(crate) told: Option<Box<Told>>,
     closed: bool,
     /// Free again with the last byte.
     places: Vec<Place>,
-}
-
-/// The access-log line in JSON: its keys in this order.
-#[derive(Serialize)]
-struct Line<'a> {
-    time: String,
-    client_ip: IpAddr,
-    method: &'a str,
-    host: &'a str,
-    path: &'a str,
-    status: u16,
-    bytes_in: u64,
-    bytes_out: u64,
-    duration_ms: f64,
-    route: Option<&'a str>,
-    caller: Option<&'a str>,
-    upstream: Option<&'a str>,
-    server: Option<&'a str>,
-    cache: Option<&'a str>,
-    request_id: &'a str,
-    refusal: Option<&'a str>,
-    /// The limit that did more than let pass, and what it did.
-    limit: Option<&'a str>,
-    limited: Option<&'a str>,
-    because: Option<&'a str>,
-    aborted: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    websocket: Option<SocketLine>,
-}
-
-/// What a line says of a WebSocket, beside its bytes and duration.
-#[derive(Serialize)]
-struct SocketLine {
-    ended: &'static str,
-    code: Option<u16>,
-    messages_in: u64,
-    messages_out: u64,
 }
 
 impl Journal {
@@ -140,6 +105,8 @@ impl Journal {
             aborted: false,
             counted: false,
             socket: None,
+            log_response: None,
+            told: None,
             closed: false,
             places: Vec::new(),
         }
@@ -175,6 +142,47 @@ impl Journal {
         self.method.clone_from(&x.method);
         self.path = x.target.path().to_owned();
         self.host.clone_from(&x.host);
+        self.told = self.archive.log.as_ref().and_then(|log| log.request(x));
+    }
+
+    /// Watches the request body, and keeps of it what the route wants told.
+    pub fn watch(&mut self, route: &Route, x: &Exchange) -> Arc<Watch> {
+        let limit = route
+            .log
+            .request_body
+            .filter(|_| self.archive.log.is_some());
+        let tap = limit.map(|limit| Tap::new(&x.request, limit));
+        if tap.is_some() {
+            self.told
+                .get_or_insert_default()
+                .request_body
+                .clone_from(&tap);
+        }
+        let watch = Arc::new(Watch::tapped(tap));
+        self.request_body = Some(watch.clone());
+        self.log_response = route
+            .log
+            .response_body
+            .filter(|_| self.archive.log.is_some());
+        watch
+    }
+
+    /// The same content; what the route wants told of it is kept as it passes.
+    pub fn tap(&mut self, headers: &HeaderMap, content: Content) -> Content {
+        let Some(limit) = self.log_response else {
+            return content;
+        };
+        let tap = Tap::new(headers, limit);
+        self.told.get_or_insert_default().response_body = Some(tap.clone());
+        Tapped::content(content, tap)
+    }
+
+    /// The head of the response as the client sees it.
+    pub fn headed(&mut self, head: &Parts) {
+        self.status = head.status;
+        if let (Some(log), Some(told)) = (&self.archive.log, &mut self.told) {
+            log.response(told, &head.headers);
+        }
     }
 
     pub fn routed(&mut self, route: &Route) {
@@ -225,6 +233,7 @@ impl Journal {
         self.because = because.or(self.because.take());
     }
 
+    /// The end of an exchange, however it came: the one place where every view of it is made.
     fn file(&mut self) {
         self.closed = true;
         let took = self.began.elapsed();
@@ -235,11 +244,7 @@ impl Journal {
             self.archive.metrics.aborted.inc();
         }
         if let Some(log) = &self.archive.log {
-            let line = match self.archive.format {
-                LogFormat::Json => self.json(took),
-                LogFormat::Text => self.text(took),
-            };
-            log.write(line);
+            log.tell(self, took);
         }
     }
 
@@ -257,82 +262,11 @@ impl Journal {
         metrics.bytes_in.inc_by(self.bytes_in());
     }
 
-    fn bytes_in(&self) -> u64 {
+    pub(crate) fn bytes_in(&self) -> u64 {
         match &self.socket {
             Some(account) => account.passed[0].bytes,
             None => self.request_body.as_ref().map_or(0, |watch| watch.bytes()),
         }
-    }
-
-    fn json(&self, took: std::time::Duration) -> Vec<u8> {
-        let limited = self.limited.noted();
-        let line = Line {
-            time: humantime::format_rfc3339_millis(self.time).to_string(),
-            client_ip: self.client_ip,
-            method: self.method.as_str(),
-            host: &self.host,
-            path: &self.path,
-            status: self.status.as_u16(),
-            bytes_in: self.bytes_in(),
-            bytes_out: self.bytes_out,
-            duration_ms: millis(took),
-            route: self.route.as_deref(),
-            caller: self.caller.as_deref(),
-            upstream: self.upstream.as_deref(),
-            server: self.server.as_deref(),
-            cache: self.cache.map(Outcome::as_str),
-            request_id: &self.request_id,
-            refusal: self.refusal.map(Reason::as_str),
-            limit: limited.map(|(limit, _)| limit),
-            limited: limited.map(|(_, outcome)| outcome),
-            because: self.because.as_deref(),
-            aborted: self.aborted,
-            websocket: self.socket.map(|account| SocketLine {
-                ended: account.ended,
-                code: account.code,
-                messages_in: account.passed[0].messages,
-                messages_out: account.passed[1].messages,
-            }),
-        };
-        let mut line = serde_json::to_vec(&line).unwrap_or_default();
-        line.push(b'\n');
-        line
-    }
-
-    fn text(&self, took: std::time::Duration) -> Vec<u8> {
-        let dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
-        let mut line = format!(
-            "{} {} {} {} {} {} {:.1}ms route={} caller={} server={} id={}",
-            humantime::format_rfc3339_millis(self.time),
-            self.client_ip,
-            self.method,
-            self.path.escape_default(),
-            self.status.as_u16(),
-            self.bytes_out,
-            millis(took),
-            dash(self.route.as_deref()),
-            dash(self.caller.as_deref()),
-            dash(self.server.as_deref()),
-            self.request_id,
-        );
-        if let Some(reason) = self.refusal {
-            line.push_str(&format!(
-                " refusal={} because={:?}",
-                reason.as_str(),
-                dash(self.because.as_deref())
-            ));
-        }
-        if let Some((limit, outcome)) = self.limited.noted() {
-            line.push_str(&format!(" limit={limit} limited={outcome}"));
-        }
-        if let Some(account) = &self.socket {
-            line.push_str(&format!(" websocket={}", account.ended));
-        }
-        if self.aborted {
-            line.push_str(" aborted");
-        }
-        line.push('\n');
-        line.into_bytes()
     }
 }
 
@@ -352,8 +286,4 @@ impl Drop for Journal {
             self.file();
         }
     }
-}
-
-fn millis(took: std::time::Duration) -> f64 {
-    (took.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -3,7 +3,6 @@
 //! This floor owns connections, routing, forwarding and everything told about it. It must not know files, signals
 //! or command lines.
 
-mod access_log;
 mod admit;
 pub mod audit;
 mod body;
@@ -24,6 +23,7 @@ mod guard;
 mod h2wire;
 mod journal;
 mod limits;
+mod log;
 mod metrics;
 mod multiplexed;
 mod outbound;
@@ -38,13 +38,13 @@ mod tunnel;
 mod upstream;
 mod wire;
 
-pub use access_log::{AccessLog, Writer};
 pub use cache::{Cache, Purge, PurgeError, RouteStatistics, RouteStore, Statistics};
 pub use gate::{Gate, Worker};
 pub use generation::{Chain, Generation, Route, Security};
 pub use given::spec;
 pub use journal::Archive;
 pub use limits::{counts_in_memory, store as counts};
+pub use log::{AccessLog, Look, Writer};
 pub use metrics::{Family, Kind, LogMetrics, Metrics, RouteMetrics, UpstreamMetrics};
 pub use refusal::{Reason, Refusal};
 pub use router::{Found, NotFound, Router, Wanted};

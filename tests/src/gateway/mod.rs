@@ -234,6 +234,30 @@ impl Gateway {
         replace_file(&path, text.as_bytes()).expect("the temporary directory is writable");
     }
 
+    /// A file beside gateway.toml; None while there is none.
+    pub fn read(&self, file: &str) -> Option<String> {
+        fs::read_to_string(self.directory.path().join(file)).ok()
+    }
+
+    /// Renames a file beside gateway.toml.
+    pub fn rename(&self, from: &str, to: &str) {
+        let at = |file| self.directory.path().join(file);
+        fs::rename(at(from), at(to)).expect("it is there");
+    }
+
+    /// Waits for a text in a file beside gateway.toml.
+    pub async fn file_says(&self, file: &str, text: &str) {
+        let begin = Instant::now();
+        while !self.read(file).is_some_and(|held| held.contains(text)) {
+            assert!(
+                begin.elapsed() < SEEN_WITHIN,
+                "{file} never says {text:?}:\n{:?}",
+                self.read(file)
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Drops a file into the plugin folder: temporary name, fsync, rename.
     pub fn drop_plugin(&self, file: &str, bytes: &[u8]) {
         let path = self.directory.path().join("plugins.d").join(file);

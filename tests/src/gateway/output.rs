@@ -1,6 +1,7 @@
 //! What a process says, collected while it runs so that it never blocks on a full pipe.
 
 use std::io::{BufRead, BufReader, Read};
+use std::process::ChildStdout;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -8,6 +9,8 @@ use std::thread::{self, JoinHandle};
 pub(super) struct Lines {
     text: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
+    /// Open, and not read.
+    _unread: Option<ChildStdout>,
 }
 
 impl Lines {
@@ -24,6 +27,16 @@ impl Lines {
         Self {
             text,
             reader: Some(reader),
+            _unread: None,
+        }
+    }
+
+    /// Keeps a pipe open without reading it.
+    pub(super) fn unread(stream: ChildStdout) -> Self {
+        Self {
+            text: Arc::default(),
+            reader: None,
+            _unread: Some(stream),
         }
     }
 

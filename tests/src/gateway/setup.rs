@@ -26,6 +26,8 @@ pub struct Setup {
     plugins: Vec<(String, Vec<u8>)>,
     /// File name beside gateway.toml, content.
     files: Vec<(String, String)>,
+    /// Nobody reads its stdout.
+    unread: bool,
 }
 
 impl Setup {
@@ -38,6 +40,7 @@ impl Setup {
             environment: Vec::new(),
             plugins: Vec::new(),
             files: Vec::new(),
+            unread: false,
         }
     }
 
@@ -91,6 +94,7 @@ impl Setup {
             environment: Vec::new(),
             plugins: Vec::new(),
             files: Vec::new(),
+            unread: false,
         }
         .guests()
     }
@@ -108,6 +112,12 @@ impl Setup {
             .expect("only where [listen] is made here");
         listen.push_str(lines);
         listen.push('\n');
+        self
+    }
+
+    /// Its stdout is a pipe that nobody reads.
+    pub fn unread(mut self) -> Self {
+        self.unread = true;
         self
     }
 
@@ -263,7 +273,11 @@ impl Setup {
                 binary.display()
             )
         });
-        let stdout = Lines::read(child.stdout.take().expect("stdout is piped"));
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let stdout = match self.unread {
+            true => Lines::unread(stdout),
+            false => Lines::read(stdout),
+        };
         let stderr = Lines::read(child.stderr.take().expect("stderr is piped"));
         Gateway {
             listen,

@@ -17,6 +17,7 @@ mod h2_vectors;
 mod hostile;
 mod journal;
 mod limits;
+mod log;
 mod metrics;
 mod reload;
 mod resilience;

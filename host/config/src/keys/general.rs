@@ -1,7 +1,7 @@
 //! The tables that are in a file once.
 
 use super::Fallback::{Value, Words};
-use super::Shape::{Address, Choice, Count, Duration, Flag, List, Size, Text};
+use super::Shape::{Address, Count, Duration, Flag, List, Size, Text};
 use super::{Section, key};
 
 pub(crate) static LISTEN: Section = Section {
@@ -140,20 +140,6 @@ pub(crate) static TIMEOUTS: Section = Section {
             Text,
             Words("no such header"),
             "a request header in which clients say how many milliseconds they will wait; services are told in it what is left. `grpc-timeout` of gRPC requests is always heeded",
-        ),
-    ],
-};
-
-pub(crate) static LOG: Section = Section {
-    title: "[log]",
-    doc: "What is written to stdout.",
-    keys: &[
-        key("access", Flag, Value("true"), "one line per exchange"),
-        key(
-            "format",
-            Choice(&["json", "text"]),
-            Value("json"),
-            "how a line looks",
         ),
     ],
 };

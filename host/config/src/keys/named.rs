@@ -7,8 +7,8 @@ use super::Shape::{
 };
 use super::{
     ACCESS, BREAKER, CORS, EJECT, HEALTH, MAINTENANCE, MAX_CONCURRENT, MIRROR, RATE_LIMIT,
-    REDIRECT, RESPOND, RETRY, RETRY_BUDGET, ROUTE_CACHE, ROUTE_PLUGIN, ROUTE_RETRY, SIDE, STICKY,
-    Section, WEBSOCKET, key,
+    REDIRECT, RESPOND, RETRY, RETRY_BUDGET, ROUTE_CACHE, ROUTE_LOG, ROUTE_PLUGIN, ROUTE_RETRY,
+    SIDE, STICKY, Section, WEBSOCKET, key,
 };
 
 pub(crate) static UPSTREAM: Section = Section {
@@ -426,6 +426,12 @@ pub(crate) static ROUTE: Section = Section {
             Table(&WEBSOCKET),
             Words("see below"),
             "limits of WebSockets on this route",
+        ),
+        key(
+            "log",
+            Table(&ROUTE_LOG),
+            Words("no bodies"),
+            "what the access log tells of bodies",
         ),
     ],
 };

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
 use crate::mistakes::Fault;
-use crate::plan::{Listen, Log, LogFormat, Plugins, Timeouts};
+use crate::plan::{Listen, Plugins, Timeouts};
 
 pub(super) fn listen(fields: &Fields<'_>) -> Listen {
     let cores = available_parallelism().map_or(1, |cores| cores.get() as u64);
@@ -109,17 +109,6 @@ pub(super) fn timeouts(fields: &Fields<'_>) -> Timeouts {
         first_byte: fields.duration("first_byte"),
         idle: fields.duration("idle"),
         total: fields.duration("total"),
-    }
-}
-
-pub(super) fn log(fields: &Fields<'_>) -> Log {
-    let format = match fields.choice("format") {
-        "text" => LogFormat::Text,
-        _ => LogFormat::Json,
-    };
-    Log {
-        access: fields.flag("access"),
-        format,
     }
 }
 

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{
-    File, answer, cache, conflict, cors, edge, given, limit, matching, resilience, websocket,
+    File, answer, cache, conflict, cors, edge, given, limit, log, matching, resilience, websocket,
 };
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
@@ -133,6 +133,7 @@ fn route<'a>(
     let target = target.and_then(|name| general.upstreams.get(name));
     let guards = resilience::route(fields, target);
     let websocket = websocket::read(&fields.fields("websocket", &keys::WEBSOCKET));
+    let log = log::of_route(fields);
     check_chain(fields, name.map_or(fields.span(), |name| name.span), public);
     let name = name?;
     Some(RoutePlan {
@@ -160,6 +161,7 @@ fn route<'a>(
         cache,
         guards,
         websocket,
+        log,
     })
 }
 
