@@ -6,6 +6,7 @@ mod admin;
 mod args;
 mod check;
 mod client;
+mod drain;
 mod folder;
 mod keyring;
 mod load;

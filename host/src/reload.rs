@@ -243,11 +243,6 @@ pub(crate) fn ask(options: &ConfigFile) -> Result<(), Failure> {
     let plan = crate::check::read(&options.find()?)?;
     let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
     let asked = client::ask(plan.listen.admin, http::Method::POST, "/reload");
-    let (status, text) = tokio.block_on(asked)?;
-    if status.is_success() {
-        println!("{}", text.trim_end());
-        Ok(())
-    } else {
-        Err(Failure::Mistake(text.trim_end().to_owned()))
-    }
+    println!("{}", tokio.block_on(asked)?.member("done"));
+    Ok(())
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use portcullis_config::diagnostic::Report;
 use portcullis_config::plan::Plan;
 use portcullis_proxy::{Archive, Gate, Metrics, Protocol, Workers, Writer};
 use tokio::net::TcpListener;
@@ -15,11 +15,12 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::Failure;
 use crate::abilities::Abilities;
 use crate::access_log::{self, Reopen};
-use crate::admin::{Admin, serve_not_ready};
+use crate::admin::Admin;
 use crate::args::RunOptions;
 use crate::check;
+use crate::drain::Drain;
 use crate::load::Loader;
-use crate::log;
+use crate::log::{self, Level};
 use crate::reload::{Request, Status, Supervisor};
 use crate::watch::watch;
 
@@ -27,38 +28,38 @@ use crate::watch::watch;
 const RELOADS: usize = 16;
 
 pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
-    log::start();
+    let level = log::start();
     let (plan, config) = plan(options)?;
     let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
     let tokio = tokio.map_err(|error| trouble(&error))?;
-    let served = tokio.block_on(serve(plan, config));
+    let served = tokio.block_on(serve(plan, config, level));
     // Workers with exchanges that outlived the drain still run: dropping the runtime would wait for them.
     tokio.shutdown_background();
     served
 }
 
-async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> {
+async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> Result<(), Failure> {
     // Before anybody can know that this process is up: an unheard SIGHUP would end it.
     let hangups = signal(SignalKind::hangup()).map_err(|error| trouble(&error))?;
     let users = signal(SignalKind::user_defined1()).map_err(|error| trouble(&error))?;
-    let admin = bind(plan.listen.admin, "listen.admin").await?;
+    let listener = bind(plan.listen.admin, "listen.admin").await?;
+    let (reloads, requests) = mpsc::channel(RELOADS);
+    let (status, drain) = (Arc::new(Status::default()), Arc::new(Drain::default()));
+    let admin = Admin::new(status.clone(), reloads.clone(), drain.clone(), level);
+    let mut tasks = tokio::task::JoinSet::new();
+    // Alive from here on, ready once everything is in.
+    tasks.spawn(admin.clone().serve(listener));
     let metrics = Metrics::new();
     let mut loader = Loader::new(check::runtime(&plan, plan.plugins.instances)?);
-    let loaded = async {
-        let loaded = loader.load(plan.clone(), &metrics, None).await?;
-        loaded.generation.discover().await;
-        Ok::<_, Report>(loaded)
-    };
-    let loaded = tokio::select! {
-        loaded = loaded => loaded,
-        () = serve_not_ready(&admin) => unreachable!("it serves until dropped"),
-    };
-    let first = loaded
+    let first = loader
+        .load(plan.clone(), &metrics, None)
+        .await
         .map_err(|report| Failure::Mistake(report.to_string()))?
         .generation;
+    first.discover().await;
     let http = bind(plan.listen.http, "listen.http").await?;
     let h2c = match plan.listen.h2c {
         Some(address) => Some(bind(address, "listen.h2c").await?),
@@ -78,36 +79,28 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
     let workers =
         Workers::start(&gate, &plan.listen, plan.timeouts).map_err(|error| trouble(&error))?;
 
-    let status = Arc::new(Status::default());
-    let (reloads, requests) = mpsc::channel(RELOADS);
     let supervisor = Supervisor {
         loader,
         gate: gate.clone(),
         config: config.clone(),
-        status: status.clone(),
+        status,
     };
-    let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(supervisor.run(requests));
     tasks.spawn(watch(gate.clone(), config, reloads.clone()));
-    tasks.spawn(reload_on_hangup(hangups, reloads.clone(), reopen.clone()));
+    tasks.spawn(reload_on_hangup(hangups, reloads, reopen.clone()));
     tasks.spawn(reopen_when_told(users, reopen));
-    tasks.spawn(
-        Admin {
-            gate: gate.clone(),
-            status,
-            supervisor: reloads,
-        }
-        .serve(admin),
-    );
 
     tracing::info!(http = %plan.listen.http, admin = %plan.listen.admin, "the gate is up");
+    admin.opens(gate.clone());
     let slots = Arc::new(Semaphore::new(plan.listen.max_connections));
     tokio::select! {
         () = workers.accept(&http, Protocol::Http1, slots.clone()) => {}
         () = accept(&workers, h2c.as_ref(), Protocol::H2c, slots.clone()) => {}
         () = accept(&workers, https.as_ref(), Protocol::Https, slots.clone()) => {}
+        () = drain.due() => {}
         () = terminated() => {}
     }
+    drain.begin(Duration::ZERO);
     // New connections are refused from here on; what is in flight may finish.
     drop((http, h2c, https));
     let grace = plan.listen.drain;
@@ -116,7 +109,7 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>) -> Result<(), Failure> 
         tracing::warn!("some exchanges did not end within {grace:?} and were cut");
     }
     tasks.shutdown().await;
-    drop(gate);
+    drop((gate, admin));
     finish_log(writer).await;
     Ok(())
 }
@@ -158,7 +151,7 @@ async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
 async fn finish_log(writer: Option<Writer>) {
     if let Some(writer) = writer {
         let joined = tokio::task::spawn_blocking(|| writer.join());
-        let _ = tokio::time::timeout(std::time::Duration::from_millis(500), joined).await;
+        let _ = tokio::time::timeout(Duration::from_millis(500), joined).await;
     }
 }
 

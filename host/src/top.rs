@@ -54,13 +54,8 @@ pub(crate) fn top(options: &TopOptions) -> Result<(), Failure> {
     let admin = check::read(&options.file.find()?)?.listen.admin;
     let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
     let look = || -> Result<Bills, Failure> {
-        let (status, text) = tokio.block_on(client::ask(admin, Method::GET, "/plugins"))?;
-        if !status.is_success() {
-            return Err(Failure::Trouble(format!(
-                "{admin}/plugins answers {status}"
-            )));
-        }
-        bills(&text).map_err(|error| {
+        let said = tokio.block_on(client::ask(admin, Method::GET, "/plugins"))?;
+        bills(said.text()).map_err(|error| {
             Failure::Trouble(format!("{admin}/plugins is of another version: {error}"))
         })
     };

@@ -24,3 +24,8 @@ pub use json_schema::{Outline, json_schema};
 pub use plan::*;
 pub use read::{parse, read, to_single};
 pub use reference::reference;
+
+/// A duration as gateway.toml writes it: `"1m30s"`.
+pub fn duration(text: &str) -> Option<std::time::Duration> {
+    units::duration(text).ok()
+}

@@ -61,7 +61,7 @@ struct Variants {
 }
 
 /// What the store holds now.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct Statistics {
     /// Keys; each may have several variants.
     pub entries: u64,

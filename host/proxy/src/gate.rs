@@ -2,8 +2,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -19,13 +19,38 @@ pub struct Gate {
     generation: ArcSwap<Generation>,
     /// Those that tend the upstreams of the serving generation: replaced with it, and ended.
     keepers: Mutex<JoinSet<()>>,
-    /// Generations that were replaced, and when; those that are gone are forgotten with the next look.
-    replaced: Mutex<Vec<(Instant, Weak<Generation>)>>,
+    /// Touched by swaps and by operators only.
+    past: Mutex<Past>,
     pub archive: Arc<Archive>,
     /// What is stored of responses; lives on over reloads.
     pub cache: Arc<Cache>,
     /// Resident bytes as last read, where that is of interest.
     pub(crate) memory: AtomicU64,
+}
+
+/// What the serving generation follows.
+#[derive(Debug)]
+struct Past {
+    /// When it began to serve.
+    since: SystemTime,
+    /// Those that are gone are forgotten with the next look.
+    replaced: Vec<Replaced>,
+}
+
+#[derive(Debug)]
+struct Replaced {
+    at: SystemTime,
+    since: Instant,
+    generation: Weak<Generation>,
+}
+
+/// An older generation that exchanges still use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retired {
+    pub number: u64,
+    pub at: SystemTime,
+    /// Exchanges, for the most part; one more for a moment while someone looks.
+    pub leases: usize,
 }
 
 /// One serving thread's view.
@@ -47,7 +72,10 @@ impl Gate {
         Arc::new(Gate {
             cache: Cache::new(&first.plan.cache),
             keepers: Mutex::new(first.tend()),
-            replaced: Mutex::default(),
+            past: Mutex::new(Past {
+                since: SystemTime::now(),
+                replaced: Vec::new(),
+            }),
             generation: ArcSwap::from_pointee(first),
             archive: Arc::new(archive),
             memory: AtomicU64::new(0),
@@ -69,22 +97,59 @@ impl Gate {
         // What a panic left behind is replaced whole.
         *self.keepers.lock().unwrap_or_else(PoisonError::into_inner) = next.tend();
         old.retire(&next);
-        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        replaced.retain(|(_, old)| old.strong_count() > 0);
-        replaced.push((Instant::now(), Arc::downgrade(&old)));
+        let mut past = self.past();
+        past.since = SystemTime::now();
+        past.forget();
+        let (at, since) = (past.since, Instant::now());
+        past.replaced.push(Replaced {
+            at,
+            since,
+            generation: Arc::downgrade(&old),
+        });
+    }
+
+    /// When the serving generation began to.
+    pub fn since(&self) -> SystemTime {
+        self.past().since
     }
 
     /// How many generations are held by old exchanges only, and since when the oldest is.
     pub fn draining(&self) -> (usize, Duration) {
-        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        replaced.retain(|(_, old)| old.strong_count() > 0);
-        let oldest = replaced.first().map(|(since, _)| since.elapsed());
-        (replaced.len(), oldest.unwrap_or_default())
+        let mut past = self.past();
+        past.forget();
+        let oldest = past.replaced.first().map(|old| old.since.elapsed());
+        (past.replaced.len(), oldest.unwrap_or_default())
+    }
+
+    /// The same one by one, the oldest first.
+    pub fn retired(&self) -> Vec<Retired> {
+        let past = self.past();
+        let retired = past.replaced.iter().filter_map(|old| {
+            let generation = old.generation.upgrade()?;
+            Some(Retired {
+                number: generation.number,
+                at: old.at,
+                leases: Arc::strong_count(&generation) - 1,
+            })
+        });
+        retired.filter(|retired| retired.leases > 0).collect()
+    }
+
+    fn past(&self) -> MutexGuard<'_, Past> {
+        // Each change is whole.
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All metrics, in the text format of Prometheus.
     pub fn metrics(&self) -> String {
         self.archive.metrics.render(self)
+    }
+}
+
+impl Past {
+    fn forget(&mut self) {
+        let there = |old: &Replaced| old.generation.strong_count() > 0;
+        self.replaced.retain(there);
     }
 }
 

@@ -39,7 +39,7 @@ mod upstream;
 mod wire;
 
 pub use cache::{Cache, Purge, PurgeError, RouteStatistics, RouteStore, Statistics};
-pub use gate::{Gate, Worker};
+pub use gate::{Gate, Retired, Worker};
 pub use generation::{Chain, Generation, Route, Security};
 pub use given::spec;
 pub use journal::Archive;

@@ -86,7 +86,7 @@ impl Gateway {
             .await
             .ok()?;
         client
-            .ask("GET", "/readyz", &[], b"")
+            .ask("GET", "/readyz", &[("host", "localhost")], b"")
             .await
             .ok()
             .map(|answer| answer.status)
@@ -110,7 +110,24 @@ impl Gateway {
     }
 
     pub async fn admin(&self, method: &str, path: &str) -> Answer {
-        plain::once(self.listen.admin, method, path, &[], b"").await
+        self.ask_admin(method, path, &[], b"").await
+    }
+
+    /// A request to the admin listener, by its address unless `headers` have a Host.
+    pub async fn ask_admin(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let host = self.listen.admin.to_string();
+        let named = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("host");
+        let mut headers = headers.to_vec();
+        if !headers.iter().any(named) {
+            headers.push(("host", &host));
+        }
+        plain::once(self.listen.admin, method, path, &headers, body).await
     }
 
     /// The entry of a plugin on /plugins.

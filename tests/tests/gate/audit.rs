@@ -1,6 +1,5 @@
 //! What is done to the gateway leaves one line of one shape each.
 
-use portcullis_tests::client::plain;
 use portcullis_tests::gateway::Gateway;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -44,7 +43,8 @@ async fn reloads_and_purges_say_who_did_what_and_how_it_went() {
     gateway.signal(Signal::HUP);
     let done = line(&gateway, "reload", "done").await;
     let body = br#"{"url":"http://gate.test/a?token=secret-of-a-query"}"#;
-    plain::once(gateway.listen.admin, "POST", "/cache/purge", &[], body).await;
+    let json = [("content-type", "application/json")];
+    gateway.ask_admin("POST", "/cache/purge", &json, body).await;
     let purged = line(&gateway, "purge", "done").await;
     let refused = line(&gateway, "reload", "refused").await;
     let unchanged = line(&gateway, "reload", "unchanged").await;

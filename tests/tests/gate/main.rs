@@ -1,5 +1,6 @@
 //! The gateway from outside: the real binary between real servers and clients. Each test is a sentence of law.
 
+mod admin;
 mod audit;
 mod balance;
 mod bill;

@@ -164,7 +164,7 @@ async fn a_renewed_certificate_is_shown_and_no_connection_is_closed() {
         .await
         .expect("TLS");
     assert!(old.is_of(&stream));
-    let page = gateway.admin("GET", "/certificates").await.json();
+    let page = gateway.admin("GET", "/certs").await.json();
     assert_eq!(page["certificates"][0]["names"][0], "a.test", "{page}");
     let errors = page["errors"].as_object().expect("a table of errors");
     assert!(errors.keys().any(|file| file.ends_with("a.key")), "{page}");
@@ -177,7 +177,7 @@ async fn a_renewed_certificate_is_shown_and_no_connection_is_closed() {
         .await
         .expect("TLS");
     assert!(new.is_of(&stream));
-    let page = gateway.admin("GET", "/certificates").await.json();
+    let page = gateway.admin("GET", "/certs").await.json();
     assert_eq!(page["errors"], serde_json::json!({}), "{page}");
     // Who came before all of it is still served.
     assert_eq!(

@@ -54,7 +54,7 @@ pub(crate) enum Outcome {
 }
 
 /// What the store did for a route since the start.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct RouteStatistics {
     pub hit: u64,
     pub stale: u64,

@@ -7,7 +7,7 @@ use super::server::{Health, Server};
 use super::set::Member;
 
 /// A server as the admin listener shows it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct ServerView {
     /// What is dialled.
     pub server: String,

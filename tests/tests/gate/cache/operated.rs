@@ -18,14 +18,14 @@ async fn tagged() -> Origin {
 }
 
 async fn purge(gateway: &Gateway, body: &str) -> Answer {
-    plain::once(
-        gateway.listen.admin,
-        "POST",
-        "/cache/purge",
-        &[],
-        body.as_bytes(),
-    )
-    .await
+    gateway
+        .ask_admin(
+            "POST",
+            "/cache/purge",
+            &[("content-type", "application/json")],
+            body.as_bytes(),
+        )
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,14 +84,9 @@ async fn a_purge_says_what_is_wrong_with_it() {
         assert_eq!(answer.status, 400, "{body}: {answer:?}");
     }
     let foreign = [("origin", "http://evil.test")];
-    let answer = plain::once(
-        gateway.listen.admin,
-        "POST",
-        "/cache/purge",
-        &foreign,
-        br#"{"everything":true}"#,
-    )
-    .await;
+    let answer = gateway
+        .ask_admin("POST", "/cache/purge", &foreign, br#"{"everything":true}"#)
+        .await;
     assert_eq!(answer.status, 403);
     assert_eq!(gateway.admin("GET", "/cache/purge").await.status, 405);
 }

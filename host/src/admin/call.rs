@@ -1,0 +1,51 @@
+//! What an operation is given: one request that was let in and read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use portcullis_proxy::Gate;
+use serde::de::DeserializeOwned;
+
+use super::Admin;
+use super::answer::Problem;
+
+pub(crate) struct Call {
+    pub(crate) admin: Arc<Admin>,
+    /// What the path of the table leaves open, by name, decoded.
+    pub(super) params: Params,
+    pub(super) body: Bytes,
+}
+
+/// By name.
+pub(super) type Params = Vec<(String, String)>;
+
+impl Call {
+    /// What serves; before that there is nothing to show.
+    pub(crate) fn gate(&self) -> Result<&Arc<Gate>, Problem> {
+        self.admin.gate().ok_or_else(|| {
+            let text = "configuration and plugins are being loaded; try again in a moment";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "loading", text)
+        })
+    }
+
+    /// The part of the path that the table calls `{name}`.
+    pub(crate) fn param(&self, name: &str) -> &str {
+        let found = self.params.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// The body as JSON.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Problem::unreadable(format!("the body is not as expected: {error}")))
+    }
+
+    /// The body as JSON; an empty one says nothing, which is `{}`.
+    pub(crate) fn read_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
+        match self.body.is_empty() {
+            true => Ok(T::default()),
+            false => self.read(),
+        }
+    }
+}

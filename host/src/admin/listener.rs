@@ -1,0 +1,187 @@
+//! Connections of the admin listener, and each request's way: of this host, of the table, of this origin, read, done.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::ALLOW;
+use http::request::Parts;
+use http::{HeaderValue, Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use percent_encoding::percent_decode_str;
+use portcullis_proxy::audit::{Audit, Deed, Outcome};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::answer::{Answer, Problem, Told, hardened};
+use super::call::{Call, Params};
+use super::seats::{Seat, Seats, Worked};
+use super::table::{Operation, Role, Takes, Verb};
+use super::{Admin, body, guard};
+
+/// A request head, from the accept or the answer before to its last byte.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Of a request head in bytes and in fields.
+const LARGEST_HEAD: usize = 16 * 1024;
+const MOST_HEADERS: usize = 64;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl Admin {
+    /// Serves until dropped.
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let seats = Arc::new(Seats::default());
+        loop {
+            let Ok((tcp, peer)) = listener.accept().await else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            // Everybody is at work: whoever comes now is not heard.
+            if let Some(seat) = seats.take() {
+                // Ends with its client, with its seat, or with the process.
+                tokio::spawn(self.clone().connection(tcp, peer, seat));
+            }
+        }
+    }
+
+    async fn connection(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, seat: Arc<Seat>) {
+        let sitting = seat.clone();
+        let service = service_fn(move |request| {
+            let (admin, seat) = (self.clone(), seat.clone());
+            async move { Ok::<_, Infallible>(admin.answer(request, peer, &seat).await) }
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(LARGEST_HEAD)
+            .max_headers(MOST_HEADERS)
+            .serve_connection(TokioIo::new(tcp), service);
+        tokio::select! {
+            // A client that went away, or that speaks no HTTP, needs no word.
+            _ = served => {}
+            () = sitting.is_wanted() => {}
+        }
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        seat: &Arc<Seat>,
+    ) -> Answer {
+        let (head, body) = request.into_parts();
+        let asked = format!("{} {}", head.method, head.uri.path());
+        let by = peer.to_string();
+        let (answer, at_work) = match self.clone().call(&head, body).await {
+            Ok((operation, call)) => {
+                let at_work = seat.work();
+                let done = (operation.serve)(call).await;
+                let answer = done.unwrap_or_else(Answer::from);
+                if operation.needs == Role::Write {
+                    self.note(operation.deed, &by, &asked, &answer);
+                }
+                (answer, Some(at_work))
+            }
+            Err(problem) => {
+                let turned_away = problem.status != StatusCode::NOT_FOUND;
+                let answer = problem.into();
+                if turned_away {
+                    self.note(Deed::Admin, &by, &asked, &answer);
+                }
+                (answer, None)
+            }
+        };
+        let answer = hardened(answer);
+        match at_work {
+            Some(at_work) => answer.map(|body| Worked::new(body, at_work).boxed_unsync()),
+            None => answer,
+        }
+    }
+
+    /// One audit line for what was done, or turned away.
+    fn note(&self, what: Deed, by: &str, asked: &str, answer: &Answer) {
+        let status = answer.status();
+        let outcome = match status.as_u16() {
+            ..400 => Outcome::Done,
+            400..500 => Outcome::Refused,
+            _ => Outcome::Failed,
+        };
+        let told = answer.extensions().get::<Told>();
+        let detail = match told {
+            Some(Told(told)) => told.clone(),
+            None => format!("{asked}: {status}"),
+        };
+        let audit = Audit {
+            what,
+            by,
+            outcome,
+            detail: &detail,
+        };
+        // Before there is a gate there is nothing that it could have been done to.
+        if let Some(gate) = self.gate() {
+            audit.note(&gate.archive.metrics);
+        }
+    }
+
+    /// What is asked for, let in and read.
+    async fn call(
+        self: Arc<Self>,
+        head: &Parts,
+        body: Incoming,
+    ) -> Result<(&'static Operation, Call), Problem> {
+        guard::host(head)?;
+        let (operation, params) = self.find(head)?;
+        let changes = operation.method != Verb::Get;
+        guard::origin(head, changes)?;
+        let body = match (changes, &operation.takes) {
+            (false, Takes::Nothing) => bytes::Bytes::new(),
+            _ => body::read(&head.headers, body).await?,
+        };
+        let call = Call {
+            params,
+            body,
+            admin: self,
+        };
+        Ok((operation, call))
+    }
+
+    /// The operation of a method and path, with what the path leaves open. HEAD is GET without its body, which hyper
+    /// leaves out.
+    fn find(&self, head: &Parts) -> Result<(&'static Operation, Params), Problem> {
+        let path = head.uri.path();
+        let found = self.router.at(path).map_err(|_| {
+            Problem::not_found("there is no such page; GET /openapi.json tells of all")
+        })?;
+        let method = match head.method.as_str() {
+            "HEAD" => "GET",
+            method => method,
+        };
+        let operation = found.value.iter().find(|o| o.method.as_str() == method);
+        let Some(operation) = operation else {
+            return Err(not_allowed(found.value));
+        };
+        let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+        let params = found.params.iter();
+        let params = params.map(|(name, value)| (name.to_owned(), decoded(value)));
+        Ok((operation, params.collect()))
+    }
+}
+
+/// RFC 9110 section 15.5.6
+fn not_allowed(operations: &[&Operation]) -> Problem {
+    let mut allowed = Vec::new();
+    for operation in operations {
+        allowed.push(operation.method.as_str());
+        if operation.method == Verb::Get {
+            allowed.push("HEAD");
+        }
+    }
+    let allowed = allowed.join(", ");
+    let text = format!("this page is for {allowed}");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", text);
+    let allow = HeaderValue::from_str(&allowed).expect("methods are tokens");
+    problem.with_header(ALLOW, allow)
+}

@@ -1,0 +1,29 @@
+//! `/livez` and `/readyz`.
+
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::answer::{Answer, Problem, TEXT, json, page};
+use super::call::Call;
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ReadyPage {
+    /// `serving`
+    state: &'static str,
+}
+
+pub(super) async fn live(_: Call) -> Result<Answer, Problem> {
+    Ok(page(TEXT, "live\n"))
+}
+
+/// Says why not, in words that tell nothing of what is inside: it is asked without a token.
+pub(super) async fn ready(call: Call) -> Result<Answer, Problem> {
+    call.gate()?;
+    if call.admin.drain.is_on() {
+        let text = "the gateway drains: it was told to end, and takes no new traffic";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return Err(Problem::new(status, "draining", text));
+    }
+    json(&ReadyPage { state: "serving" })
+}

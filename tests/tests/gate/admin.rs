@@ -1,0 +1,23 @@
+//! The admin listener: what it tells and whom it heeds.
+
+mod browser;
+mod ending;
+mod hardness;
+mod level;
+
+use portcullis_tests::gateway::{Gateway, Setup};
+use portcullis_tests::upstream::echo::Echo;
+
+/// One public route to an echo.
+fn toml(echo: &Echo) -> String {
+    format!(
+        "[upstream.echo]\nservers = [\"{}\"]\n\n[[route]]\nname = \"echo\"\npath = \"/**\"\npublic = true\nupstream = \"echo\"\n",
+        echo.address()
+    )
+}
+
+async fn gateway() -> (Gateway, Echo) {
+    let echo = Echo::start("one").await;
+    let gateway = Setup::new(&toml(&echo)).start().await;
+    (gateway, echo)
+}
