@@ -7,7 +7,9 @@ mod answer;
 mod body;
 mod cache;
 mod call;
+mod caller;
 mod certs;
+mod config;
 mod drain;
 mod generation;
 mod guard;
@@ -23,9 +25,12 @@ mod seats;
 mod table;
 mod upstreams;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use portcullis_config::plan::Plan;
 use portcullis_proxy::Gate;
+use portcullis_proxy::tls::Termination;
 use tokio::sync::mpsc;
 
 use crate::drain::Drain;
@@ -40,11 +45,21 @@ pub(crate) struct Admin {
     pub(crate) supervisor: mpsc::Sender<ReloadRequest>,
     pub(crate) drain: Arc<Drain>,
     pub(crate) level: Arc<Level>,
+    first: First,
     router: table::Router,
+}
+
+/// What the gateway started with.
+pub(crate) struct First {
+    /// Where this listens: an address of a later gateway.toml needs a restart.
+    pub(crate) address: SocketAddr,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) tls: Option<Arc<Termination>>,
 }
 
 impl Admin {
     pub(crate) fn new(
+        first: First,
         status: Arc<Status>,
         supervisor: mpsc::Sender<ReloadRequest>,
         drain: Arc<Drain>,
@@ -56,6 +71,7 @@ impl Admin {
             supervisor,
             drain,
             level,
+            first,
             router: table::router(),
         })
     }
@@ -64,6 +80,20 @@ impl Admin {
     pub(crate) fn opens(&self, gate: Arc<Gate>) {
         // The gateway is loaded once.
         let _ = self.gate.set(gate);
+    }
+
+    /// Of the generation that serves.
+    fn plan(&self) -> Arc<Plan> {
+        let gate = self.gate();
+        gate.map_or_else(|| self.first.plan.clone(), |gate| gate.lease().plan.clone())
+    }
+
+    fn tls(&self) -> Option<Arc<Termination>> {
+        let gate = self.gate();
+        gate.map_or_else(
+            || self.first.tls.clone(),
+            |gate| gate.lease().admin_tls.clone(),
+        )
     }
 
     pub(crate) fn gate(&self) -> Option<&Arc<Gate>> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args as Group, Parser, Subcommand};
 
 use crate::Failure;
+use crate::client::AdminOptions;
 use crate::plugin::Plugin;
 use crate::top::TopOptions;
 
@@ -26,7 +27,7 @@ pub(crate) enum Command {
     /// List the routes in the order of gateway.toml.
     Routes(ConfigFile),
     /// Ask the running gateway to read gateway.toml and its plugins again.
-    Reload(ConfigFile),
+    Reload(AdminOptions),
     /// Show what each plugin costs on each route of the running gateway.
     Top(TopOptions),
     /// Write, build, test and look into plugins.

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_config::diagnostic::{Diagnostic, Span};
-use portcullis_config::plan::{CertificatePlan, FilePlan, Plan, Tls, UpstreamPlan, UpstreamTls};
+use portcullis_config::plan::{
+    AdminTls, CertificatePlan, ClientAuth, FilePlan, Plan, Tls, TlsVersion, UpstreamPlan,
+    UpstreamTls,
+};
 use portcullis_proxy::tls::{
     Authorities, Dial, DialParts, Identity, Part, Termination, TerminationParts, TlsParts, Unusable,
 };
@@ -13,6 +17,9 @@ use portcullis_proxy::{Generation, Security};
 
 use crate::folder::Stamp;
 use crate::load::Errors;
+
+/// Of the admin listener, from the accept.
+const ADMIN_HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Everything that was read, by its files.
 #[derive(Default)]
@@ -59,6 +66,10 @@ pub(crate) fn files(plan: &Plan) -> Vec<&Path> {
         files.extend(tls.certificates.iter().flat_map(pair));
         files.extend(tls.client_auth.iter().map(|auth| &auth.ca));
     }
+    if let Some(tls) = &plan.admin.tls {
+        files.extend(pair(&tls.shown));
+        files.extend(tls.client_auth.iter().map(|auth| &auth.ca));
+    }
     for tls in plan.upstream.values().filter_map(|u| u.tls.as_ref()) {
         files.extend(tls.certificate.iter().flat_map(pair));
         files.extend(&tls.ca);
@@ -81,6 +92,10 @@ impl Keyring {
             let old = before.and_then(|b| b.tls.as_ref());
             self.termination(tls, old, &mut findings)
         });
+        let admin = plan.admin.tls.as_ref().and_then(|tls| {
+            let old = before.and_then(|b| b.admin_tls.as_ref());
+            self.admin(tls, old, &mut findings)
+        });
         let mut dials = BTreeMap::new();
         for (name, upstream) in &plan.upstream {
             let old = before.and_then(|b| b.upstreams.get(name));
@@ -91,7 +106,12 @@ impl Keyring {
         self.identities.keep(&used);
         self.authorities.keep(&used);
         if findings.mistakes.is_empty() {
-            Ok((Security { termination, dials }, findings.stale))
+            let security = Security {
+                termination,
+                admin,
+                dials,
+            };
+            Ok((security, findings.stale))
         } else {
             Err(findings.mistakes)
         }
@@ -110,10 +130,7 @@ impl Keyring {
         if !tls.self_signed.is_empty() {
             identities.extend(self.self_signed(&tls.self_signed, findings));
         }
-        let clients = match &tls.client_auth {
-            None => None,
-            Some(auth) => Some((self.authorities(&auth.ca, findings)?, auth.required)),
-        };
+        let clients = self.clients(tls.client_auth.as_ref(), findings)?;
         if identities.is_empty() {
             return None;
         }
@@ -123,11 +140,55 @@ impl Keyring {
             min_version: tls.min_version,
             handshake: tls.handshake,
             hsts: tls.hsts,
+            h2: true,
         };
-        if let Some(old) = old.filter(|old| *old.parts() == parts) {
-            return Some(old.clone());
+        findings.terminate(parts, old)
+    }
+
+    /// What the admin listener shows and asks for.
+    fn admin(
+        &mut self,
+        tls: &AdminTls,
+        old: Option<&Arc<Termination>>,
+        findings: &mut Findings,
+    ) -> Option<Arc<Termination>> {
+        let identity = self.identity(&tls.shown, findings)?;
+        let parts = TerminationParts {
+            identities: vec![identity],
+            clients: self.clients(tls.client_auth.as_ref(), findings)?,
+            min_version: TlsVersion::V12,
+            handshake: ADMIN_HANDSHAKE,
+            hsts: None,
+            h2: false,
+        };
+        findings.terminate(parts, old)
+    }
+
+    /// Before anything else is loaded: the admin listener is there first.
+    pub(crate) fn first(
+        &mut self,
+        plan: &Plan,
+    ) -> Result<Option<Arc<Termination>>, Vec<Diagnostic>> {
+        let mut findings = Findings::default();
+        let admin = plan.admin.tls.as_ref();
+        let admin = admin.and_then(|tls| self.admin(tls, None, &mut findings));
+        match findings.mistakes.is_empty() {
+            true => Ok(admin),
+            false => Err(findings.mistakes),
         }
-        findings.note(Span::default(), Termination::new(parts))
+    }
+
+    /// Whose clients are let in; None only with a mistake noted.
+    fn clients(
+        &mut self,
+        auth: Option<&ClientAuth>,
+        findings: &mut Findings,
+    ) -> Option<Option<(Arc<Authorities>, bool)>> {
+        let Some(auth) = auth else {
+            return Some(None);
+        };
+        let authorities = self.authorities(&auth.ca, findings)?;
+        Some(Some((authorities, auth.required)))
     }
 
     fn dial(
@@ -313,6 +374,18 @@ impl Trouble {
 // === impl Findings ===
 
 impl Findings {
+    /// The old one where it is made of the same.
+    fn terminate(
+        &mut self,
+        parts: TerminationParts,
+        old: Option<&Arc<Termination>>,
+    ) -> Option<Arc<Termination>> {
+        match old.filter(|old| *old.parts() == parts) {
+            Some(old) => Some(old.clone()),
+            None => self.note(Span::default(), Termination::new(parts)),
+        }
+    }
+
     fn note<T>(&mut self, span: Span, made: Result<T, String>) -> Option<Arc<T>> {
         let text = |problem| format!("TLS cannot be set up: {problem}");
         let made = made.map_err(|problem| self.mistakes.push(Diagnostic::new(span, text(problem))));

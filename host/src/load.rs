@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, PluginPlan};
+use portcullis_proxy::tls::Termination;
 use portcullis_proxy::{Generation, Metrics, spec};
 use portcullis_runtime::{LoadError, Plugin, Runtime};
 
@@ -47,6 +48,12 @@ impl Loader {
             folder: Folder::default(),
             keyring: Keyring::default(),
         }
+    }
+
+    /// What the admin listener shows to clients, which is there before anything else is loaded.
+    pub(crate) fn first(&mut self, plan: &Plan) -> Result<Option<Arc<Termination>>, Report> {
+        let first = self.keyring.first(plan);
+        first.map_err(|mistakes| Report::new(plan.source.clone(), mistakes))
     }
 
     /// Builds the generation of `plan`. A plugin whose new version fails keeps its old one from `before`; one that

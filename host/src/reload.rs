@@ -11,8 +11,7 @@ use portcullis_runtime::Plugin;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Failure;
-use crate::args::ConfigFile;
-use crate::client;
+use crate::client::AdminOptions;
 use crate::load::{Errors, Loader};
 
 /// Who wants a reload, and why.
@@ -182,11 +181,12 @@ fn known(slot: &Mutex<Errors>) -> Errors {
 }
 
 fn same_settings(a: &Plan, b: &Plan) -> bool {
-    a.plugin.iter().all(|(name, plugin)| {
-        b.plugin
-            .get(name)
-            .is_some_and(|other| other.settings == plugin.settings)
-    })
+    a.admin == b.admin
+        && a.plugin.iter().all(|(name, plugin)| {
+            b.plugin
+                .get(name)
+                .is_some_and(|other| other.settings == plugin.settings)
+        })
 }
 
 fn set<T>(slot: &Mutex<T>, value: T) {
@@ -239,10 +239,10 @@ fn restart_needed(before: &Plan, next: &Plan) {
 }
 
 /// `portcullis reload`: asks the admin listener of the running gateway.
-pub(crate) fn ask(options: &ConfigFile) -> Result<(), Failure> {
-    let plan = crate::check::read(&options.find()?)?;
+pub(crate) fn ask(options: &AdminOptions) -> Result<(), Failure> {
+    let admin = options.line()?;
     let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
-    let asked = client::ask(plan.listen.admin, http::Method::POST, "/reload");
-    println!("{}", tokio.block_on(asked)?.member("done"));
+    let said = tokio.block_on(admin.ask(http::Method::POST, "/reload"))?;
+    println!("{}", said.member("done"));
     Ok(())
 }

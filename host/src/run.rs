@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::Failure;
 use crate::abilities::Abilities;
 use crate::access_log::{self, Reopen};
-use crate::admin::Admin;
+use crate::admin::{Admin, First};
 use crate::args::RunOptions;
 use crate::check;
 use crate::drain::Drain;
@@ -46,14 +46,23 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
     let hangups = signal(SignalKind::hangup()).map_err(|error| trouble(&error))?;
     let users = signal(SignalKind::user_defined1()).map_err(|error| trouble(&error))?;
     let listener = bind(plan.listen.admin, "listen.admin").await?;
+    if !plan.listen.admin.ip().is_loopback() && plan.admin.tls.is_none() {
+        tracing::warn!("tokens of [admin] cross the network in clear text; [admin.tls] hides them");
+    }
     let (reloads, requests) = mpsc::channel(RELOADS);
     let (status, drain) = (Arc::new(Status::default()), Arc::new(Drain::default()));
-    let admin = Admin::new(status.clone(), reloads.clone(), drain.clone(), level);
+    let mut loader = Loader::new(check::runtime(&plan, plan.plugins.instances)?);
+    let tls = loader.first(&plan);
+    let first = First {
+        address: plan.listen.admin,
+        plan: plan.clone(),
+        tls: tls.map_err(|report| Failure::Mistake(report.to_string()))?,
+    };
+    let admin = Admin::new(first, status.clone(), reloads.clone(), drain.clone(), level);
     let mut tasks = tokio::task::JoinSet::new();
     // Alive from here on, ready once everything is in.
     tasks.spawn(admin.clone().serve(listener));
     let metrics = Metrics::new();
-    let mut loader = Loader::new(check::runtime(&plan, plan.plugins.instances)?);
     let first = loader
         .load(plan.clone(), &metrics, None)
         .await
@@ -90,8 +99,8 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
     tasks.spawn(reload_on_hangup(hangups, reloads, reopen.clone()));
     tasks.spawn(reopen_when_told(users, reopen));
 
-    tracing::info!(http = %plan.listen.http, admin = %plan.listen.admin, "the gate is up");
     admin.opens(gate.clone());
+    tracing::info!(http = %plan.listen.http, admin = %plan.listen.admin, "the gate is up");
     let slots = Arc::new(Semaphore::new(plan.listen.max_connections));
     tokio::select! {
         () = workers.accept(&http, Protocol::Http1, slots.clone()) => {}

@@ -10,14 +10,12 @@ use http::Method;
 use serde::Deserialize;
 
 use crate::Failure;
-use crate::args::ConfigFile;
-use crate::check;
-use crate::client;
+use crate::client::AdminOptions;
 
 #[derive(Debug, Group)]
 pub(crate) struct TopOptions {
     #[command(flatten)]
-    file: ConfigFile,
+    admin: AdminOptions,
     /// Show the sums since the start once, and end.
     #[arg(long)]
     once: bool,
@@ -51,10 +49,10 @@ type Bills = BTreeMap<(String, String), Bill>;
 
 /// Shows until Ctrl-C, or once.
 pub(crate) fn top(options: &TopOptions) -> Result<(), Failure> {
-    let admin = check::read(&options.file.find()?)?.listen.admin;
+    let admin = options.admin.line()?;
     let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
     let look = || -> Result<Bills, Failure> {
-        let said = tokio.block_on(client::ask(admin, Method::GET, "/plugins"))?;
+        let said = tokio.block_on(admin.ask(Method::GET, "/plugins"))?;
         bills(said.text()).map_err(|error| {
             Failure::Trouble(format!("{admin}/plugins is of another version: {error}"))
         })

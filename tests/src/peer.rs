@@ -9,6 +9,11 @@ pub fn python() -> PathBuf {
     installed("python/bin/python")
 }
 
+/// Schemathesis, which asks an API whatever its OpenAPI document allows, and what it does not.
+pub fn schemathesis() -> PathBuf {
+    installed("schemathesis/bin/schemathesis")
+}
+
 /// The folder with the packages of `tests/peers/package.json`.
 pub fn node_modules() -> PathBuf {
     installed("node/node_modules")

@@ -16,10 +16,15 @@ struct Set {
     install: fn(&Path, &Path) -> Done,
 }
 
-const SETS: [Set; 2] = [
+const SETS: [Set; 3] = [
     Set {
         list: "requirements.txt",
         folder: "python",
+        install: python,
+    },
+    Set {
+        list: "schemathesis.txt",
+        folder: "schemathesis",
         install: python,
     },
     Set {

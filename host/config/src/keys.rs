@@ -1,5 +1,6 @@
 //! Every key of gateway.toml, once: the reader checks against these tables and docs/config.md is made of them.
 
+mod admin;
 mod balance;
 mod cache;
 mod edge;
@@ -12,6 +13,7 @@ mod resilience;
 mod tls;
 mod websocket;
 
+pub(crate) use admin::{ADMIN, ADMIN_TLS, TOKEN};
 pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
 pub(crate) use cache::{CACHE, ROUTE_CACHE};
 pub(crate) use edge::{
@@ -107,6 +109,9 @@ const fn key(name: &'static str, shape: Shape, fallback: Fallback, doc: &'static
 /// In the order of the reference.
 pub(crate) const SECTIONS: &[&Section] = &[
     &LISTEN,
+    &ADMIN,
+    &TOKEN,
+    &ADMIN_TLS,
     &TLS,
     &CERTIFICATE,
     &HSTS,
@@ -158,6 +163,7 @@ pub(crate) static FILE: Section = Section {
     doc: "",
     keys: &[
         key("listen", Shape::Table(&LISTEN), Fallback::Words(""), ""),
+        key("admin", Shape::Table(&ADMIN), Fallback::Words(""), ""),
         key("tls", Shape::Table(&TLS), Fallback::Words(""), ""),
         key("timeouts", Shape::Table(&TIMEOUTS), Fallback::Words(""), ""),
         key(

@@ -12,6 +12,7 @@ mod keys;
 mod mistakes;
 mod path;
 mod read;
+mod redact;
 mod reference;
 mod settings;
 mod shapes;
@@ -23,6 +24,7 @@ pub use diagnostic::{Diagnostic, Report, Source, Span};
 pub use json_schema::{Outline, json_schema};
 pub use plan::*;
 pub use read::{parse, read, to_single};
+pub use redact::redacted;
 pub use reference::reference;
 
 /// A duration as gateway.toml writes it: `"1m30s"`.

@@ -1,6 +1,7 @@
 //! The plan: what gateway.toml means. Nothing here is a string where it is a number, and nothing that has a
 //! default is an Option.
 
+mod admin;
 mod balance;
 mod edge;
 mod limit;
@@ -19,6 +20,7 @@ use ipnet::IpNet;
 
 use crate::diagnostic::{Source, Span};
 
+pub use self::admin::{AdminPlan, AdminRole, AdminTls, TokenPlan};
 pub use self::balance::{
     Balance, DiscoveryPlan, EjectPlan, HashBy, HealthPlan, Probe, Secret, ServerPlan, ServerSource,
     StickyPlan,
@@ -40,6 +42,7 @@ pub struct Plan {
     /// The text this plan came from, for later mistakes that need the plugins to be seen.
     pub source: Arc<Source>,
     pub listen: Listen,
+    pub admin: AdminPlan,
     /// There with `listen.https`, and only then.
     pub tls: Option<Tls>,
     pub timeouts: Timeouts,

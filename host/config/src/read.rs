@@ -1,5 +1,6 @@
 //! From text to plan: syntax, then every table, then what binds them together.
 
+mod admin;
 mod answer;
 mod balance;
 mod cache;
@@ -168,6 +169,7 @@ fn plan<'a>(
         root,
     };
     file.limits = file.named("limit", &keys::LIMIT, limit::shared);
+    let admin = admin::read(&file, &listening, listen.admin);
     let tls = tls::read(&file, &listening);
     let discovery = file.root.fields("discovery", &keys::DISCOVERY);
     let discovery = balance::discovery(&discovery, env);
@@ -183,6 +185,7 @@ fn plan<'a>(
     Some(Plan {
         source: Arc::clone(source),
         listen,
+        admin,
         tls,
         timeouts,
         discovery,

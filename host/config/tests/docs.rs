@@ -26,9 +26,8 @@ fn every_example_of_the_pages_is_a_gateway_toml() {
         }
         let page = fs::read_to_string(&path).unwrap();
         for example in examples(&page) {
-            let plan = parse(&path.display().to_string(), example, Path::new(""), &|_| {
-                None
-            });
+            let env = |name: &str| Some(format!("{name}-0123456789abcdef"));
+            let plan = parse(&path.display().to_string(), example, Path::new(""), &env);
             assert!(plan.is_ok(), "{}", plan.unwrap_err());
             seen += 1;
         }

@@ -38,6 +38,8 @@ pub struct Generation {
     pub trusted_proxies: Vec<IpNet>,
     /// There with `[tls]`.
     pub tls: Option<Arc<Termination>>,
+    /// There with `[admin.tls]`.
+    pub admin_tls: Option<Arc<Termination>>,
     resolver: Arc<Resolver>,
     pub deadline_header: Option<HeaderName>,
     pub limits: Limits,
@@ -49,6 +51,8 @@ pub struct Generation {
 #[derive(Debug, Default)]
 pub struct Security {
     pub termination: Option<Arc<Termination>>,
+    /// Of the admin listener.
+    pub admin: Option<Arc<Termination>>,
     /// How to reach the servers of each upstream of the plan.
     pub dials: BTreeMap<Arc<str>, Arc<Dial>>,
 }
@@ -160,6 +164,7 @@ impl Generation {
             routes: plan.routes.iter().map(route).collect(),
             trusted_proxies: plan.listen.trusted_proxies.clone(),
             tls: security.termination,
+            admin_tls: security.admin,
             resolver: Arc::new(Resolver::new(&plan.discovery)),
             deadline_header: header(plan.deadline_header.as_deref()),
             limits,
@@ -206,7 +211,9 @@ impl Generation {
             let known = other.upstreams.get(name);
             same(Some(upstream.dial()), known.map(|known| known.dial()))
         };
-        same(self.tls.as_ref(), other.tls.as_ref()) && self.upstreams.iter().all(dial)
+        let shown = same(self.tls.as_ref(), other.tls.as_ref())
+            && same(self.admin_tls.as_ref(), other.admin_tls.as_ref());
+        shown && self.upstreams.iter().all(dial)
     }
 }
 

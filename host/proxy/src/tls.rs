@@ -22,8 +22,7 @@ pub use dial::{Dial, DialParts, TlsParts};
 pub(crate) use dial::{Stream, reach};
 pub use identity::Identity;
 pub(crate) use secure::{redirect, tell_to_come_by_https};
-pub(crate) use termination::{Failed, Secured};
-pub use termination::{Termination, TerminationParts};
+pub use termination::{Accepted, Failed, Secured, Termination, TerminationParts};
 
 /// What is wrong with material for TLS, and with which part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

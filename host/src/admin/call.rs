@@ -37,6 +37,10 @@ impl Call {
 
     /// The body as JSON.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        // A list would do for an object whose members come in order.
+        if self.body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::unreadable("the body must be a JSON object"));
+        }
         serde_json::from_slice(&self.body)
             .map_err(|error| Problem::unreadable(format!("the body is not as expected: {error}")))
     }

@@ -10,7 +10,7 @@ use super::answer::Problem;
 
 /// Refuses names that are not this gateway's: a page whose name was made to point here (DNS rebinding) is, to the
 /// browser, of one origin with the admin listener. An address is nobody's to point.
-pub(super) fn host(head: &Parts) -> Result<(), Problem> {
+pub(super) fn host(head: &Parts, names: Option<&[String]>) -> Result<(), Problem> {
     let mut named = head.headers.get_all(HOST).iter();
     let (first, second) = (named.next(), named.next());
     let given = match (head.uri.authority(), first, second) {
@@ -27,10 +27,13 @@ pub(super) fn host(head: &Parts) -> Result<(), Problem> {
             _ => Err(Problem::unreadable("`Host` is not there")),
         };
     };
-    if is_own(given) {
+    let Some(names) = names else {
+        return Ok(());
+    };
+    if is_own(given, names) {
         return Ok(());
     }
-    let text = "`Host` is not a name of this listener: ask for it by its address, or by localhost";
+    let text = "`Host` is not a name of this listener: ask for it by its address, by localhost, or by one of `hosts` in [admin]";
     Err(Problem::new(
         StatusCode::MISDIRECTED_REQUEST,
         "not_this_host",
@@ -39,13 +42,16 @@ pub(super) fn host(head: &Parts) -> Result<(), Problem> {
 }
 
 /// `127.0.0.1:9901`, `[::1]`, `localhost:9901`
-fn is_own(authority: &str) -> bool {
+fn is_own(authority: &str, names: &[String]) -> bool {
     let host = match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
     let name = host.to_ascii_lowercase();
-    host.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost")
+    host.parse::<IpAddr>().is_ok()
+        || name == "localhost"
+        || name.ends_with(".localhost")
+        || names.contains(&name)
 }
 
 /// Refuses what a page of another origin had a browser send (Fetch Metadata; RFC 6454 for older browsers). Only a
@@ -108,10 +114,14 @@ mod tests {
             ("evillocalhost", false),
             ("", false),
         ] {
-            assert_eq!(host(&head(&[("host", name)])).is_ok(), own, "{name}");
+            let head = head(&[("host", name)]);
+            assert_eq!(host(&head, Some(&[])).is_ok(), own, "{name}");
+            assert!(host(&head, None).is_ok(), "{name}");
         }
-        assert!(host(&head(&[])).is_err());
-        assert!(host(&head(&[("host", "localhost"), ("host", "localhost")])).is_err());
+        let names = ["gate.internal".to_owned()];
+        assert!(host(&head(&[("host", "Gate.Internal:9901")]), Some(&names)).is_ok());
+        assert!(host(&head(&[]), None).is_err());
+        assert!(host(&head(&[("host", "localhost"), ("host", "localhost")]), None).is_err());
     }
 
     #[test]

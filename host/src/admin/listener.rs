@@ -15,10 +15,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
 use portcullis_proxy::audit::{Audit, Deed, Outcome};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::answer::{Answer, Problem, Told, hardened};
 use super::call::{Call, Params};
+use super::caller::{Caller, Peer};
 use super::seats::{Seat, Seats, Worked};
 use super::table::{Operation, Role, Takes, Verb};
 use super::{Admin, body, guard};
@@ -47,18 +49,46 @@ impl Admin {
         }
     }
 
-    async fn connection(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, seat: Arc<Seat>) {
+    async fn connection(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, seat: Arc<Seat>) {
+        let mut peer = Peer {
+            address,
+            local: self.first.address.ip().is_loopback(),
+            certificate: None,
+        };
+        let Some(tls) = self.tls() else {
+            return self.speak(tcp, peer, seat).await;
+        };
+        let accepted = tokio::select! {
+            accepted = tls.accept(tcp) => accepted,
+            () = seat.is_wanted() => return,
+        };
+        match accepted {
+            Ok(accepted) => {
+                peer.certificate = accepted.secured.certificate;
+                self.speak(accepted.stream, peer, seat).await;
+            }
+            Err(error) => {
+                tracing::debug!(%address, %error, "a handshake of the admin listener failed");
+            }
+        }
+    }
+
+    async fn speak<S>(self: Arc<Self>, io: S, peer: Peer, seat: Arc<Seat>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let sitting = seat.clone();
+        let peer = Arc::new(peer);
         let service = service_fn(move |request| {
-            let (admin, seat) = (self.clone(), seat.clone());
-            async move { Ok::<_, Infallible>(admin.answer(request, peer, &seat).await) }
+            let (admin, peer, seat) = (self.clone(), peer.clone(), seat.clone());
+            async move { Ok::<_, Infallible>(admin.answer(request, &peer, &seat).await) }
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_WITHIN)
             .max_buf_size(LARGEST_HEAD)
             .max_headers(MOST_HEADERS)
-            .serve_connection(TokioIo::new(tcp), service);
+            .serve_connection(TokioIo::new(io), service);
         tokio::select! {
             // A client that went away, or that speaks no HTTP, needs no word.
             _ = served => {}
@@ -69,13 +99,16 @@ impl Admin {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        peer: &Peer,
         seat: &Arc<Seat>,
     ) -> Answer {
         let (head, body) = request.into_parts();
         let asked = format!("{} {}", head.method, head.uri.path());
-        let by = peer.to_string();
-        let (answer, at_work) = match self.clone().call(&head, body).await {
+        let plan = self.plan();
+        let caller = Caller::of(&plan.admin, peer, &head.headers);
+        let by = caller.as_ref().map(|caller| caller.name.clone());
+        let by = by.unwrap_or_else(|_| peer.address.to_string());
+        let (answer, at_work) = match self.clone().call(&head, body, caller).await {
             Ok((operation, call)) => {
                 let at_work = seat.work();
                 let done = (operation.serve)(call).await;
@@ -131,11 +164,15 @@ impl Admin {
         self: Arc<Self>,
         head: &Parts,
         body: Incoming,
+        caller: Result<Caller, Problem>,
     ) -> Result<(&'static Operation, Call), Problem> {
-        guard::host(head)?;
+        guard::host(head, self.names().as_deref())?;
         let (operation, params) = self.find(head)?;
         let changes = operation.method != Verb::Get;
         guard::origin(head, changes)?;
+        if operation.needs > Role::Anyone {
+            caller.and_then(|caller| caller.may(operation.needs))?;
+        }
         let body = match (changes, &operation.takes) {
             (false, Takes::Nothing) => bytes::Bytes::new(),
             _ => body::read(&head.headers, body).await?,
@@ -146,6 +183,13 @@ impl Admin {
             admin: self,
         };
         Ok((operation, call))
+    }
+
+    /// The names that `Host` may have beside addresses and localhost; None: any.
+    fn names(&self) -> Option<Vec<String>> {
+        let local = self.first.address.ip().is_loopback();
+        let given = self.plan().admin.hosts.clone();
+        given.or_else(|| local.then(Vec::new))
     }
 
     /// The operation of a method and path, with what the path leaves open. HEAD is GET without its body, which hyper

@@ -97,7 +97,7 @@ fn describe(
         "responses": responses,
         "parameters": parameters(operation.path),
     });
-    if operation.needs == Role::Nobody {
+    if operation.needs == Role::Anyone {
         told["security"] = json!([{}]);
     }
     if let Some((schema, required)) = taken_body(&operation.takes, taken) {

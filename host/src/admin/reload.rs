@@ -30,7 +30,7 @@ pub(super) async fn run(call: Call) -> Result<Answer, Problem> {
         (Ok(()), Ok(Ok(done))) => json(&ReloadedPage { done }),
         (Ok(()), Ok(Err(text))) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            Err(Problem::new(status, "refused", text))
+            Err(Problem::new(status, "refused", without_the_file(&text)))
         }
         _ => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -40,5 +40,29 @@ pub(super) async fn run(call: Call) -> Result<Answer, Problem> {
                 "the gateway is shutting down",
             ))
         }
+    }
+}
+
+/// A report of mistakes without the lines of the file, on which secrets may stand: `    8 | token = "…"` and the marks
+/// below it. Places, messages and hints are enough for whoever has the file.
+fn without_the_file(report: &str) -> String {
+    let quoted = |line: &str| {
+        let (number, _) = line.split_once(" | ")?;
+        let number = number.trim_start();
+        Some(number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let told = report.lines().filter(|line| quoted(line) != Some(true));
+    told.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_does_not_repeat_the_lines_of_the_file() {
+        let report = "gateway.toml:8:3: error: no\n    8 | token = \"secret\", x = 1\n      |                   ^\n   hint: yes | no\n1 mistake";
+        let told = "gateway.toml:8:3: error: no\n   hint: yes | no\n1 mistake";
+        assert_eq!(without_the_file(report), told);
     }
 }

@@ -10,8 +10,8 @@ use schemars::{Schema, SchemaGenerator};
 use super::answer::{Answer, Problem};
 use super::call::Call;
 use super::{
-    cache, certs, drain, generation, log_level, metrics, openapi, plugins, probes, reload, routes,
-    upstreams,
+    cache, certs, config, drain, generation, log_level, metrics, openapi, plugins, probes, reload,
+    routes, upstreams,
 };
 
 /// One method on one path.
@@ -41,8 +41,8 @@ pub(crate) enum Verb {
 /// What one must be allowed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
-    /// For everybody, also without a token: it tells nothing.
-    Nobody,
+    /// Nothing: it is for whoever comes, also without a token, and tells nothing.
+    Anyone,
     /// To look.
     Read,
     /// To change something.
@@ -121,10 +121,18 @@ const fn post(
     }
 }
 
+/// Of one of several, by name.
+const fn named(operation: Operation) -> Operation {
+    Operation {
+        problems: &[404, 503],
+        ..operation
+    }
+}
+
 /// Asked without a token.
 const fn open(operation: Operation) -> Operation {
     Operation {
-        needs: Role::Nobody,
+        needs: Role::Anyone,
         ..operation
     }
 }
@@ -166,12 +174,12 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         Gives::Json(200, of::<Vec<plugins::PluginPage>>),
         |call| Box::pin(plugins::page(call)),
     ),
-    get(
+    named(get(
         "/plugins/{name}",
         "one plugin",
         Gives::Json(200, of::<plugins::PluginPage>),
         |call| Box::pin(plugins::one(call)),
-    ),
+    )),
     get(
         "/cache",
         "what is stored of responses, and what that was good for, by route",
@@ -183,6 +191,12 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         "what TLS shows to clients and until when, and files of TLS that are bad",
         Gives::Json(200, of::<certs::CertsPage>),
         |call| Box::pin(certs::page(call)),
+    ),
+    get(
+        "/config",
+        "gateway.toml as it serves, without what is secret",
+        Gives::Json(200, of::<config::ConfigPage>),
+        |call| Box::pin(config::page(call)),
     ),
     get(
         "/generation",

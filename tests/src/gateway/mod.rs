@@ -68,7 +68,7 @@ impl Gateway {
                     self.stderr.text()
                 ));
             }
-            if self.readyz().await == Some(200) {
+            if self.is_ready().await {
                 return Ok(self);
             }
             if Instant::now() > end {
@@ -79,6 +79,13 @@ impl Gateway {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    async fn is_ready(&self) -> bool {
+        if self.setup.has_admin_tls() {
+            return self.stderr.text().contains("the gate is up");
+        }
+        self.readyz().await == Some(200)
     }
 
     async fn readyz(&self) -> Option<u16> {
@@ -296,6 +303,15 @@ impl Gateway {
     pub fn command(&self, name: &str) -> io::Result<Output> {
         let config = self.directory.path().join("gateway.toml");
         self.setup.command(name, &config).output()
+    }
+
+    /// Runs another `portcullis` command without a gateway.toml, in the directory of this one.
+    pub fn command_here(&self, name: &str, environment: &[(&str, &str)]) -> io::Result<Output> {
+        let mut command = std::process::Command::new(binary());
+        command
+            .args(name.split(' '))
+            .current_dir(self.directory.path());
+        command.envs(environment.iter().copied()).output()
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -204,6 +204,7 @@ impl Setup {
         let mut command = Command::new(artefacts::binary());
         command.args(name.split(' ')).arg("--config").arg(config);
         command
+            .env_remove("PORTCULLIS_ADMIN_TOKEN")
             .env_remove("BOT_TOKEN")
             .env_remove("ADMIN_IDS")
             .env_remove("SESSION_SECRET")
@@ -238,6 +239,12 @@ impl Setup {
                 .replace("127.0.0.1:9901", &admin.to_string()),
         };
         text.replace("{https}", &https.to_string())
+            .replace("{admin_port}", &admin.port().to_string())
+    }
+
+    /// Whether /readyz can be asked over TLS only.
+    pub(super) fn has_admin_tls(&self) -> bool {
+        self.toml.contains("[admin.tls]")
     }
 
     /// The directory a gateway runs in.

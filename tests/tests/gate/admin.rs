@@ -1,9 +1,13 @@
 //! The admin listener: what it tells and whom it heeds.
 
 mod browser;
+mod conform;
 mod ending;
 mod hardness;
 mod level;
+mod secrets;
+mod tls;
+mod tokens;
 
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::upstream::echo::Echo;

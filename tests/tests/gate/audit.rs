@@ -14,15 +14,19 @@ respond = { body = "hello" }
 
 /// Waits for the audit line of a deed with an outcome.
 async fn line(gateway: &Gateway, deed: &str, outcome: &str) -> Value {
-    gateway.says(&format!(r#""audit":"{deed}""#)).await;
-    gateway.says(&format!(r#""outcome":"{outcome}""#)).await;
-    let lines = audits(gateway);
-    let found = lines
-        .iter()
-        .find(|line| line["audit"] == deed && line["outcome"] == outcome);
-    found
-        .unwrap_or_else(|| panic!("no {deed} that was {outcome} in {lines:?}"))
-        .clone()
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let lines = audits(gateway);
+        let found = lines
+            .iter()
+            .find(|line| line["audit"] == deed && line["outcome"] == outcome);
+        if let Some(found) = found {
+            return found.clone();
+        }
+        let late = std::time::Instant::now() > end;
+        assert!(!late, "no {deed} that was {outcome} in {lines:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 fn audits(gateway: &Gateway) -> Vec<Value> {

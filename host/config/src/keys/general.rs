@@ -42,7 +42,7 @@ pub(crate) static LISTEN: Section = Section {
             "admin",
             Address,
             Value("127.0.0.1:9901"),
-            "metrics, probes and reload; keep it on loopback",
+            "for operators; not on loopback it needs tokens or client certificates in `[admin]`",
         ),
         key(
             "trusted_proxies",

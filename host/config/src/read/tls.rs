@@ -123,7 +123,7 @@ fn self_signed(fields: &Fields<'_>) -> Vec<String> {
     names.collect()
 }
 
-fn client_auth(file: &File<'_>, fields: &Fields<'_>) -> Option<ClientAuth> {
+pub(super) fn client_auth(file: &File<'_>, fields: &Fields<'_>) -> Option<ClientAuth> {
     let required = fields.choice("client_auth") == "required";
     let ca = fields.text("client_ca");
     if ca.is_none() && fields.item("client_auth").is_some() {
@@ -239,7 +239,7 @@ fn server_name(text: &str) -> Result<String, Fault> {
 }
 
 impl File<'_> {
-    fn file(&self, word: Word<'_>) -> FilePlan {
+    pub(super) fn file(&self, word: Word<'_>) -> FilePlan {
         FilePlan {
             path: self.secrets.dir.join(word.text),
             span: word.span,

@@ -132,7 +132,7 @@ impl Dial {
     /// Connects to another port of the server's machine, as to itself.
     pub(crate) async fn connect_to(&self, server: &Server, address: &str) -> io::Result<Dialled> {
         let tcp = reach(address).await?;
-        let stream = self.secured(tcp, server, self.tls.as_ref()).await?;
+        let stream = self.secured(tcp, &server.host, self.tls.as_ref()).await?;
         let h2 = match (self.parts.protocol, stream.agreed()) {
             (Protocol::Http1, _) => false,
             // A server without ALPN speaks HTTP/1.1 (RFC 9113 section 3.2).
@@ -148,13 +148,24 @@ impl Dial {
     /// Connects for HTTP/1.1, whatever else the server may speak.
     pub(crate) async fn connect_http1(&self, server: &Server) -> io::Result<Stream> {
         let tcp = reach(&server.address).await?;
-        self.secured(tcp, server, self.tls_http1.as_ref()).await
+        let tls = self.tls_http1.as_ref();
+        self.secured(tcp, &server.host, tls).await
+    }
+
+    /// Connects to `host:port` for HTTP/1.1.
+    pub async fn open(
+        &self,
+        address: &str,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>> {
+        let tcp = reach(address).await?;
+        let tls = self.tls_http1.as_ref();
+        self.secured(tcp, address, tls).await
     }
 
     async fn secured(
         &self,
         tcp: TcpStream,
-        server: &Server,
+        host: &str,
         tls: Option<&Arc<ClientConfig>>,
     ) -> io::Result<Stream> {
         let Some(config) = tls else {
@@ -165,7 +176,7 @@ impl Dial {
             .tls
             .as_ref()
             .and_then(|tls| tls.server_name.as_deref());
-        let name = given.unwrap_or_else(|| host_of(&server.host)).to_owned();
+        let name = given.unwrap_or_else(|| host_of(host)).to_owned();
         let name = ServerName::try_from(name).map_err(io::Error::other)?;
         let stream = TlsConnector::from(config.clone())
             .connect(name, tcp)

@@ -27,6 +27,8 @@ pub struct TerminationParts {
     pub min_version: TlsVersion,
     pub handshake: Duration,
     pub hsts: Option<Hsts>,
+    /// Offer HTTP/2 beside HTTP/1.1.
+    pub h2: bool,
 }
 
 /// How `listen.https` does handshakes.
@@ -39,22 +41,23 @@ pub struct Termination {
 
 /// What a handshake established.
 #[derive(Debug, Default)]
-pub(crate) struct Secured {
+pub struct Secured {
     /// The client's, verified.
-    pub(crate) certificate: Option<Arc<ClientCertificate>>,
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// A handshake that is done.
-pub(crate) struct Accepted {
-    pub(crate) stream: TlsStream<TcpStream>,
-    pub(crate) secured: Secured,
+#[derive(Debug)]
+pub struct Accepted {
+    pub stream: TlsStream<TcpStream>,
+    pub secured: Secured,
     /// HTTP/2 was agreed on (RFC 9113 section 3.2).
-    pub(crate) h2: bool,
+    pub h2: bool,
 }
 
 /// Why a handshake came to nothing.
 #[derive(Debug)]
-pub(crate) enum Failed {
+pub enum Failed {
     TimedOut,
     Refused(std::io::Error),
 }
@@ -83,6 +86,7 @@ impl PartialEq for TerminationParts {
             && self.min_version == other.min_version
             && self.handshake == other.handshake
             && self.hsts == other.hsts
+            && self.h2 == other.h2
     }
 }
 
@@ -113,7 +117,10 @@ impl Termination {
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(Shown::new(&parts.identities)?));
-        config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
+        config.alpn_protocols = match parts.h2 {
+            true => vec![H2.to_vec(), HTTP1.to_vec()],
+            false => vec![HTTP1.to_vec()],
+        };
         // Tickets need no memory here, and a ticket of another configuration opens nothing.
         config.ticketer = Ticketer::new().map_err(text)?;
         Ok(Termination {
@@ -131,7 +138,8 @@ impl Termination {
         self.hsts.as_ref()
     }
 
-    pub(crate) async fn accept(&self, tcp: TcpStream) -> Result<Accepted, Failed> {
+    /// One handshake, within its time.
+    pub async fn accept(&self, tcp: TcpStream) -> Result<Accepted, Failed> {
         let handshake = TlsAcceptor::from(self.config.clone()).accept(tcp);
         let stream = tokio::time::timeout(self.parts.handshake, handshake)
             .await
