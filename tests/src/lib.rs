@@ -6,6 +6,7 @@ pub mod client;
 pub mod demo;
 pub mod dns;
 pub mod gateway;
+pub mod pager;
 pub mod peer;
 pub mod reply;
 pub mod server;

@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask run | test | bench | guests | peers`.
+//! The project's own commands: `cargo xtask run | test | bench | guests | boards | peers`.
 
 mod bench;
+mod boards;
 mod cargo;
 mod children;
 mod guests;
@@ -45,6 +46,8 @@ enum Command {
     Bench,
     /// Build the plugins and put them into plugins.d
     Guests,
+    /// Make Grafana's boards anew from deploy/grafana/boards
+    Boards,
     /// Install the peers of the tests: packages from PyPI and npm, into the target directory
     Peers,
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test { full } => test::test(full),
         Command::Peers => peers::install(),
         Command::Bench => bench::bench(),
+        Command::Boards => boards::write(),
         Command::Guests => {
             guests::build().and_then(|()| guests::install(&place::root().join("plugins.d")))
         }

@@ -21,6 +21,7 @@ use crate::client::{Answer, plain};
 
 pub use self::artefacts::{binary, digest, guest, repository, target, with_custom_section};
 pub use self::folder::replace_file;
+pub use self::ports::free;
 pub use self::setup::Setup;
 
 /// Loading compiles every component, on a machine that may be busy with other tests.

@@ -9,7 +9,8 @@ const COUNT: u32 = 12_000;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-pub(super) fn free() -> SocketAddr {
+/// An address of the loopback interface.
+pub fn free() -> SocketAddr {
     // Test processes run side by side: each begins elsewhere.
     let begin = std::process::id().wrapping_mul(97);
     for _ in 0..COUNT {
