@@ -65,6 +65,12 @@ impl Children {
         Ok(id)
     }
 
+    /// The process of one that was started.
+    pub(crate) fn id(&self, name: &str) -> Option<u32> {
+        let named = self.0.iter().find(|child| child.name == name);
+        named.map(|named| named.child.id())
+    }
+
     /// A failure when one of them has ended.
     pub(crate) fn all_run(&mut self) -> Done {
         for Named { name, child } in &mut self.0 {

@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask run | test | bench | guests | boards | peers`.
+//! The project's own commands: `cargo xtask run | observe | test | bench | guests | boards | peers`.
 
 mod bench;
 mod boards;
 mod cargo;
 mod children;
 mod guests;
+mod observe;
 mod peers;
 mod place;
 mod probe;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Build everything and run the gateway with its demo services, until Ctrl-C
     Run,
+    /// Run the demo under load with Prometheus, Alertmanager and Grafana, until Ctrl-C
+    Observe,
     /// Run every test: formatting, clippy, unit, plugin, integration
     Test {
         /// The slow ones too: bodies of 1 GiB
@@ -55,6 +58,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run => run::run(),
+        Command::Observe => observe::observe(),
         Command::Test { full } => test::test(full),
         Command::Peers => peers::install(),
         Command::Bench => bench::bench(),

@@ -12,61 +12,51 @@ use crate::{Done, Failure, guests, place, probe, step, tries};
 
 /// Loading compiles every plugin.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Among the children.
+pub(crate) const SERVICES: &str = "the demo services";
 const POLL: Duration = Duration::from_millis(50);
 
 /// What this command has to know of gateway.toml.
 #[derive(Debug)]
-struct Config {
+pub(crate) struct Config {
     file: PathBuf,
-    listen: Listeners,
+    pub(crate) listen: Listeners,
     plugins: PathBuf,
 }
 
-pub(crate) fn run() -> Done {
-    let config = Config::read()?;
-    guests::build()?;
-    step("gateway and demo services");
-    must(&mut cargo(&[
-        "build",
-        "--release",
-        "-p",
-        "portcullis",
-        "-p",
-        "portcullis-tests",
-        "--bins",
-    ]))?;
-    guests::install(&config.plugins)?;
-    let credentials = tries::Credentials::sign()?;
+/// The demo, built.
+#[derive(Debug)]
+pub(crate) struct Demo {
+    pub(crate) config: Config,
+}
 
+pub(crate) fn run() -> Done {
+    let demo = Demo::build()?;
+    let credentials = tries::Credentials::sign()?;
     let interrupt = Interrupt::catch()?;
     let mut children = Children::default();
     step("start");
-    children.start(
-        "the demo services",
-        Command::new(place::release("demo")).stdin(Stdio::null()),
-    )?;
-    let mut gateway = Command::new(place::release("portcullis"));
-    gateway
-        .args(["run", "--config"])
-        .arg(&config.file)
-        .stdin(Stdio::null());
-    children.start("the gateway", &mut gateway)?;
-    if !ready(&config, &mut children, &interrupt)? {
-        return children.end();
+    if demo.start(&mut children, &interrupt, Stdio::inherit())? {
+        println!("{}", tries::text(&demo.config.listen, &credentials));
+        children.until(&interrupt)?;
+        step("stop");
     }
-    println!("{}", tries::text(&config.listen, &credentials));
-    children.until(&interrupt)?;
-    step("stop");
     children.end()
 }
 
-/// True when /readyz says so, false when the person had enough of waiting.
-fn ready(config: &Config, children: &mut Children, interrupt: &Interrupt) -> Done<bool> {
-    let end = Instant::now() + READY_WITHIN;
+/// True when it is ready, false when the person had enough of waiting.
+pub(crate) fn wait(
+    name: &str,
+    patience: Duration,
+    ready: impl Fn() -> bool,
+    children: &mut Children,
+    interrupt: &Interrupt,
+) -> Done<bool> {
+    let end = Instant::now() + patience;
     while Instant::now() < end {
-        // First the children: on a port that another gateway holds, /readyz would answer too.
+        // First the children: on a port that another program holds, that one would answer.
         children.all_run()?;
-        if probe::status(config.listen.admin, "/readyz").is_ok_and(|status| status == 200) {
+        if ready() {
             children.all_run()?;
             return Ok(true);
         }
@@ -75,8 +65,52 @@ fn ready(config: &Config, children: &mut Children, interrupt: &Interrupt) -> Don
         }
     }
     Err(Failure::new(format!(
-        "the gateway is not ready after {READY_WITHIN:?}; its messages are above"
+        "{name} is not ready after {patience:?}; its messages are above"
     )))
+}
+
+// === impl Demo ===
+
+impl Demo {
+    pub(crate) fn build() -> Done<Self> {
+        let config = Config::read()?;
+        guests::build()?;
+        step("gateway and demo services");
+        must(&mut cargo(&[
+            "build",
+            "--release",
+            "-p",
+            "portcullis",
+            "-p",
+            "portcullis-tests",
+            "--bins",
+        ]))?;
+        guests::install(&config.plugins)?;
+        Ok(Self { config })
+    }
+
+    /// Starts services and gateway; false when the person had enough of waiting.
+    pub(crate) fn start(
+        &self,
+        children: &mut Children,
+        interrupt: &Interrupt,
+        access_log: Stdio,
+    ) -> Done<bool> {
+        children.start(
+            SERVICES,
+            Command::new(place::release("demo")).stdin(Stdio::null()),
+        )?;
+        let mut gateway = Command::new(place::release("portcullis"));
+        gateway
+            .args(["run", "--config"])
+            .arg(&self.config.file)
+            .stdin(Stdio::null())
+            .stdout(access_log);
+        children.start("the gateway", &mut gateway)?;
+        let admin = self.config.listen.admin;
+        let ready = || probe::status(admin, "/readyz").is_ok_and(|status| status == 200);
+        wait("the gateway", READY_WITHIN, ready, children, interrupt)
+    }
 }
 
 // === impl Config ===
