@@ -9,6 +9,8 @@ use portcullis_runtime::{Artifact, Compiled, Digest, LoadError, Runtime, setting
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::progress::Progress;
+
 /// Compiled components by file, so that a reload compiles only what changed.
 #[derive(Default)]
 pub(crate) struct Folder {
@@ -56,7 +58,12 @@ struct Fresh {
 impl Folder {
     /// Reads and compiles those of the files that are new or changed, on all cores and off the request threads.
     /// Files of the same bytes are compiled once.
-    pub(crate) async fn look(&mut self, files: BTreeSet<PathBuf>, runtime: &Runtime) {
+    pub(crate) async fn look(
+        &mut self,
+        files: BTreeSet<PathBuf>,
+        runtime: &Runtime,
+        progress: &Progress,
+    ) {
         let changed = files.into_iter().filter(|path| {
             let known = self.files.get(path);
             known.is_none_or(|known| known.stamp.is_none() || known.stamp != Stamp::of(path))
@@ -101,7 +108,9 @@ impl Folder {
                 (digest, compiled.await)
             });
         }
+        progress.begin("compiling plugins", compiling.len());
         while let Some(done) = compiling.join_next().await {
+            progress.one_more();
             if let Ok((digest, Ok(compiled))) = done {
                 machine_code.insert(digest, compiled);
             }

@@ -12,6 +12,7 @@ use portcullis_runtime::{LoadError, Plugin, Runtime};
 
 use crate::folder::Folder;
 use crate::keyring::Keyring;
+use crate::progress::Progress;
 
 /// Plugins as they serve and what became of the newest attempt to load each.
 pub(crate) type Errors = BTreeMap<Arc<str>, String>;
@@ -65,11 +66,19 @@ impl Loader {
         before: Option<&Generation>,
     ) -> Result<Loaded, Report> {
         let used: BTreeSet<PathBuf> = plan.plugin.values().map(|p| path(&plan, p)).collect();
-        self.folder.look(used.clone(), &self.runtime).await;
+        // Who starts the gateway or checks a file waits for this; who reloads does not.
+        let progress = match before {
+            None => Progress::shown(),
+            Some(_) => Progress::hidden(),
+        };
+        let runtime = &self.runtime;
+        self.folder.look(used.clone(), runtime, &progress).await;
         let mut plugins = BTreeMap::new();
         let mut refused = Errors::new();
         let mut mistakes = Vec::new();
+        progress.begin("configuring plugins", plan.plugin.len());
         for (name, wanted) in &plan.plugin {
+            progress.one_more();
             let old = before.and_then(|b| b.plugins.get(name));
             match self.plugin(&plan, wanted, old).await {
                 Ok(plugin) => drop(plugins.insert(name.clone(), plugin)),
@@ -82,6 +91,7 @@ impl Loader {
                 },
             }
         }
+        drop(progress);
         let keys = tokio::task::block_in_place(|| self.keyring.load(&plan, before));
         let (security, stale) = match keys {
             Ok(keys) if mistakes.is_empty() => keys,

@@ -12,6 +12,7 @@ mod keyring;
 mod load;
 mod log;
 mod plugin;
+mod progress;
 mod reload;
 mod run;
 mod schema;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::cargo::{cargo, must, says};
 use crate::children::{Children, Interrupt};
+use crate::progress::Progress;
 use crate::{Done, Failure, guests, place, step};
 
 use peers::{Load, Peers, Subject};
@@ -91,11 +92,14 @@ fn measure(peers: &Peers, children: &mut Children, interrupt: &Interrupt) -> Don
     };
     let mut measured: Vec<Row> = peers.subjects.iter().map(row).collect();
     let rounds = rounds();
+    let progress = Progress::of((rounds + 1) * peers.subjects.len());
     for round in 0..=rounds {
-        step(&format!("round {round} of {rounds}"));
+        progress.aside(|| step(&format!("round {round} of {rounds}")));
         for (subject, Row { samples, .. }) in peers.subjects.iter().zip(&mut measured) {
             children.all_run()?;
+            progress.next(subject.name);
             let sample = one(subject)?;
+            progress.one_more();
             if round > 0 {
                 samples.push(sample);
             }

@@ -9,6 +9,7 @@ mod observe;
 mod peers;
 mod place;
 mod probe;
+mod progress;
 mod run;
 mod sizes;
 mod test;

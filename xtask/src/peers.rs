@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cargo::must;
+use crate::progress::Progress;
 use crate::{Done, Failure, place, step};
 
 /// Where a set of peers is listed and how it is installed.
@@ -46,7 +47,9 @@ pub(crate) fn install() -> Done {
         }
         step(&format!("peers: {}", set.folder));
         fs::create_dir_all(&folder).map_err(Failure::of(folder.display()))?;
+        let progress = Progress::wait(format!("packages for {}", set.folder));
         (set.install)(&list, &folder)?;
+        drop(progress);
         // Last: an installation that broke off is begun anew.
         fs::write(&stamp, wanted).map_err(Failure::of(stamp.display()))?;
     }

@@ -14,6 +14,7 @@ use super::build;
 use super::case::{Case, Cases};
 use super::scene::Scene;
 use crate::Failure;
+use crate::progress::Progress;
 
 /// A component, compiled.
 pub(super) struct Stage {
@@ -47,6 +48,8 @@ impl Stage {
         let refused = |error| mistake(component, &error);
         let artifact = Artifact::read(component).map_err(refused)?;
         let wasm = std::fs::read(component).unwrap_or_default();
+        let progress = Progress::shown();
+        progress.begin("compiling the component", 1);
         Ok(Stage {
             compiled: artifact.compile(&runtime).map_err(refused)?,
             runtime,
