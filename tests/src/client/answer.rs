@@ -154,7 +154,7 @@ fn framing(answer: &Answer, method: &str) -> Framing {
 fn chunks(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     let (mut body, mut at) = (Vec::new(), 0);
     loop {
-        let line = find(&bytes[at..], b"\r\n")?;
+        let line = find(bytes.get(at..)?, b"\r\n")?;
         let size = String::from_utf8_lossy(&bytes[at..at + line]).into_owned();
         let size = usize::from_str_radix(&size, 16)
             .unwrap_or_else(|error| panic!("chunk size {size:?}: {error}"));
