@@ -185,6 +185,11 @@ impl Setup {
         panic!("{last}");
     }
 
+    /// Runs it, and waits for nothing.
+    pub fn launch(&self) -> Gateway {
+        self.run()
+    }
+
     /// `portcullis check` on it.
     pub fn check(&self) -> Output {
         self.say("check")

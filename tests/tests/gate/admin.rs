@@ -5,6 +5,7 @@ mod conform;
 mod ending;
 mod hardness;
 mod level;
+mod probes;
 mod secrets;
 mod tls;
 mod tokens;

@@ -265,7 +265,7 @@ async fn the_end_of_certificates_is_told_by_name_and_the_build_by_version() {
         .await;
     let sample = r#"portcullis_certificate_not_after_timestamp_seconds{certificate="a.test",use="listener"}"#;
     let ends = gateway.metric(sample).await.expect("it is told");
-    let page_of_certificates = gateway.admin("GET", "/certificates").await.json();
+    let page_of_certificates = gateway.admin("GET", "/certs").await.json();
     assert_eq!(page_of_certificates["certificates"][0]["not_after"], ends);
     let text = page(&gateway).await;
     let build = text

@@ -1,0 +1,31 @@
+//! `/livez` and `/readyz` from the first moment.
+
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use portcullis_tests::client::Client;
+use portcullis_tests::gateway::Setup;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_loads_lives_is_not_ready_and_says_why() {
+    // Names are looked up before anything is served, and nobody answers here.
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let resolver = silent.local_addr().expect("it is bound");
+    let gateway = Setup::new(&format!(
+        "[discovery]\nresolvers = [\"{resolver}\"]\ntimeout = \"30s\"\n\n\
+         [upstream.named]\nservers = [\"dns:users.test:80\"]\n\n\
+         [[route]]\nname = \"all\"\npath = \"/**\"\npublic = true\nupstream = \"named\"\n"
+    ))
+    .launch();
+    let end = Instant::now() + Duration::from_secs(60);
+    while Client::connect(gateway.listen.admin).await.is_err() {
+        assert!(Instant::now() < end, "{}", gateway.stderr());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(gateway.admin("GET", "/livez").await.status, 200);
+    for (method, page) in [("GET", "/readyz"), ("GET", "/routes"), ("POST", "/reload")] {
+        let answer = gateway.admin(method, page).await;
+        assert_eq!(answer.status, 503, "{page}: {answer:?}");
+        assert_eq!(answer.json()["type"], "loading", "{page}");
+    }
+}
