@@ -7,6 +7,7 @@ use clap::{Args as Group, Parser, Subcommand};
 
 use crate::Failure;
 use crate::client::AdminOptions;
+use crate::explain::ExplainOptions;
 use crate::plugin::Plugin;
 use crate::top::TopOptions;
 
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Check(ConfigFile),
     /// List the routes in the order of gateway.toml.
     Routes(ConfigFile),
+    /// Say which route a request takes and why, and what each step decides and costs; nobody is asked unless --live.
+    Explain(ExplainOptions),
     /// Ask the running gateway to read gateway.toml and its plugins again.
     Reload(AdminOptions),
     /// Show what each plugin costs on each route of the running gateway.

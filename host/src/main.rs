@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod client;
 mod drain;
+mod explain;
 mod folder;
 mod keyring;
 mod load;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options),
         Command::Routes(options) => check::routes(&options),
+        Command::Explain(options) => explain::explain(&options),
         Command::Reload(options) => reload::ask(&options),
         Command::Top(options) => top::top(&options),
         Command::Plugin(command) => plugin::run(&command),

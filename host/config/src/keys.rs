@@ -11,6 +11,7 @@ mod named;
 mod plugin;
 mod resilience;
 mod tls;
+mod trace;
 mod websocket;
 
 pub(crate) use admin::{ADMIN, ADMIN_TLS, TOKEN};
@@ -26,6 +27,7 @@ pub(crate) use named::{ROUTE, SERVER, UPSTREAM, UPSTREAM_TIMEOUTS};
 pub(crate) use plugin::{GRANTS, LIMITS, PLUGIN, ROUTE_GRANTS, ROUTE_PLUGIN, UPSTREAM_GRANT};
 pub(crate) use resilience::{BREAKER, OVERLOAD, RETRY, RETRY_BUDGET, ROUTE_RETRY};
 pub(crate) use tls::{CERTIFICATE, HSTS, TLS, UPSTREAM_TLS};
+pub(crate) use trace::DEBUG;
 pub(crate) use websocket::WEBSOCKET;
 
 /// A table of the file.
@@ -120,6 +122,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &LOG_REDACT,
     &LOG_SAMPLE,
     &LOG_FILE,
+    &DEBUG,
     &PLUGINS,
     &CACHE,
     &PLUGIN,
@@ -173,6 +176,7 @@ pub(crate) static FILE: Section = Section {
             "",
         ),
         key("log", Shape::Table(&LOG), Fallback::Words(""), ""),
+        key("debug", Shape::Table(&DEBUG), Fallback::Words(""), ""),
         key("plugins", Shape::Table(&PLUGINS), Fallback::Words(""), ""),
         key("cache", Shape::Table(&CACHE), Fallback::Words(""), ""),
         key("overload", Shape::Table(&OVERLOAD), Fallback::Words(""), ""),

@@ -48,6 +48,8 @@ pub struct Plan {
     pub timeouts: Timeouts,
     pub discovery: DiscoveryPlan,
     pub log: Log,
+    /// Signs requests that are told their trail.
+    pub debug_key: Option<Secret>,
     pub plugins: Plugins,
     pub cache: CachePlan,
     pub overload: Overload,

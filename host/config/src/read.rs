@@ -17,6 +17,7 @@ mod resilience;
 mod route;
 mod syntax;
 mod tls;
+mod trace;
 mod upstream;
 mod websocket;
 
@@ -178,6 +179,7 @@ fn plan<'a>(
         dir,
         &log::routes(&file.root),
     );
+    let debug_key = trace::debug_key(&file);
     let plugin = file.named("plugin", &keys::PLUGIN, plugin::read);
     let upstream = file.named("upstream", &keys::UPSTREAM, upstream::read);
     let access = edge::access(&file.root.fields("access", &keys::ACCESS));
@@ -190,6 +192,7 @@ fn plan<'a>(
         timeouts,
         discovery,
         log,
+        debug_key,
         plugins: pool,
         cache,
         overload,

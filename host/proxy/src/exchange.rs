@@ -7,7 +7,6 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::HeaderValue;
 use http::{Method, Request, Response, Version};
@@ -31,6 +30,7 @@ use crate::outbound::Calls;
 use crate::permit::Permit;
 use crate::refusal::{Reason, Refusal};
 use crate::router::{NotFound, Wanted};
+use crate::trace::{self, Trace};
 use crate::tunnel::{self, Handshake, Wish};
 use crate::{grpc, tls, trailers};
 
@@ -38,7 +38,7 @@ use crate::{grpc, tls, trailers};
 pub async fn serve(
     worker: Arc<Worker>,
     client: Arc<Client>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Response<ResponseBody> {
     let (busy, fault) = client.begin();
     let grpc = grpc::is_spoken(&request);
@@ -58,6 +58,7 @@ pub async fn serve(
         },
         request_id.clone(),
     ));
+    journal.trace = Trace::begin(&worker.gate, &generation, &mut request, journal.began());
     let answer = match fault {
         Some(fault) => Err(Refusal::new(fault.reason).detail(fault.detail).closing()),
         None => Box::pin(pass(&worker, &client, &generation, request, &mut journal)).await,
@@ -84,6 +85,7 @@ pub async fn serve(
     let content = std::mem::take(&mut journal.edge).leave(&mut parts, content);
     journal.headed(&parts);
     journal.limited.tell(&mut parts.headers);
+    trace::tell(&journal, &mut parts.headers);
     Response::from_parts(parts, ResponseBody::new(content, journal, busy, generation))
 }
 
@@ -107,11 +109,11 @@ async fn pass(
     } = admitted;
     let connects = handshake == Some(Handshake::Connect);
     let wish = Wish::of(upgrade, handshake);
-    journal.admitted(&x);
+    journal.admitted(&mut x);
 
     edge::come_in(generation, &x)?;
     let route = find(generation, &mut x)?;
-    journal.routed(&route);
+    journal.routed(&route, &mut x);
     journal.edge = Edge::of(&route, &x);
     if let Some(preflight) = edge::enter(&route, &x)? {
         return Ok(preflight);
@@ -124,8 +126,7 @@ async fn pass(
     worker.shed(generation, &route)?;
     limits::by_address(&route, &x, journal).await?;
     journal.hold(route.enter(&deadline).await?);
-    x.outbound = Some(Calls::port(worker, generation, &deadline));
-    x.timings = route.server_timing.then(Vec::new);
+    x.outbound = Some(Calls::port(worker, generation, &deadline, &x));
 
     let permit = Permit::obtain(&route, &mut x).await;
     journal.caller = x.caller.as_ref().map(|caller| caller.id.clone());
@@ -172,21 +173,7 @@ async fn pass(
     response = filters.response(&mut x, response, head).await?;
     response = tunnel::settled(response, connects)?;
     finish(&mut response, version, &watch);
-    if let Some(timings) = &x.timings {
-        tell_timings(&mut response, timings);
-    }
     Ok(response)
-}
-
-/// `Server-Timing` (W3C): what each plugin call took, in milliseconds.
-fn tell_timings(response: &mut Response<Content>, timings: &[(Arc<str>, Duration)]) {
-    let metric = |(plugin, took): &(Arc<str>, Duration)| {
-        format!("{plugin};dur={:.3}", took.as_secs_f64() * 1e3)
-    };
-    let text: Vec<String> = timings.iter().map(metric).collect();
-    if let Ok(value) = HeaderValue::from_str(&text.join(", ")) {
-        response.headers_mut().append("server-timing", value);
-    }
 }
 
 /// Finds the route and names it in the exchange.

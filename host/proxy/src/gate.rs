@@ -22,6 +22,8 @@ pub struct Gate {
     /// Touched by swaps and by operators only.
     past: Mutex<Past>,
     pub archive: Arc<Archive>,
+    /// For `explain`: whoever asks is told the trail, and nobody is asked.
+    pub(crate) rehearses: bool,
     /// What is stored of responses; lives on over reloads.
     pub cache: Arc<Cache>,
     /// Resident bytes as last read, where that is of interest.
@@ -69,17 +71,28 @@ pub struct Worker {
 impl Gate {
     /// Within a Tokio runtime, whose threads check and look up servers.
     pub fn new(first: Generation, archive: Archive) -> Arc<Gate> {
-        Arc::new(Gate {
+        let keepers = first.tend();
+        Arc::new(Gate::of(first, archive, keepers, false))
+    }
+
+    /// One behind which no server is ever asked, be it whether it is well.
+    pub(crate) fn rehearsal(only: Generation, archive: Archive) -> Arc<Gate> {
+        Arc::new(Gate::of(only, archive, JoinSet::new(), true))
+    }
+
+    fn of(first: Generation, archive: Archive, keepers: JoinSet<()>, rehearses: bool) -> Gate {
+        Gate {
             cache: Cache::new(&first.plan.cache),
-            keepers: Mutex::new(first.tend()),
+            keepers: Mutex::new(keepers),
             past: Mutex::new(Past {
                 since: SystemTime::now(),
                 replaced: Vec::new(),
             }),
             generation: ArcSwap::from_pointee(first),
             archive: Arc::new(archive),
+            rehearses,
             memory: AtomicU64::new(0),
-        })
+        }
     }
 
     /// A request holds this from its head to its last byte.

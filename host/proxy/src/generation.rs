@@ -61,6 +61,8 @@ pub struct Security {
 #[derive(Debug)]
 pub struct Route {
     pub name: Arc<str>,
+    /// As it is written: `/api/users/{id}`.
+    pub path: Arc<str>,
     pub public: bool,
     pub chain: Chain,
     pub(crate) answer: Answer,
@@ -138,6 +140,7 @@ impl Generation {
             let answer = Answer::new(route, chain.handler(), named, metrics);
             Arc::new(Route {
                 name: route.name.clone(),
+                path: route.path.text.as_str().into(),
                 public: route.public,
                 answer: answer.expect("check_chains saw to it"),
                 mirror: Mirror::of(route, named, metrics),

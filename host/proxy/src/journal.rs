@@ -18,6 +18,7 @@ use crate::log::{AccessLog, Tap, Tapped, Told};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::refusal::{Reason, Refusal};
 use crate::shield::Place;
+use crate::trace::Trace;
 use crate::tunnel::Account;
 
 /// Where journals go when they close.
@@ -44,6 +45,8 @@ pub struct Journal {
     pub caller: Option<Arc<str>>,
     pub upstream: Option<Arc<str>>,
     pub server: Option<Arc<str>>,
+    /// For those who look at this exchange.
+    pub(crate) trace: Trace,
     /// What is done last to the answer, whatever that is.
     pub(crate) edge: Edge,
     pub status: StatusCode,
@@ -93,6 +96,7 @@ impl Journal {
             caller: None,
             upstream: None,
             server: None,
+            trace: Trace::default(),
             edge: Edge::default(),
             status: StatusCode::INTERNAL_SERVER_ERROR,
             request_body: None,
@@ -136,7 +140,8 @@ impl Journal {
     }
 
     /// What admission established.
-    pub fn admitted(&mut self, x: &Exchange) {
+    pub fn admitted(&mut self, x: &mut Exchange) {
+        self.trace.admitted(x);
         self.client_ip = x.client_ip.unwrap_or(self.client_ip);
         // An extended CONNECT was admitted as a GET.
         self.method.clone_from(&x.method);
@@ -185,7 +190,8 @@ impl Journal {
         }
     }
 
-    pub fn routed(&mut self, route: &Route) {
+    pub fn routed(&mut self, route: &Route, x: &mut Exchange) {
+        self.trace.routed(route, x, self.began);
         self.route = Some(route.name.clone());
         self.route_metrics = Some(route.metrics.clone());
     }
@@ -201,9 +207,15 @@ impl Journal {
     }
 
     pub fn refuse(&mut self, refusal: &Refusal) {
+        self.trace.refused();
         self.refusal = Some(refusal.reason);
         self.because = refusal.because.clone().or_else(|| refusal.detail.clone());
         self.status = refusal.reason.status();
+    }
+
+    /// Why it was refused, and in words.
+    pub(crate) fn refusal(&self) -> (Option<Reason>, Option<&str>) {
+        (self.refusal, self.because.as_deref())
     }
 
     /// The response could not be sent to its end.

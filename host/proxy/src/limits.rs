@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 use http::header::RETRY_AFTER;
 use portcullis_config::plan::{ConcurrencyPlan, LimitPlan, Plan, RoutePlan, RulePlan};
-use portcullis_runtime::Exchange;
+use portcullis_runtime::{Exchange, Open, What};
 use tokio::sync::Semaphore;
 
 use self::crowd::Crowd;
@@ -33,6 +33,7 @@ use crate::generation::Route;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::refusal::{Reason, Refusal};
+use crate::trace;
 
 pub(crate) use self::metrics::LimitMetrics;
 pub(crate) use self::told::{Limited, Outcome};
@@ -97,7 +98,10 @@ pub(crate) async fn by_address(
     x: &Exchange,
     journal: &mut Journal,
 ) -> Result<(), Refusal> {
-    route.limits.by_address.admit(x, &mut journal.limited).await
+    let stage = &route.limits.by_address;
+    stage
+        .admit(What::LimitByAddress, x, &mut journal.limited)
+        .await
 }
 
 /// Asks the limits that count callers.
@@ -106,7 +110,10 @@ pub(crate) async fn by_caller(
     x: &Exchange,
     journal: &mut Journal,
 ) -> Result<(), Refusal> {
-    route.limits.by_caller.admit(x, &mut journal.limited).await
+    let stage = &route.limits.by_caller;
+    stage
+        .admit(What::LimitByCaller, x, &mut journal.limited)
+        .await
 }
 
 /// The store in memory for a limit.
@@ -227,21 +234,29 @@ impl Counts {
 // === impl Stage ===
 
 impl Stage {
-    async fn admit(&self, x: &Exchange, limited: &mut Limited) -> Result<(), Refusal> {
+    async fn admit(&self, what: What, x: &Exchange, limited: &mut Limited) -> Result<(), Refusal> {
         for rate in &self.rates {
-            rate.admit(x, limited).await?;
+            let step = trace::step(x, what, &rate.counts.plan.name);
+            ended(step, rate.admit(x, limited).await)?;
         }
         for room in &self.crowds {
-            room.admit(x, limited)?;
+            let step = trace::step(x, what, &room.plan.name);
+            ended(step, room.admit(x, limited))?;
         }
         Ok(())
     }
 }
 
+fn ended(step: Option<Open>, answer: Result<Outcome, Refusal>) -> Result<(), Refusal> {
+    let outcome = answer.as_ref().map_or(Outcome::Refused, |outcome| *outcome);
+    trace::ended(step, outcome.as_str());
+    answer.map(drop)
+}
+
 // === impl Rate ===
 
 impl Rate {
-    async fn admit(&self, x: &Exchange, limited: &mut Limited) -> Result<(), Refusal> {
+    async fn admit(&self, x: &Exchange, limited: &mut Limited) -> Result<Outcome, Refusal> {
         let Counts {
             plan,
             secret,
@@ -268,21 +283,25 @@ impl Rate {
             limited.read(Reading::of_rate(plan, &self.policy, &verdict));
         }
         match verdict.decision {
-            Decision::Taken(Duration::ZERO) => self.decisions.count(Outcome::Allowed),
+            Decision::Taken(Duration::ZERO) => {
+                self.decisions.count(Outcome::Allowed);
+                Ok(Outcome::Allowed)
+            }
             Decision::Taken(wait) => {
                 limited.note(&plan.name, Outcome::Delayed, &self.decisions);
                 tokio::time::sleep(wait).await;
+                Ok(Outcome::Delayed)
             }
             Decision::Refused(_) if plan.dry_run => {
                 limited.note(&plan.name, Outcome::WouldRefuse, &self.decisions);
+                Ok(Outcome::WouldRefuse)
             }
             Decision::Refused(wait) => {
                 limited.note(&plan.name, Outcome::Refused, &self.decisions);
                 let full = waits && seat.is_none();
-                return Err(self.refusal(wait.max(verdict.renewal), full));
+                Err(self.refusal(wait.max(verdict.renewal), full))
             }
         }
-        Ok(())
     }
 
     /// `full`: it could have waited, had there been a place.
@@ -301,11 +320,11 @@ impl Rate {
     }
 
     /// What is decided when the store decides nothing.
-    fn unanswered(&self, error: &StoreError, limited: &mut Limited) -> Result<(), Refusal> {
+    fn unanswered(&self, error: &StoreError, limited: &mut Limited) -> Result<Outcome, Refusal> {
         let plan = &self.counts.plan;
         limited.note(&plan.name, Outcome::Unanswered, &self.decisions);
         match plan.fail_open || plan.dry_run {
-            true => Ok(()),
+            true => Ok(Outcome::Unanswered),
             false => {
                 let because = format!("the store of limit {} did not answer: {error}", plan.name);
                 Err(Refusal::new(Reason::Unavailable).because(because))
@@ -317,17 +336,21 @@ impl Rate {
 // === impl Room ===
 
 impl Room {
-    fn admit(&self, x: &Exchange, limited: &mut Limited) -> Result<(), Refusal> {
+    fn admit(&self, x: &Exchange, limited: &mut Limited) -> Result<Outcome, Refusal> {
         let (slot, taken) = self.crowd.enter(x);
         let fits = taken <= self.plan.limit;
         if self.plan.headers && !self.plan.dry_run {
             let left = self.plan.limit.saturating_sub(taken);
             limited.read(Reading::of_room(&self.plan, &self.policy, left));
         }
+        let outcome = match fits {
+            true => Outcome::Allowed,
+            false => Outcome::WouldRefuse,
+        };
         if fits {
-            self.decisions.count(Outcome::Allowed);
+            self.decisions.count(outcome);
         } else if self.plan.dry_run {
-            limited.note(&self.plan.name, Outcome::WouldRefuse, &self.decisions);
+            limited.note(&self.plan.name, outcome, &self.decisions);
         } else {
             limited.note(&self.plan.name, Outcome::Refused, &self.decisions);
             return Err(refusal(
@@ -337,7 +360,7 @@ impl Room {
             ));
         }
         limited.hold(slot);
-        Ok(())
+        Ok(outcome)
     }
 }
 

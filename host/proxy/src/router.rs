@@ -5,6 +5,8 @@
 //! (headers and query) before fewer; then the order of the file. A route whose conditions or method do not match
 //! is passed over, so a less specific one may still serve.
 
+mod fit;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use percent_encoding::percent_decode_str;
 use portcullis_config::plan::{Condition, RoutePlan, Segment, Want};
 use portcullis_runtime::Target;
 use rustc_hash::FxHashMap;
+
+pub use fit::Fit;
 
 /// Routes of one configuration, by index into its list.
 #[derive(Debug, Default)]
@@ -249,26 +253,26 @@ impl<'a> Search<'a> {
 
     fn conditions_hold(&self, rule: &Rule) -> bool {
         headers_hold(self.wanted.headers, &rule.headers)
-            && (rule.query.is_empty() || self.query_holds(&rule.query))
+            && (rule.query.is_empty() || query_holds(self.wanted.target, &rule.query))
     }
+}
 
-    fn query_holds(&self, conditions: &[Condition]) -> bool {
-        let decode = |text: &str| {
-            percent_decode_str(&text.replace('+', " "))
-                .decode_utf8_lossy()
-                .into_owned()
-        };
-        let query = self.wanted.target.query().unwrap_or_default();
-        let pairs: Vec<(String, String)> = query
-            .split('&')
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(name, value)| (decode(name), decode(value)))
-            .collect();
-        conditions.iter().all(|c| {
-            let named = pairs.iter().filter(|(name, _)| *name == c.name);
-            holds(&c.want, named.map(|(_, value)| value.as_bytes()))
-        })
-    }
+fn query_holds(target: &Target, conditions: &[Condition]) -> bool {
+    let decode = |text: &str| {
+        percent_decode_str(&text.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    };
+    let query = target.query().unwrap_or_default();
+    let pairs: Vec<(String, String)> = query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect();
+    conditions.iter().all(|c| {
+        let named = pairs.iter().filter(|(name, _)| *name == c.name);
+        holds(&c.want, named.map(|(_, value)| value.as_bytes()))
+    })
 }
 
 pub(crate) fn headers_hold(headers: &HeaderMap, conditions: &[Condition]) -> bool {

@@ -28,12 +28,13 @@ use tokio::sync::watch;
 use crate::body::{Content, RequestBody};
 use crate::connection::{SendError, send_once};
 use crate::exchange::response_head;
-use crate::forward::{Forwarding, upstream_request, write_host};
+use crate::forward::{Forwarding, rehearse, upstream_request, write_host};
 use crate::guard::Busy;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::permit::Permit;
 use crate::refusal::{Reason, Refusal};
+use crate::trace::{self, Turn};
 use crate::upstream::{Ticket, Upstream, Verdict};
 
 use ending::Ending;
@@ -89,6 +90,9 @@ pub(crate) async fn open(
     let upstream = f.upstream;
     f.journal.rewritten(permit.rewritten_from(x));
     let slot = route.sockets.admit(&route.websocket, x)?;
+    if f.worker.gate.rehearses {
+        return Err(rehearse(x, upstream));
+    }
     let mut request = upstream_request(x, RequestBody::empty(), &f);
     let key = wish.handshake.ask(request.headers_mut());
     let asked = request.headers().clone();
@@ -140,10 +144,14 @@ async fn send(
     let times = upstream.timeouts;
     let key = upstream.key(x);
     let mut tried = Vec::new();
+    let mut turn = Turn::default();
     while let Some(ticket) = upstream.pick(key, &tried, f.worker.index) {
         tried.push(ticket.server().clone());
         f.journal.server = Some(ticket.server().address.clone());
         write_host(&mut request, x, upstream, &ticket, &f.provenance);
+        turn.number += 1;
+        let step = trace::ask(x, upstream, ticket.server(), turn, &request);
+        trace::mark(step.as_ref(), request.headers_mut());
         let limit = times.connect + times.first_byte;
         let began = Instant::now();
         let sent = tokio::time::timeout(limit, send_once(ticket.server(), request)).await;
@@ -151,11 +159,14 @@ async fn send(
             Ok(Ok(mut response)) => {
                 let verdict = Verdict::Answered(response.status());
                 upstream.tell(&ticket, verdict, began.elapsed());
+                trace::answered(step, response.status());
                 upstream.stick(key, &ticket, x.scheme == "https", response.headers_mut());
                 return Ok((response, ticket));
             }
             Ok(Err(SendError::Unsent(unsent))) => {
                 upstream.tell(&ticket, Verdict::Connect, began.elapsed());
+                trace::ended(step, "unreachable");
+                turn.because = "unreachable";
                 request = *unsent;
                 continue;
             }
@@ -167,6 +178,7 @@ async fn send(
             Err(_) => (Verdict::Timeout, Reason::UpstreamTimeout, String::new()),
         };
         upstream.tell(&ticket, verdict, began.elapsed());
+        trace::ended(step, reason.as_str());
         return Err(Refusal::new(reason).because(format!(
             "{} of {}: {text}",
             ticket.server().address,

@@ -76,6 +76,10 @@ impl Ending {
         (Ending::Cancelled, "cancelled"),
     ];
 
+    pub(crate) fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
     pub(crate) fn of<T>(answer: &Result<T, CallError>) -> Ending {
         match answer {
             Ok(_) => Ending::Ok,

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::outbound::Outbound;
 use crate::target::Target;
+use crate::trail::Trail;
 
 /// The message pair in flight: made by the floor above, lent to plugins one after the other.
 #[derive(Default)]
@@ -40,8 +40,8 @@ pub struct Exchange {
     pub vars: Vec<(String, Vec<u8>)>,
     /// Outbound calls so far, by plugin.
     pub calls: Vec<(Arc<str>, u32)>,
-    /// Wall time of each plugin call, where the floor above wants to know.
-    pub timings: Option<Vec<(Arc<str>, Duration)>>,
+    /// The steps so far, where the floor above wants to know.
+    pub trail: Option<Trail>,
 }
 
 #[derive(Debug, Clone)]

@@ -18,6 +18,7 @@ use crate::http;
 use crate::life::{Kind, one_line};
 use crate::session::{Meter, Session, Writable};
 use crate::spec::Spec;
+use crate::trail::What;
 use crate::turns::{self, Long};
 use crate::wasi::LAST_WORDS;
 
@@ -59,6 +60,15 @@ impl FilterPhase {
         match self {
             FilterPhase::Request | FilterPhase::RequestBody => Side::Request,
             FilterPhase::Response | FilterPhase::ResponseBody => Side::Response,
+        }
+    }
+
+    pub(crate) fn what(self) -> What {
+        match self {
+            FilterPhase::Request => What::Request,
+            FilterPhase::RequestBody => What::RequestBody,
+            FilterPhase::Response => What::Response,
+            FilterPhase::ResponseBody => What::ResponseBody,
         }
     }
 }

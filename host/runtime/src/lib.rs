@@ -23,6 +23,7 @@ mod spec;
 mod state;
 mod target;
 mod template;
+mod trail;
 mod turns;
 mod wasi;
 
@@ -44,6 +45,7 @@ pub use spec::{
 };
 pub use state::{Memory, State, StateError, StateFuture, Taken};
 pub use target::{Target, TargetError};
+pub use trail::{Cost, Facts, Ids, Open, Step, Trail, Try, What};
 
 /// The version of wasmtime that is built in.
 pub const WASMTIME: &str = wasmtime_environ::VERSION;

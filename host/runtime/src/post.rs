@@ -15,6 +15,7 @@ use crate::instance::{FilterPhase, Live};
 use crate::life::Kind;
 use crate::plugin::{Busy, Phases, Plugin, Turn};
 use crate::spec::Spec;
+use crate::trail::{Cost, Facts, What};
 
 /// Kept instances that wait for their next request. More than the workers only matters where guests wait for
 /// upstreams.
@@ -34,6 +35,13 @@ pub struct Post {
 /// Where a filter's instance waits between the request and the response of one exchange.
 #[derive(Default)]
 pub struct Slot(Option<Box<Live>>);
+
+/// One call: its name, an instance that waits for it, and what becomes of that.
+struct Entry<'a> {
+    what: What,
+    held: Option<Box<Live>>,
+    then: Then<'a>,
+}
 
 /// What becomes of an instance whose call returned.
 enum Then<'a> {
@@ -94,7 +102,8 @@ impl Post {
     pub async fn authenticate(&self, x: &mut Exchange) -> Result<Caller, CallError> {
         let enter = async |live: &mut Live, x: &mut Exchange| live.authenticate(x).await;
         let check = |caller| valid_caller(caller);
-        self.call(x, None, Then::Done, enter, check).await
+        self.call(x, Entry::of(What::Authenticate), enter, check)
+            .await
     }
 
     /// Asks whether the caller may.
@@ -105,13 +114,14 @@ impl Post {
             claims: caller.claims.clone(),
         };
         let enter = async |live: &mut Live, x: &mut Exchange| live.authorize(x, &caller).await;
-        self.call(x, None, Then::Done, enter, Ok).await
+        self.call(x, Entry::of(What::Authorize), enter, Ok).await
     }
 
     /// Answers in the upstream's place.
     pub async fn handle(&self, x: &mut Exchange) -> Result<Reply, CallError> {
         let enter = async |live: &mut Live, x: &mut Exchange| live.handle(x).await;
-        self.call(x, None, Then::Done, enter, valid_reply).await
+        self.call(x, Entry::of(What::Handle), enter, valid_reply)
+            .await
     }
 
     pub async fn on_request(
@@ -158,6 +168,7 @@ impl Post {
     ) -> Result<Outcome, CallError> {
         let before = self.spec.fail_open.then(|| Before::of(x, phase.side()));
         let held = slot.0.take();
+        let what = phase.what();
         let enter = async |live: &mut Live, x: &mut Exchange| live.filter(x, phase).await;
         let check = |verdict| match verdict {
             outcome::Verdict::Next => Ok(Outcome::Next),
@@ -168,7 +179,8 @@ impl Post {
         } else {
             Then::Done
         };
-        match (self.call(x, held, then, enter, check).await, before) {
+        let entry = Entry { what, held, then };
+        match (self.call(x, entry, enter, check).await, before) {
             (Err(error), Some(before)) if error.is_failure() => {
                 tracing::warn!(plugin = %self.spec.name, request_id = %x.request_id, "passed by: {error}");
                 self.bill.bypassed();
@@ -193,8 +205,7 @@ impl Post {
     async fn call<T, U>(
         &self,
         x: &mut Exchange,
-        held: Option<Box<Live>>,
-        then: Then<'_>,
+        Entry { what, held, then }: Entry<'_>,
         enter: impl AsyncFnOnce(
             &mut Live,
             &mut Exchange,
@@ -202,6 +213,9 @@ impl Post {
         check: impl FnOnce(T) -> Result<U, CallError>,
     ) -> Result<U, CallError> {
         let entry = self.bill.open();
+        let trail = x.trail.as_ref();
+        let step = trail.map(|trail| trail.enter_plugin(what, &self.spec.name));
+        let mut cost = Cost::default();
         let run = async {
             let _turns = self.turns()?;
             let mut live = match held {
@@ -210,6 +224,7 @@ impl Post {
             };
             let answer = enter(&mut live, x).await;
             self.bill.used(live.meter());
+            cost = Cost::of(live.meter());
             // Only an instance whose call returned goes on; any other is dropped here.
             let answer = answer?;
             match then {
@@ -221,9 +236,11 @@ impl Post {
             check(judge(answer)?)
         };
         let (answer, wall, cpu) = timed(run).await;
-        entry.close(Ending::of(&answer), wall, cpu);
-        if let Some(timings) = &mut x.timings {
-            timings.push((self.spec.name.clone(), wall));
+        let ending = Ending::of(&answer);
+        entry.close(ending, wall, cpu);
+        if let Some(mut step) = step {
+            step.know(Facts::Cost(Cost { cpu, ..cost }));
+            step.end(ending.as_str());
         }
         answer
     }
@@ -245,6 +262,19 @@ impl Post {
         let template = &self.plugin.template;
         let live = template.instance(&self.spec, &self.bill, time).await;
         live.map(Box::new)
+    }
+}
+
+// === impl Entry ===
+
+impl Entry<'_> {
+    /// By an instance that is here for this call only.
+    fn of(what: What) -> Entry<'static> {
+        Entry {
+            what,
+            held: None,
+            then: Then::Done,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod demo;
 mod demo_plugins;
 mod edge;
 mod events;
+mod explain;
 mod forwarding;
 mod grpc;
 mod h1_vectors;

@@ -125,6 +125,10 @@ pub struct EjectPlan {
 }
 
 impl Secret {
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
     /// For what it is the key of; do not log.
     pub fn expose(&self) -> &str {
         &self.0

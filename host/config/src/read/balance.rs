@@ -120,7 +120,7 @@ pub(super) fn sticky(file: &File<'_>, fields: &Fields<'_>) -> Option<StickyPlan>
     })
 }
 
-fn long_enough(secret: Secret) -> Result<Secret, Fault> {
+pub(super) fn long_enough(secret: Secret) -> Result<Secret, Fault> {
     if secret.expose().len() < SHORTEST_SECRET {
         let fault = Fault::new(format!("the secret has less than {SHORTEST_SECRET} bytes"));
         return Err(fault.with_hint("`openssl rand -hex 16` makes a good one"));

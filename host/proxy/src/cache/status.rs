@@ -32,7 +32,7 @@ pub(super) enum Why {
 }
 
 impl Why {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Why::Bypass => "bypass",
             Why::Method => "method",

@@ -13,7 +13,8 @@ use std::time::Instant;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
-use portcullis_runtime::Exchange;
+use portcullis_config::plan::Audience;
+use portcullis_runtime::{Exchange, What};
 
 use super::conditions::{self, Conditions};
 use super::control::Wish;
@@ -28,6 +29,7 @@ use crate::generation::Route;
 use crate::journal::Journal;
 use crate::permit::Permit;
 use crate::refusal::{Reason, Refusal};
+use crate::trace;
 
 /// One request that may be answered from the store.
 pub(super) struct Seek {
@@ -66,13 +68,26 @@ pub(crate) async fn through(
         Some(store) if is_sought(x, &body) => Seek::new(&f, permit.route(), store, x),
         _ => return past(permit, x, body, f).await,
     };
-    match seek.look(x, f.journal) {
+    let mut step = trace::step(x, What::Cache, &seek.route.name);
+    let looked = seek.look(x, f.journal);
+    trace::note(&mut step, told(seek.store().rules.audience));
+    trace::ended(step, seek.found(&looked));
+    match looked {
         Look::Answer(response) => Ok(response),
         Look::Renew(response) => {
             seek.renew(permit, x, f);
             Ok(response)
         }
         Look::Ask(known) => Box::pin(seek.ask(known, permit, x, f)).await,
+    }
+}
+
+/// What is stored under, in words (`key.rs` has it exactly), and for whom.
+fn told(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Everyone => "by scheme, host, path and query, for everyone",
+        Audience::Callers => "by scheme, host, path and query, for all callers alike",
+        Audience::Caller => "by scheme, host, path, query and caller",
     }
 }
 
@@ -95,6 +110,7 @@ async fn past(
     if let Some(store) = &route.cache {
         f.journal.cache = Some(Outcome::Bypass);
         store.figures.count(Outcome::Bypass);
+        trace::ended(trace::step(x, What::Cache, &route.name), "bypass");
     }
     let mut response = forward(permit, x, body, f).await?;
     if let Some(place) = &changes
@@ -161,6 +177,20 @@ impl Seek {
             return Look::Renew(self.answer(x, &stored, journal, told(Outcome::Stale)));
         }
         Look::Ask(known)
+    }
+
+    /// What looking came to, for a trail: `hit`, `stale`, or why the upstream is asked.
+    fn found(&self, looked: &Look) -> &'static str {
+        match looked {
+            Look::Answer(_) if self.is_fresh() => "hit",
+            Look::Answer(_) | Look::Renew(_) => "stale",
+            Look::Ask(_) => self.why.as_str(),
+        }
+    }
+
+    fn is_fresh(&self) -> bool {
+        let stored = self.stale.as_ref();
+        stored.is_some_and(|stored| stored.head.life.is_fresh(Instant::now()))
     }
 
     /// Asks the upstream, or waits for another request that does.

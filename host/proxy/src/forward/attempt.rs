@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use portcullis_config::plan::Retry;
-use portcullis_runtime::Exchange;
+use portcullis_runtime::{Exchange, Open};
 
 use super::spare::Spare;
 use super::write_host;
@@ -18,6 +18,7 @@ use crate::gate::Worker;
 use crate::metrics::Connected;
 use crate::refusal::{Reason, Refusal};
 use crate::shield::Shield;
+use crate::trace::{self, Turn};
 use crate::upstream::{Key, Ticket, Upstream, Verdict};
 
 /// What all tries of an exchange have in common.
@@ -84,25 +85,21 @@ impl Run<'_> {
         &self,
         mut request: Request<RequestBody>,
         ticket: Ticket,
+        turn: Turn,
         spare: Option<&Spare>,
     ) -> Result<Answer, Box<Failed>> {
+        let step = trace::ask(self.x, self.upstream, ticket.server(), turn, &request);
         if self.deadline.is_over() {
-            return Err(Box::new(self.failed(Failure::Late, &ticket, "not asked")));
+            let failed = self.failed(Failure::Late, &ticket, "not asked");
+            return tell(step, Err(Box::new(failed)));
         }
         let pass = match self.shield.admit() {
             Ok(pass) => pass,
-            Err(refusal) => return Err(Box::new(Failed::closed_circuit(refusal))),
+            Err(refusal) => return tell(step, Err(Box::new(Failed::closed_circuit(refusal)))),
         };
-        write_host(
-            &mut request,
-            self.x,
-            self.upstream,
-            &ticket,
-            self.provenance,
-        );
-        self.deadline.write(request.headers_mut());
+        self.address(&mut request, &ticket, step.as_ref());
         let began = Instant::now();
-        let asked = self.ask(request, &ticket, spare).await;
+        let asked = self.ask(request, &ticket, spare, step.as_ref()).await;
         let verdict = match &asked {
             Ok((response, _)) => Some(Verdict::Answered(response.status())),
             Err(failed) => failed.failure.verdict(),
@@ -111,11 +108,19 @@ impl Run<'_> {
             self.upstream.tell(&ticket, verdict, began.elapsed());
             pass.tell(!verdict.is_failure());
         }
-        asked.map(|(response, connection)| Answer {
+        let answer = asked.map(|(response, connection)| Answer {
             response,
             connection,
             ticket,
-        })
+        });
+        tell(step, answer)
+    }
+
+    /// Writes what is different for each server and try.
+    fn address(&self, request: &mut Request<RequestBody>, ticket: &Ticket, step: Option<&Open>) {
+        write_host(request, self.x, self.upstream, ticket, self.provenance);
+        self.deadline.write(request.headers_mut());
+        trace::mark(step, request.headers_mut());
     }
 
     /// Over an idle connection while there is one, else over a new one.
@@ -124,6 +129,7 @@ impl Run<'_> {
         mut request: Request<RequestBody>,
         ticket: &Ticket,
         spare: Option<&Spare>,
+        step: Option<&Open>,
     ) -> Result<(Response<Incoming>, Connection), Box<Failed>> {
         let per_try = spare.and(self.retry.per_try);
         let end = per_try.map_or(self.end, |limit| self.end.min(Instant::now() + limit));
@@ -165,8 +171,7 @@ impl Run<'_> {
                 (SendError::Unsent(unsent), _) if !fresh => *unsent,
                 (SendError::Closed(_), Some(spare)) if !fresh && self.may_repeat() => {
                     let mut again = spare.to_request();
-                    write_host(&mut again, self.x, self.upstream, ticket, self.provenance);
-                    self.deadline.write(again.headers_mut());
+                    self.address(&mut again, ticket, step);
                     again
                 }
                 (error, _) => return Err(Box::new(self.unanswered(error, ticket))),
@@ -264,6 +269,15 @@ impl Run<'_> {
     }
 }
 
+/// Notes how a try ended.
+fn tell(step: Option<Open>, answer: Result<Answer, Box<Failed>>) -> Result<Answer, Box<Failed>> {
+    match &answer {
+        Ok(answer) => trace::answered(step, answer.response.status()),
+        Err(failed) => trace::ended(step, failed.failure.as_str()),
+    }
+    answer
+}
+
 // === impl Failed ===
 
 impl Failed {
@@ -286,6 +300,20 @@ impl Failed {
 // === impl Failure ===
 
 impl Failure {
+    /// As a trail says it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Failure::Open => "circuit_open",
+            Failure::Connect => "unreachable",
+            Failure::Slow => "slow",
+            Failure::Timeout => "timeout",
+            Failure::Late => "deadline",
+            Failure::Closed => "closed",
+            Failure::Broken => "broken",
+            Failure::Body => "request_body",
+        }
+    }
+
     fn reason(self) -> Reason {
         match self {
             Failure::Open => Reason::CircuitOpen,

@@ -19,7 +19,7 @@ pub(super) async fn ask(
     ticket: Ticket,
     spare: Option<&Spare>,
 ) -> Result<Answer, Box<Failed>> {
-    let mut first = pin!(run.attempt(request, ticket, spare));
+    let mut first = pin!(run.attempt(request, ticket, tries.turn(), spare));
     let plain = spare.filter(|spare| spare.is_plain_read());
     let (Some(spare), Some(after)) = (plain, run.retry.hedge_after) else {
         return first.await;
@@ -31,7 +31,8 @@ pub(super) async fn ask(
         return first.await;
     };
     // Boxed: few exchanges come here, and all would carry its size.
-    let mut second = Box::pin(run.attempt(spare.to_request(), ticket, Some(spare)));
+    let turn = tries.turn();
+    let mut second = Box::pin(run.attempt(spare.to_request(), ticket, turn, Some(spare)));
     let counters = &run.shield.counters;
     // A try that failed leaves the matter to the other one.
     let (answer, won) = tokio::select! {

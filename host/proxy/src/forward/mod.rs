@@ -2,6 +2,7 @@
 
 mod attempt;
 mod hedge;
+mod rehearsal;
 mod retry;
 mod spare;
 
@@ -15,6 +16,7 @@ use portcullis_config::plan::Timeouts;
 use portcullis_runtime::Exchange;
 
 use self::attempt::{Answer, Run};
+pub(crate) use self::rehearsal::{NOT_ASKED, rehearse};
 use self::spare::keep_body;
 use crate::body::{Content, RequestBody, Watch};
 use crate::connection::UpstreamBody;
@@ -52,6 +54,9 @@ pub(crate) async fn forward(
     let route = permit.route().clone();
     let (upstream, shield) = (f.upstream, &f.upstream.shield);
     f.journal.rewritten(permit.rewritten_from(x));
+    if f.worker.gate.rehearses {
+        return Err(rehearse(x, upstream));
+    }
     let end = f.deadline.or(f.journal.began() + upstream.timeouts.total);
     f.journal.hold(shield.enter(end).await?);
     let body = keep_body(&x.method, body, &route.retry).await?;

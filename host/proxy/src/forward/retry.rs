@@ -13,12 +13,13 @@ use super::spare::Spare;
 use crate::body::RequestBody;
 use crate::journal::Journal;
 use crate::refusal::{Reason, Refusal};
+use crate::trace::Turn;
 use crate::upstream::{Server, Ticket};
 
 /// The tries of one exchange so far.
 pub(super) struct Tries<'a> {
     run: &'a Run<'a>,
-    made: u32,
+    turn: Turn,
     /// Servers asked since the last pause.
     asked: Vec<Arc<Server>>,
     pauses: u32,
@@ -43,8 +44,12 @@ pub(super) async fn send(
             Ok(answer) if !run.retry.on.contains(&answer.response.status().as_u16()) => {
                 return Ok(answer);
             }
-            Ok(answer) => (spare.map(|spare| spare.to_request()), Ok(answer)),
+            Ok(answer) => {
+                tries.turn.because = "status";
+                (spare.map(|spare| spare.to_request()), Ok(answer))
+            }
             Err(failed) => {
+                tries.turn.because = failed.failure.as_str();
                 let safe = matches!(failed.failure, Failure::Closed | Failure::Slow);
                 let second = spare.filter(|_| safe).map(|spare| spare.to_request());
                 (failed.unsent.or(second), Err(failed.refusal))
@@ -62,7 +67,7 @@ impl<'a> Tries<'a> {
     fn new(run: &'a Run<'a>) -> Tries<'a> {
         Tries {
             run,
-            made: 0,
+            turn: Turn::default(),
             asked: Vec::new(),
             pauses: 0,
         }
@@ -73,8 +78,13 @@ impl<'a> Tries<'a> {
         let run = self.run;
         let ticket = run.upstream.pick(run.key, &self.asked, run.worker.index)?;
         self.asked.push(ticket.server().clone());
-        self.made += 1;
+        self.turn.number += 1;
         Some(ticket)
+    }
+
+    /// Which try this is.
+    pub(super) fn turn(&self) -> Turn {
+        self.turn
     }
 
     /// Leave to send the request once more, and where to: at once to a server that was not asked yet. Once all were,
@@ -104,13 +114,14 @@ impl<'a> Tries<'a> {
             return None;
         }
         self.asked.push(ticket.server().clone());
-        self.made += 1;
+        self.turn.number += 1;
+        self.turn.because = "hedge";
         Some(ticket)
     }
 
     fn may_be_more(&self) -> bool {
         let run = self.run;
-        if self.made >= run.retry.tries || Instant::now() >= run.end {
+        if self.turn.number >= run.retry.tries || Instant::now() >= run.end {
             return false;
         }
         let granted = run.shield.budget.spend();

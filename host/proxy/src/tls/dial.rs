@@ -131,8 +131,13 @@ impl Dial {
 
     /// Connects to another port of the server's machine, as to itself.
     pub(crate) async fn connect_to(&self, server: &Server, address: &str) -> io::Result<Dialled> {
+        self.reach(address, &server.host).await
+    }
+
+    /// Connects to `address`, to whom is called `host`.
+    pub(crate) async fn reach(&self, address: &str, host: &str) -> io::Result<Dialled> {
         let tcp = reach(address).await?;
-        let stream = self.secured(tcp, &server.host, self.tls.as_ref()).await?;
+        let stream = self.secured(tcp, host, self.tls.as_ref()).await?;
         let h2 = match (self.parts.protocol, stream.agreed()) {
             (Protocol::Http1, _) => false,
             // A server without ALPN speaks HTTP/1.1 (RFC 9113 section 3.2).
