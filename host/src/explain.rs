@@ -113,6 +113,7 @@ async fn rehearsed(plan: Arc<Plan>, asked: Asked, client: IpAddr) -> Result<Repo
     let archive = Archive {
         metrics,
         log: None,
+        tracer: None,
     };
     let (peer, https) = (SocketAddr::new(client, 0), asked.https);
     let request = asked.request(None);
@@ -120,7 +121,7 @@ async fn rehearsed(plan: Arc<Plan>, asked: Asked, client: IpAddr) -> Result<Repo
     let answer = answer.map_err(Failure::Trouble)?;
     let trail = Trail::told(&answer.headers)
         .ok_or_else(|| Failure::Trouble("the rehearsal left no trail".to_owned()))?;
-    Ok(Report::new(&plan, &asked, &answer, trail.as_rehearsed()).with_servers(&plan, &upstreams))
+    Ok(Report::new(&plan, &asked, &answer, trail.rehearsed()).with_servers(&plan, &upstreams))
 }
 
 /// Copies of configured plugins are what a gateway serves with after its first second: what they cost is of interest.

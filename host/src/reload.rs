@@ -231,9 +231,10 @@ fn restart_needed(before: &Plan, next: &Plan) {
     let stores = before.plugins != next.plugins || before.cache != next.cache;
     // Where the access log goes and how it looks; what it tells follows at once.
     let settled = |log: &Log| (log.access, log.format, log.file.clone());
-    if sockets || sizes || settled(&before.log) != settled(&next.log) || stores {
+    let told = settled(&before.log) != settled(&next.log) || before.traces != next.traces;
+    if sockets || sizes || told || stores {
         tracing::warn!(
-            "changes of [listen] (but trusted_proxies), of access, format and file in [log], of [plugins] and [cache] take effect after a restart"
+            "changes of [listen] (but trusted_proxies), of access, format and file in [log], of [traces], [plugins] and [cache] take effect after a restart"
         );
     }
 }

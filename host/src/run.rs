@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_config::plan::Plan;
-use portcullis_proxy::{Archive, Gate, Metrics, Protocol, Workers, Writer};
+use portcullis_proxy::{Archive, Exporter, Gate, Metrics, Protocol, Tracer, Workers, Writer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
@@ -84,7 +84,13 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
     metrics.plugins(first.plugins.keys(), &BTreeSet::new());
     let reopen = Reopen::default();
     let (log, writer) = access_log::start(&plan, &metrics, &reopen)?.unzip();
-    let gate = Gate::new(first, Archive { metrics, log });
+    let (tracer, exporter) = traces(&plan, &metrics)?.unzip();
+    let archive = Archive {
+        metrics,
+        log,
+        tracer,
+    };
+    let gate = Gate::new(first, archive);
     let workers =
         Workers::start(&gate, &plan.listen, plan.timeouts).map_err(|error| trouble(&error))?;
 
@@ -120,6 +126,9 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
     tasks.shutdown().await;
     drop((gate, admin));
     finish_log(writer).await;
+    if let Some(exporter) = exporter {
+        exporter.finish().await;
+    }
     Ok(())
 }
 
@@ -154,6 +163,17 @@ async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
             "cannot listen on {address} ({key}): {error}. Is another process using it?"
         ))
     })
+}
+
+/// Who records traces, and who tells the collector.
+fn traces(plan: &Plan, metrics: &Metrics) -> Result<Option<(Arc<Tracer>, Exporter)>, Failure> {
+    let Some(traces) = &plan.traces else {
+        return Ok(None);
+    };
+    let tracer = Tracer::new(traces, metrics);
+    let exporter = Exporter::start(tracer.clone())
+        .map_err(|why| Failure::Trouble(format!("no traces can be sent: {why}")))?;
+    Ok(Some((tracer, exporter)))
 }
 
 /// Waits for the last lines; a worker that was cut may still hold the log, so not for ever.

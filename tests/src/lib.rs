@@ -3,6 +3,7 @@
 //! of the gateway itself.
 
 pub mod client;
+pub mod collector;
 pub mod demo;
 pub mod dns;
 pub mod gateway;

@@ -70,6 +70,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("prometheus", &["portcullis-proxy"]),
     ("hickory-resolver", &["portcullis-proxy"]),
+    ("opentelemetry-proto", &["portcullis-proxy"]),
+    ("prost", &["portcullis-proxy"]),
     ("rustls", &["portcullis-proxy"]),
     ("h2", &["portcullis-proxy"]),
     ("tokio-rustls", &["portcullis-proxy", "portcullis-tests"]),

@@ -177,6 +177,10 @@ impl Writer<'_> {
             Shape::Texts => {
                 json!({ "type": "object", "additionalProperties": { "type": "string" } })
             }
+            Shape::Secrets => json!({
+                "type": "object",
+                "additionalProperties": { "anyOf": [{ "type": "string" }, { "type": "object" }] },
+            }),
             Shape::Rates => json!({
                 "type": "object",
                 "additionalProperties": { "type": "string", "pattern": "^[0-9]+/[0-9]+(ms|s|m|h|d)$" },

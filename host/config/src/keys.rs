@@ -27,7 +27,7 @@ pub(crate) use named::{ROUTE, SERVER, UPSTREAM, UPSTREAM_TIMEOUTS};
 pub(crate) use plugin::{GRANTS, LIMITS, PLUGIN, ROUTE_GRANTS, ROUTE_PLUGIN, UPSTREAM_GRANT};
 pub(crate) use resilience::{BREAKER, OVERLOAD, RETRY, RETRY_BUDGET, ROUTE_RETRY};
 pub(crate) use tls::{CERTIFICATE, HSTS, TLS, UPSTREAM_TLS};
-pub(crate) use trace::DEBUG;
+pub(crate) use trace::{DEBUG, TRACES};
 pub(crate) use websocket::WEBSOCKET;
 
 /// A table of the file.
@@ -79,6 +79,8 @@ pub(crate) enum Shape {
     Conditions,
     /// A table of strings.
     Texts,
+    /// A table of secrets.
+    Secrets,
     /// A table of rates: `"5/1m"`.
     Rates,
     /// What is a plugin's own to say.
@@ -123,6 +125,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &LOG_SAMPLE,
     &LOG_FILE,
     &DEBUG,
+    &TRACES,
     &PLUGINS,
     &CACHE,
     &PLUGIN,
@@ -176,6 +179,7 @@ pub(crate) static FILE: Section = Section {
             "",
         ),
         key("log", Shape::Table(&LOG), Fallback::Words(""), ""),
+        key("traces", Shape::Table(&TRACES), Fallback::Words(""), ""),
         key("debug", Shape::Table(&DEBUG), Fallback::Words(""), ""),
         key("plugins", Shape::Table(&PLUGINS), Fallback::Words(""), ""),
         key("cache", Shape::Table(&CACHE), Fallback::Words(""), ""),

@@ -8,6 +8,7 @@ mod limit;
 mod log;
 mod resilience;
 mod tls;
+mod trace;
 mod websocket;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub use self::resilience::{
 pub use self::tls::{
     CertificatePlan, ClientAuth, FilePlan, Hsts, Protocol, Tls, TlsVersion, UpstreamTls,
 };
+pub use trace::{Endpoint, TraceProtocol, TracesPlan};
 pub use websocket::WebSocketPlan;
 
 /// Everything `run` needs. Made by [`crate::read`], [`crate::parse`] and [`crate::to_single`].
@@ -48,6 +50,8 @@ pub struct Plan {
     pub timeouts: Timeouts,
     pub discovery: DiscoveryPlan,
     pub log: Log,
+    /// None: nothing is recorded.
+    pub traces: Option<TracesPlan>,
     /// Signs requests that are told their trail.
     pub debug_key: Option<Secret>,
     pub plugins: Plugins,

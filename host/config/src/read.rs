@@ -179,6 +179,7 @@ fn plan<'a>(
         dir,
         &log::routes(&file.root),
     );
+    let traces = trace::traces(&file);
     let debug_key = trace::debug_key(&file);
     let plugin = file.named("plugin", &keys::PLUGIN, plugin::read);
     let upstream = file.named("upstream", &keys::UPSTREAM, upstream::read);
@@ -192,6 +193,7 @@ fn plan<'a>(
         timeouts,
         discovery,
         log,
+        traces,
         debug_key,
         plugins: pool,
         cache,

@@ -60,6 +60,7 @@ fn shape(shape: &Shape) -> String {
         | Shape::Named(_)
         | Shape::Conditions
         | Shape::Texts
+        | Shape::Secrets
         | Shape::Rates
         | Shape::Settings => "table".to_owned(),
         Shape::Tables(_) => "list of tables".to_owned(),

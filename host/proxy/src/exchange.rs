@@ -58,7 +58,13 @@ pub async fn serve(
         },
         request_id.clone(),
     ));
-    journal.trace = Trace::begin(&worker.gate, &generation, &mut request, journal.began());
+    journal.trace = Trace::begin(
+        &worker.gate,
+        &generation,
+        peer,
+        &mut request,
+        journal.began(),
+    );
     let answer = match fault {
         Some(fault) => Err(Refusal::new(fault.reason).detail(fault.detail).closing()),
         None => Box::pin(pass(&worker, &client, &generation, request, &mut journal)).await,

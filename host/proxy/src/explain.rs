@@ -68,7 +68,7 @@ pub async fn rehearse(
     let (_drain, draining) = watch::channel(false);
     let gate = Gate::rehearsal(generation, archive);
     let worker = Arc::new(Worker::new(0, gate, draining));
-    let tls = https.then(|| Secured { certificate: None });
+    let tls = https.then_some(Secured { certificate: None });
     let client = Arc::new(Client::new(peer, tls));
     let (ours, theirs) = tokio::io::duplex(PIPE);
     let service = service_fn(move |request| {

@@ -18,7 +18,7 @@ use crate::log::{AccessLog, Tap, Tapped, Told};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::refusal::{Reason, Refusal};
 use crate::shield::Place;
-use crate::trace::Trace;
+use crate::trace::{self, Trace, Tracer};
 use crate::tunnel::Account;
 
 /// Where journals go when they close.
@@ -27,6 +27,8 @@ pub struct Archive {
     pub metrics: Arc<Metrics>,
     /// None: no access log.
     pub log: Option<AccessLog>,
+    /// None: no traces.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// Everything worth knowing about one exchange.
@@ -213,11 +215,6 @@ impl Journal {
         self.status = refusal.reason.status();
     }
 
-    /// Why it was refused, and in words.
-    pub(crate) fn refusal(&self) -> (Option<Reason>, Option<&str>) {
-        (self.refusal, self.because.as_deref())
-    }
-
     /// The response could not be sent to its end.
     pub fn broke_off(&mut self, error: &(dyn std::error::Error + 'static)) {
         self.aborted = true;
@@ -257,6 +254,9 @@ impl Journal {
         }
         if let Some(log) = &self.archive.log {
             log.tell(self, took);
+        }
+        if let Some(tracer) = self.archive.tracer.clone() {
+            trace::file(self, &tracer, self.time, took);
         }
     }
 

@@ -52,5 +52,5 @@ pub use refusal::{Reason, Refusal};
 pub use router::{Fit, Found, NotFound, Router, Wanted};
 pub use server::{Protocol, Workers};
 pub use shield::Shield;
-pub use trace::{LONGEST as LONGEST_SIGNATURE, sign};
+pub use trace::{Exporter, LONGEST as LONGEST_SIGNATURE, Tracer, sign};
 pub use upstream::{Server, ServerView, Upstream, Verdict};

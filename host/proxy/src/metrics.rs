@@ -32,6 +32,7 @@ use crate::edge::Figures as EdgeFigures;
 use crate::gate::Gate;
 use crate::limits::LimitMetrics;
 use crate::shield::ShieldMetrics;
+use crate::trace::Figures as TraceFigures;
 use crate::tunnel::SocketFamilies;
 
 pub(crate) use self::book::Book;
@@ -67,6 +68,7 @@ pub struct Metrics {
     pub(crate) shield: ShieldMetrics,
     pub(crate) limits: LimitMetrics,
     pub(crate) edge: EdgeFigures,
+    pub(crate) traces: TraceFigures,
     life: Life,
     pub log: LogMetrics,
 }
@@ -104,6 +106,7 @@ impl Metrics {
             shield: ShieldMetrics::enter(b)?,
             limits: LimitMetrics::enter(b)?,
             edge: EdgeFigures::enter(b)?,
+            traces: TraceFigures::enter(b)?,
             life: Life::enter(b)?,
             log: LogMetrics::enter(b)?,
             exchanges,

@@ -116,8 +116,10 @@ pub struct Try {
     pub number: u32,
     /// Why there is another one: `first`, `status`, `unreachable`, `closed`, `slow` or `hedge`.
     pub because: &'static str,
-    /// Without the query. Empty where the exchange is in no trace.
-    pub url: Box<str>,
+    /// `http` or `https`
+    pub scheme: &'static str,
+    /// Shared with the request, not copied; its query is nobody's to see.
+    pub target: http::uri::PathAndQuery,
     pub method: http::Method,
     pub status: Option<u16>,
 }

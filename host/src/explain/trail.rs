@@ -67,7 +67,7 @@ impl Trail {
     }
 
     /// Without what a rehearsal says in a server's place.
-    pub(super) fn as_rehearsed(mut self) -> Trail {
+    pub(super) fn rehearsed(mut self) -> Trail {
         if self.stops_short() {
             (self.status, self.refusal, self.because) = (None, None, None);
         }

@@ -29,5 +29,6 @@ mod streaming;
 mod swap;
 mod tls;
 mod tls_upstream;
+mod traces;
 mod upstreams;
 mod websocket;

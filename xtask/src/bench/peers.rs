@@ -20,6 +20,21 @@ const SOCKETS: &str = "127.0.0.1:18096";
 const ADMIN: &str = "127.0.0.1:18093";
 const NGINX_TLS: &str = "127.0.0.1:18094";
 const GATEWAY_TLS: &str = "127.0.0.1:18095";
+/// The same gateway with traces, by the share that is kept: name, clients, admin, share.
+const TRACED: [(&str, &str, &str, &str); 2] = [
+    (
+        "gateway, 1 % of traces",
+        "127.0.0.1:18097",
+        "127.0.0.1:18098",
+        "1%",
+    ),
+    (
+        "gateway, all traces",
+        "127.0.0.1:18099",
+        "127.0.0.1:18100",
+        "100%",
+    ),
+];
 const TOKEN: &str = "7000000001:BENCH-token-0000000000000000000000000";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
@@ -118,6 +133,15 @@ impl Peers {
             &portcullis,
             &["run", "--config", &text(&config)],
         )?;
+        let mut traced = Vec::new();
+        for (name, address, admin, share) in TRACED {
+            let config = write(
+                &format!("traces-{share}.toml"),
+                traced_toml(address, admin, share),
+            )?;
+            let run = ["run", "--config", &text(&config)];
+            traced.push((name, address, start(name, PROXY_CORE, &portcullis, &run)?));
+        }
         wait_ready(children)?;
 
         let init_data = says(
@@ -144,6 +168,15 @@ impl Peers {
                 gateway,
             )
         };
+        let with_traces = |at: usize| {
+            let (name, address, process) = traced[at];
+            row(
+                name,
+                NGINX_PLAIN,
+                format!("http://{address}/plain"),
+                process,
+            )
+        };
         let http2 = |row: Subject| Subject {
             load: Load::H2load,
             ..row
@@ -167,6 +200,8 @@ impl Peers {
                     nginx_process,
                 ),
                 clear("gateway, no plugin", "/plain", &[]),
+                with_traces(0),
+                with_traces(1),
                 clear("gateway, telegram-auth kept", "/kept", &[&credential]),
                 clear("gateway, telegram-auth fresh", "/fresh", &[&credential]),
                 row(
@@ -245,6 +280,16 @@ fn gateway_toml() -> String {
     .join("\n")
 }
 
+/// The upstream is the collector, too: whatever it answers with 200 is taken for granted.
+fn traced_toml(address: &str, admin: &str, share: &str) -> String {
+    format!(
+        "[listen]\nhttp = \"{address}\"\nadmin = \"{admin}\"\nworkers = 1\n[log]\naccess = false\n\
+         [traces]\nendpoint = \"http://{UPSTREAM}\"\nsample = \"{share}\"\nqueue = 100000\n\
+         [upstream.up]\nservers = [\"{UPSTREAM}\"]\n\
+         [[route]]\nname = \"plain\"\npath = \"/plain\"\npublic = true\nupstream = \"up\"\n"
+    )
+}
+
 fn wait_ready(children: &mut Children) -> Done {
     let end = Instant::now() + READY_WITHIN;
     let answers = |address: &str, path: &str| {
@@ -254,7 +299,11 @@ fn wait_ready(children: &mut Children) -> Done {
     };
     while Instant::now() < end {
         children.all_run()?;
-        if answers(ADMIN, "/readyz") && answers(NGINX, "/plain") && answers(GATEWAY, "/plain") {
+        let traced = TRACED
+            .iter()
+            .all(|(_, address, ..)| answers(address, "/plain"));
+        let first = answers(ADMIN, "/readyz") && answers(GATEWAY, "/plain");
+        if first && traced && answers(NGINX, "/plain") {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(50));

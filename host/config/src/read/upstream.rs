@@ -170,7 +170,7 @@ fn source(text: &str) -> Result<ServerSource, Fault> {
 }
 
 /// `host:port`, as it is dialled.
-fn check_address(text: &str) -> Result<String, Fault> {
+pub(super) fn check_address(text: &str) -> Result<String, Fault> {
     if let Some(rest) = text.strip_prefix("http://") {
         let fault = Fault::new("a server has no scheme");
         return Err(fault.with_hint(format!("write \"{}\"", rest.trim_end_matches('/'))));

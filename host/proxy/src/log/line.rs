@@ -147,7 +147,11 @@ impl Line<'_> {
             Field::Server => map.serialize_entry("server", &j.server.as_deref()),
             Field::Cache => map.serialize_entry("cache", &j.cache.map(Outcome::as_str)),
             Field::RequestId => map.serialize_entry("request_id", &*j.request_id),
-            Field::TraceId => Ok(()),
+            Field::TraceId => match j.trace.id() {
+                Some(id) => map.serialize_entry("trace_id", &id),
+                // Without [traces].
+                None => Ok(()),
+            },
             Field::Refusal => map.serialize_entry("refusal", &j.refusal.map(Reason::as_str)),
             Field::Limit => {
                 let limit = j.limited.noted().map(|(limit, _)| limit);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, StatusCode};
 use portcullis_runtime::{Exchange, Facts, Open, Trail, Try, What};
 
@@ -80,15 +81,15 @@ pub(crate) fn call(trail: Option<&Trail>, upstream: &Upstream) -> Option<Open> {
 /// Notes which server is asked, and how often.
 pub(crate) fn asks<B>(step: &mut Option<Open>, server: &Server, turn: Turn, request: &Request<B>) {
     let Some(step) = step else { return };
-    let url = step.ids().map(|_| {
-        let (scheme, path) = (server.dial.scheme(), request.uri().path());
-        format!("{scheme}://{}{path}", server.address).into()
-    });
+    let target = request.uri().path_and_query();
     step.know(Facts::Try(Try {
         server: server.address.clone(),
         number: turn.number,
         because: turn.because,
-        url: url.unwrap_or_default(),
+        scheme: server.dial.scheme(),
+        target: target
+            .cloned()
+            .unwrap_or_else(|| PathAndQuery::from_static("/")),
         method: request.method().clone(),
         status: None,
     }));

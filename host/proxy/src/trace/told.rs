@@ -134,7 +134,6 @@ fn ascii(json: &str) -> String {
 impl<'a> TrailView<'a> {
     fn of(journal: &'a Journal, trail: &Trail) -> TrailView<'a> {
         let because = |words: &str| words.chars().take(LONGEST_WORDS).collect();
-        let (refusal, words) = journal.refusal();
         TrailView {
             request_id: &journal.request_id,
             client_ip: journal.client_ip,
@@ -145,8 +144,8 @@ impl<'a> TrailView<'a> {
             server: journal.server.as_deref(),
             cache: journal.cache.map(crate::cache::Outcome::as_str),
             status: journal.status.as_u16(),
-            refusal: refusal.map(crate::refusal::Reason::as_str),
-            because: words.map(because),
+            refusal: journal.refusal.map(crate::refusal::Reason::as_str),
+            because: journal.because.as_deref().map(because),
             took_us: micros(journal.began().elapsed()),
             steps: Vec::new(),
             left_out: 0,
