@@ -23,7 +23,7 @@ pub(super) struct GenerationPage {
     plugins: BTreeMap<String, String>,
     /// Older generations that exchanges still use.
     draining: Vec<DrainingPage>,
-    /// Why what stands in gateway.toml now does not serve.
+    /// What stood in gateway.toml at the last reload was refused; the log says why.
     refused: bool,
 }
 

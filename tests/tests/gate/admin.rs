@@ -3,6 +3,7 @@
 mod browser;
 mod conform;
 mod ending;
+mod generation;
 mod hardness;
 mod level;
 mod probes;
