@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, RoutePlan};
-use portcullis_proxy::Metrics;
+use portcullis_proxy::{FolderError, Metrics, private_folder};
 use portcullis_runtime::{Budget, EngineOptions, Runtime};
 
 use crate::Failure;
@@ -21,6 +22,7 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
     let path = options.find()?;
     let plan = read(&path)?;
     access_log::check(&plan.log)?;
+    let disk = disk(&plan)?;
     let runtime = runtime(&plan, CHECK_INSTANCES)?;
     let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
     let metrics = Metrics::new();
@@ -49,6 +51,9 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
         for operation in unserved(plugin, &plan.routes) {
             println!("  note: no route serves {operation}, which its OpenAPI document describes");
         }
+    }
+    if let Some(why) = disk {
+        println!("note: the cache would be in memory only: {why}");
     }
     println!(
         "{}: {} routes, {} plugins, {} upstreams: good",
@@ -114,6 +119,23 @@ pub(crate) fn read(path: &std::path::Path) -> Result<Arc<Plan>, Failure> {
     portcullis_config::read(path)
         .map(Arc::new)
         .map_err(|report| Failure::Mistake(report.to_string()))
+}
+
+/// Whether the cache's folder is nobody else's business; a mistake where it is. Why it cannot be used, where that
+/// may pass: then memory has to do.
+pub(crate) fn disk(plan: &Plan) -> Result<Option<String>, Failure> {
+    let Some(disk) = &plan.cache.disk else {
+        return Ok(None);
+    };
+    match private_folder(&disk.folder) {
+        Ok(()) => Ok(None),
+        Err(FolderError::Unusable(why)) => Ok(Some(why)),
+        Err(FolderError::Exposed(why)) => {
+            let mistake = Diagnostic::new(disk.folder_span, why);
+            let report = Report::new(plan.source.clone(), vec![mistake]);
+            Err(Failure::Mistake(report.to_string()))
+        }
+    }
 }
 
 pub(crate) fn runtime(plan: &Plan, instances: u32) -> Result<Runtime, Failure> {

@@ -26,6 +26,8 @@ use crate::watch::watch;
 
 /// Reloads that may wait; more are the same reload.
 const RELOADS: usize = 16;
+/// How long the end waits for what is still to be written to the disk tier of the cache.
+const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(2);
 
 pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
     let level = log::start();
@@ -42,6 +44,8 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
 }
 
 async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> Result<(), Failure> {
+    // What else is wrong with it is told when it is opened.
+    check::disk(&plan)?;
     // Before anybody can know that this process is up: an unheard SIGHUP would end it.
     let hangups = signal(SignalKind::hangup()).map_err(|error| trouble(&error))?;
     let users = signal(SignalKind::user_defined1()).map_err(|error| trouble(&error))?;
@@ -124,6 +128,9 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
         tracing::warn!("some exchanges did not end within {grace:?} and were cut");
     }
     tasks.shutdown().await;
+    let cache = gate.cache.clone();
+    // It waits for the disk, and not for long; a panic in there has been printed.
+    let _ = tokio::task::spawn_blocking(move || cache.close(LAST_WRITES)).await;
     drop((gate, admin));
     finish_log(writer).await;
     if let Some(exporter) = exporter {

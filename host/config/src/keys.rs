@@ -16,7 +16,7 @@ mod websocket;
 
 pub(crate) use admin::{ADMIN, ADMIN_TLS, TOKEN};
 pub(crate) use balance::{DISCOVERY, EJECT, HEALTH, STICKY};
-pub(crate) use cache::{CACHE, ROUTE_CACHE};
+pub(crate) use cache::{CACHE, CACHE_DISK, ROUTE_CACHE};
 pub(crate) use edge::{
     ACCESS, COMPRESS, CORS, ENCODINGS, MAINTENANCE, MIRROR, REDIRECT, RESPOND, SIDE, TYPES,
 };
@@ -128,6 +128,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &TRACES,
     &PLUGINS,
     &CACHE,
+    &CACHE_DISK,
     &PLUGIN,
     &LIMITS,
     &GRANTS,

@@ -124,12 +124,24 @@ pub struct Plugins {
 }
 
 /// `[cache]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachePlan {
     /// Bytes of stored responses, all routes together.
     pub memory: u64,
     /// Largest body that is stored, in bytes.
     pub max_object: usize,
+    /// None: in memory only.
+    pub disk: Option<DiskPlan>,
+}
+
+/// `[cache.disk]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskPlan {
+    /// Already joined to the directory of gateway.toml.
+    pub folder: PathBuf,
+    pub folder_span: Span,
+    /// Bytes on the disk.
+    pub size: u64,
 }
 
 /// `[plugin.NAME]`

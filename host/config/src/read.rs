@@ -156,7 +156,7 @@ fn plan<'a>(
     let listening = root.fields("listen", &keys::LISTEN);
     let listen = general::listen(&listening);
     let pool = general::plugins(&root.fields("plugins", &keys::PLUGINS), dir);
-    let cache = cache::store(&root.fields("cache", &keys::CACHE));
+    let cache = cache::store(&root.fields("cache", &keys::CACHE), dir, &pool);
     let mut file = File {
         instances: pool.instances,
         source,

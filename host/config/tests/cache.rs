@@ -22,7 +22,11 @@ fn the_examples_of_the_page_are_read() {
         .map(|route| route.cache.unwrap().audience)
         .collect();
     use Audience::{Caller, Callers, Everyone};
-    assert_eq!(audiences, [Everyone, Everyone, Caller, Callers]);
+    assert_eq!(audiences, [Everyone, Everyone, Caller, Callers, Everyone]);
     assert_eq!(plans[0].cache.memory, 256 << 20);
     assert_eq!(plans[0].cache.max_object, 4 << 20);
+    assert_eq!(plans[0].cache.disk, None);
+    let disk = plans[2].cache.disk.as_ref().unwrap();
+    let wanted = (Path::new("cache.d"), 10 << 30);
+    assert_eq!((&*disk.folder, disk.size), wanted);
 }

@@ -1,4 +1,5 @@
-//! The cache (RFC 9111, RFC 5861, RFC 9211): responses of upstreams, kept in memory for the routes that ask for it.
+//! The cache (RFC 9111, RFC 5861, RFC 9211): responses of upstreams, kept in memory, and on disk where there is a
+//! folder for it, for the routes that ask for it.
 //!
 //! Owns what is stored, under which key, and who may be given it. Stands behind authentication, authorization and
 //! the filters of the request, before the upstream: a hit has passed everything that a miss passes. Knows nothing
@@ -6,6 +7,7 @@
 
 mod conditions;
 mod control;
+mod disk;
 mod fetch;
 mod figures;
 mod fill;
@@ -13,14 +15,16 @@ mod flight;
 mod judge;
 mod key;
 mod life;
+mod marks;
+mod past;
 mod purge;
+mod recall;
 mod status;
 mod stored;
 mod way;
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -28,14 +32,18 @@ use moka::notification::RemovalCause;
 use moka::sync::Cache as Moka;
 use portcullis_config::plan::CachePlan;
 
+pub(crate) use disk::DiskFigures;
+pub use disk::{DiskStatistics, FolderError, private_folder};
 pub(crate) use figures::{Figures, Outcome};
 pub use figures::{RouteStatistics, RouteStore};
 pub(crate) use fill::Reader;
 pub use purge::{Purge, PurgeError};
 pub(crate) use way::through;
 
+use disk::Tier;
 use flight::Flights;
 use key::{Key, Place, Vary};
+use marks::Marks;
 use stored::Stored;
 
 /// All that is stored, shared by all routes and generations.
@@ -45,7 +53,8 @@ pub struct Cache {
     /// What is known not to be stored: nobody waits to find that out again.
     passes: Moka<Arc<[u8]>, ()>,
     flights: Arc<Flights>,
-    marks: Marks,
+    marks: Arc<Marks>,
+    disk: Tier,
     /// Bytes of bodies on their way into the store, at most.
     filling: AtomicUsize,
     most_filling: usize,
@@ -67,21 +76,10 @@ pub struct Statistics {
     pub entries: u64,
     pub bytes: u64,
     pub memory: u64,
+    /// None: there is no disk tier.
+    pub disk: Option<DiskStatistics>,
 }
 
-/// When what was invalidated, by a clock that only invalidations move: whoever began to ask the upstream before that
-/// may have been told the state before it, and what it brings is not used. A slot stands for many places; two
-/// that meet in one cost a needless question, never a stale answer. Fixed in size, without a lock.
-#[derive(Debug)]
-struct Marks {
-    clock: AtomicU64,
-    slots: Box<[AtomicU64]>,
-    /// The last purge that looked through the whole store.
-    swept: AtomicU64,
-    hasher: RandomState,
-}
-
-const SLOTS: usize = 1 << 16;
 /// Variants under one key; the oldest makes room.
 const MOST_VARIANTS: usize = 64;
 const PASSES: u64 = 100_000;
@@ -97,7 +95,9 @@ struct Claim {
 // === impl Cache ===
 
 impl Cache {
-    pub fn new(plan: &CachePlan) -> Arc<Cache> {
+    /// Where the folder of the disk tier cannot be used, memory has to do: that is told and counted, and no reason
+    /// not to serve.
+    pub(crate) fn new(plan: &CachePlan, figures: &DiskFigures) -> Arc<Cache> {
         let weigh = |key: &Arc<[u8]>, variants: &Arc<Variants>| {
             u32::try_from(key.len() + variants.weight).unwrap_or(u32::MAX)
         };
@@ -107,6 +107,7 @@ impl Cache {
             .eviction_listener(|_, variants: Arc<Variants>, cause| variants.left(cause))
             .build();
         let memory = usize::try_from(plan.memory).unwrap_or(usize::MAX);
+        let (disk, marks) = Tier::open(plan, figures);
         Arc::new(Cache {
             store,
             passes: Moka::builder()
@@ -114,7 +115,8 @@ impl Cache {
                 .time_to_live(PASS_FOR)
                 .build(),
             flights: Flights::new(),
-            marks: Marks::new(),
+            marks,
+            disk,
             filling: AtomicUsize::new(0),
             most_filling: (memory / 4).max(plan.max_object),
             max_object: plan.max_object,
@@ -140,10 +142,29 @@ impl Cache {
             return;
         }
         stored.head.figures.stored();
+        self.insert(key, epoch, |before| Variants::with(before, stored));
+        self.disk.put(key, stored);
+    }
+
+    /// Takes into memory what was read from the disk, looked up there at the epoch `since`. What came from the upstream
+    /// meanwhile is newer.
+    fn take_back(&self, key: &Key, stored: &Arc<Stored>, since: u64) {
+        if self.marks.outdates(&stored.head.place, stored.head.epoch)
+            || self.marks.swept_since(since)
+        {
+            return;
+        }
+        self.insert(key, since, |before| match before {
+            Some(before) if before.supersedes(stored) => Variants::of(before.all.clone()),
+            before => Variants::with(before, stored),
+        });
+    }
+
+    fn insert(&self, key: &Key, epoch: u64, next: impl FnOnce(Option<&Variants>) -> Variants) {
         let entry = self.store.entry(key.shared());
         entry.and_upsert_with(|before| {
             let before = before.map(moka::Entry::into_value);
-            let variants = Variants::with(before.as_deref(), stored);
+            let variants = next(before.as_deref());
             variants.came();
             Arc::new(variants)
         });
@@ -151,6 +172,18 @@ impl Cache {
         if self.marks.swept_since(epoch) {
             self.store.invalidate(key.bytes());
         }
+    }
+
+    /// Forgets what is stored under a key.
+    fn forget(&self, key: &Key) {
+        self.store.invalidate(key.bytes());
+        self.disk.forget(key);
+    }
+
+    /// What waits to be written is written, for as long as `grace`; nothing more is after that. Not for a request's
+    /// thread.
+    pub fn close(&self, grace: Duration) {
+        self.disk.close(grace);
     }
 
     /// Forgets what is stored for a place, whoever it is stored for (RFC 9111 section 4.4).
@@ -173,6 +206,7 @@ impl Cache {
             entries: self.store.entry_count(),
             bytes: self.store.weighted_size(),
             memory: self.store.policy().max_capacity().unwrap_or_default(),
+            disk: self.disk.statistics(),
         }
     }
 }
@@ -220,8 +254,20 @@ impl Variants {
             all.remove(0);
         }
         all.push(stored.clone());
+        Variants::of(all)
+    }
+
+    fn of(all: Vec<Arc<Stored>>) -> Variants {
         let weight = all.iter().map(|stored| stored.weight()).sum();
         Variants { all, weight }
+    }
+
+    /// Whether one of the same requests is here, or another Vary is known by now.
+    fn supersedes(&self, other: &Stored) -> bool {
+        let vary = &other.head.vary;
+        let knows =
+            |stored: &Arc<Stored>| stored.head.vary == *vary || !stored.head.vary.same_names(vary);
+        self.all.iter().any(knows)
     }
 
     /// The Vary of the newest.
@@ -245,48 +291,5 @@ impl Variants {
             let bytes = i64::try_from(self.weight).unwrap_or(i64::MAX);
             stored.head.figures.grew(sign * bytes);
         }
-    }
-}
-
-// === impl Marks ===
-
-impl Marks {
-    fn new() -> Marks {
-        Marks {
-            clock: AtomicU64::new(0),
-            slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
-            swept: AtomicU64::new(0),
-            hasher: RandomState::new(),
-        }
-    }
-
-    /// For who begins to ask the upstream now.
-    fn now(&self) -> u64 {
-        self.clock.load(Ordering::SeqCst)
-    }
-
-    fn tick(&self) -> u64 {
-        self.clock.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    fn slot(&self, place: &Place) -> &AtomicU64 {
-        let slot = self.hasher.hash_one(place) % SLOTS as u64;
-        &self.slots[usize::try_from(slot).expect("less than SLOTS")]
-    }
-
-    fn mark(&self, place: &Place) {
-        self.slot(place).fetch_max(self.tick(), Ordering::SeqCst);
-    }
-
-    fn sweep(&self) {
-        self.swept.fetch_max(self.tick(), Ordering::SeqCst);
-    }
-
-    fn outdates(&self, place: &Place, epoch: u64) -> bool {
-        self.slot(place).load(Ordering::SeqCst) > epoch
-    }
-
-    fn swept_since(&self, epoch: u64) -> bool {
-        self.swept.load(Ordering::SeqCst) > epoch
     }
 }

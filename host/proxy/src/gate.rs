@@ -81,8 +81,11 @@ impl Gate {
     }
 
     fn of(first: Generation, archive: Archive, keepers: JoinSet<()>, rehearses: bool) -> Gate {
+        let mut cache = first.plan.cache.clone();
+        // The folder is the serving gateway's.
+        cache.disk = cache.disk.filter(|_| !rehearses);
         Gate {
-            cache: Cache::new(&first.plan.cache),
+            cache: Cache::new(&cache, &archive.metrics.disk),
             keepers: Mutex::new(keepers),
             past: Mutex::new(Past {
                 since: SystemTime::now(),

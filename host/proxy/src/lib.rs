@@ -1,7 +1,7 @@
 //! What happens to a request. Open `exchange.rs` first.
 //!
-//! This floor owns connections, routing, forwarding and everything told about it. It must not know files, signals
-//! or command lines.
+//! This floor owns connections, routing, forwarding and everything told about it. It must not know files (but for
+//! those of the cache's disk tier), signals or command lines.
 
 mod admit;
 pub mod audit;
@@ -40,7 +40,10 @@ mod tunnel;
 mod upstream;
 mod wire;
 
-pub use cache::{Cache, Purge, PurgeError, RouteStatistics, RouteStore, Statistics};
+pub use cache::{
+    Cache, DiskStatistics, FolderError, Purge, PurgeError, RouteStatistics, RouteStore, Statistics,
+    private_folder,
+};
 pub use gate::{Gate, Retired, Worker};
 pub use generation::{Chain, Generation, Route, Security};
 pub use given::spec;

@@ -27,7 +27,7 @@ use self::exchanges::Exchanges;
 use self::life::Life;
 use self::upstreams::Upstreams;
 use crate::audit::{Deed, Outcome};
-use crate::cache::{Figures, RouteStore};
+use crate::cache::{DiskFigures, Figures, RouteStore};
 use crate::edge::Figures as EdgeFigures;
 use crate::gate::Gate;
 use crate::limits::LimitMetrics;
@@ -65,6 +65,7 @@ pub struct Metrics {
     upstreams: Upstreams,
     bills: Bills,
     cache: Figures,
+    pub(crate) disk: DiskFigures,
     pub(crate) shield: ShieldMetrics,
     pub(crate) limits: LimitMetrics,
     pub(crate) edge: EdgeFigures,
@@ -103,6 +104,7 @@ impl Metrics {
             upstreams: Upstreams::enter(b)?,
             bills: Bills::enter(b)?,
             cache: Figures::enter(b)?,
+            disk: DiskFigures::enter(b)?,
             shield: ShieldMetrics::enter(b)?,
             limits: LimitMetrics::enter(b)?,
             edge: EdgeFigures::enter(b)?,

@@ -60,6 +60,11 @@ pub(super) async fn purge(call: Call) -> Result<Answer, Problem> {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Problem::new(status, "failed", error.to_string())
     })?;
+    // The disk tier fails, or does not answer.
+    let purged = purged.map_err(|error: PurgeError| {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Problem::new(status, "incomplete", error.to_string())
+    })?;
     let mut answer = json(&PurgedPage { purged })?;
     let told = Told(format!("{what}: {purged} responses"));
     answer.extensions_mut().insert(told);

@@ -1,6 +1,9 @@
 //! What is answered from the store, what is not, and that it never is somebody else's.
 
 mod coalesced;
+mod disk;
+mod disk_cost;
+mod disk_trouble;
 mod headers;
 mod isolation;
 mod operated;

@@ -1,12 +1,12 @@
 //! What is stored of responses, and for how long.
 
-use super::Fallback::{Value, Words};
-use super::Shape::{Choice, Duration, Flag, Size};
+use super::Fallback::{Required, Value, Words};
+use super::Shape::{Choice, Duration, Flag, Size, Table, Text};
 use super::{Section, key};
 
 pub(crate) static CACHE: Section = Section {
     title: "[cache]",
-    doc: "The memory for the responses that routes keep (`cache` of a route).",
+    doc: "The room for the responses that routes keep (`cache` of a route).",
     keys: &[
         key(
             "memory",
@@ -19,6 +19,31 @@ pub(crate) static CACHE: Section = Section {
             Size("1KiB", "1GiB"),
             Value("4MiB"),
             "the largest body that is stored; a larger one passes by",
+        ),
+        key(
+            "disk",
+            Table(&CACHE_DISK),
+            Words("memory only"),
+            "a folder where stored responses are found again after a restart, and when memory has no room for them",
+        ),
+    ],
+};
+
+pub(crate) static CACHE_DISK: Section = Section {
+    title: "[cache.disk]",
+    doc: "The disk tier, also written `disk = { folder = \"cache\", size = \"10GiB\" }`. A disk that is full or fails costs hits, never an answer.",
+    keys: &[
+        key(
+            "folder",
+            Text,
+            Required,
+            "a folder of the gateway's own, which nobody else may enter (0700); made if it is missing; relative to the directory of the file",
+        ),
+        key(
+            "size",
+            Size("16MiB", "65536GiB"),
+            Value("10GiB"),
+            "what all of it may take; what was not asked for the longest makes room",
         ),
     ],
 };

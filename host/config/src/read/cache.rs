@@ -1,15 +1,63 @@
 //! `[cache]`, and `cache = {}` of a route.
 
+use std::path::{Path, PathBuf};
+
 use crate::fields::Fields;
 use crate::keys;
 use crate::mistakes::Fault;
-use crate::plan::{Audience, CachePlan, RouteCache};
+use crate::plan::{Audience, CachePlan, DiskPlan, Plugins, RouteCache};
 
-pub(super) fn store(fields: &Fields<'_>) -> CachePlan {
+/// `plugins`: whose folders are no place for it.
+pub(super) fn store(fields: &Fields<'_>, dir: &Path, plugins: &Plugins) -> CachePlan {
+    let max_object = fields.size("max_object");
     CachePlan {
         memory: fields.size("memory"),
-        max_object: usize::try_from(fields.size("max_object")).unwrap_or(usize::MAX),
+        max_object: usize::try_from(max_object).unwrap_or(usize::MAX),
+        disk: disk(fields, dir, plugins, max_object),
     }
+}
+
+fn disk(cache: &Fields<'_>, dir: &Path, plugins: &Plugins, max_object: u64) -> Option<DiskPlan> {
+    cache.table("disk")?;
+    let fields = cache.fields("disk", &keys::CACHE_DISK);
+    let mistake = |key: &str, what: String, hint: &str| {
+        let fault = Fault::new(what).with_hint(hint);
+        fields.mistakes().fault(fields.span_of(key), fault);
+    };
+    let size = fields.size("size");
+    if size < max_object.saturating_mul(4) {
+        mistake(
+            "size",
+            "`size` has no room for four of the largest responses".to_owned(),
+            "raise it, or lower `max_object` of [cache]",
+        );
+    }
+    let word = fields.required_text("folder")?;
+    if word.text.is_empty() {
+        mistake(
+            "folder",
+            "`folder` is empty".to_owned(),
+            "name a folder of the gateway's own: \"cache.d\"",
+        );
+    }
+    let folder = dir.join(word.text);
+    let code = plugins.cache.as_ref();
+    let taken = |other: &PathBuf| other.starts_with(&folder);
+    if taken(&plugins.folder) || code.is_some_and(taken) {
+        mistake(
+            "folder",
+            format!(
+                "`{}` is not the cache's alone: [plugins] uses it",
+                word.text
+            ),
+            "name a folder of the cache's own",
+        );
+    }
+    Some(DiskPlan {
+        folder,
+        folder_span: word.span,
+        size,
+    })
 }
 
 /// None where the route has no `cache`.

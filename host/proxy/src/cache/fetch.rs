@@ -302,7 +302,7 @@ impl Seek {
             .into_iter()
             .any(differs)
         {
-            self.cache.store.invalidate(self.key.bytes());
+            self.cache.forget(&self.key);
         }
     }
 

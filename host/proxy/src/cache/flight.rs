@@ -119,6 +119,15 @@ impl Drop for Lead {
 // === impl Wait ===
 
 impl Wait {
+    /// For what is read from the disk, which takes no longer than it may.
+    pub(super) async fn stored(mut self) -> Option<Arc<Stored>> {
+        let ended = |landing: &Landing| !matches!(landing, Landing::No);
+        match &*self.0.wait_for(ended).await.ok()? {
+            Landing::Stored(stored) => Some(stored.clone()),
+            _ => None,
+        }
+    }
+
     /// Waits for anything but `No`, and for the body too where `whole` is wanted or its length is not known.
     pub(super) async fn landing(&mut self, whole: bool, until: Instant) -> Landing {
         let enough = |landing: &Landing| match landing {

@@ -75,6 +75,11 @@ impl Key {
         Key(key.into())
     }
 
+    /// As it was written down.
+    pub(super) fn saved(bytes: &[u8]) -> Key {
+        Key(bytes.into())
+    }
+
     /// The same with what a request says in the fields that are known to matter.
     pub(super) fn with(&self, vary: Option<&Vary>, request: &HeaderMap) -> Key {
         match vary {
@@ -164,6 +169,20 @@ impl Vary {
         Some(Vary {
             values: values(&names, request).into(),
             names: names.into(),
+        })
+    }
+
+    /// To be written down.
+    pub(super) fn saved(&self) -> (impl Iterator<Item = &str>, &[u8]) {
+        (self.names.iter().map(HeaderName::as_str), &self.values)
+    }
+
+    /// As it was written down; None where those are no names.
+    pub(super) fn restored(names: &[&str], values: &[u8]) -> Option<Vary> {
+        let names = names.iter().map(|name| name.parse().ok());
+        Some(Vary {
+            names: names.collect::<Option<_>>()?,
+            values: values.into(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use http::header::{AGE, DATE, EXPIRES, HeaderName, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 use portcullis_config::plan::RouteCache;
+use serde::{Deserialize, Serialize};
 
 use super::control::{Says, Wish, members};
 
@@ -23,6 +24,21 @@ pub(super) struct Life {
     forbids_stale: bool,
     /// The upstream stated how long.
     pub(super) explicit: bool,
+}
+
+/// The same to be written down, by the clock on the wall.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SavedLife {
+    /// When this was written, since 1970.
+    at: Duration,
+    /// How old the response was then.
+    age: Duration,
+    fresh_for: Duration,
+    stale_while_revalidate: Duration,
+    stale_if_error: Duration,
+    always_ask: bool,
+    forbids_stale: bool,
+    explicit: bool,
 }
 
 /// When the upstream was asked, and when it answered.
@@ -122,6 +138,48 @@ impl Life {
         self.is_fresh(now) || self.serves_while_revalidating(now) || self.serves_on_error(now)
     }
 
+    /// How much longer it is given without the upstream's word, while that can be reached or not.
+    pub(super) fn left_to_serve(&self, now: Instant) -> Duration {
+        let stale = self.stale_while_revalidate.max(self.stale_if_error);
+        let good = match self.forbids_stale {
+            true => self.fresh_for,
+            false => self.fresh_for.saturating_add(stale),
+        };
+        match self.always_ask {
+            true => Duration::ZERO,
+            false => good.saturating_sub(self.age(now)),
+        }
+    }
+
+    pub(super) fn saved(&self) -> SavedLife {
+        SavedLife {
+            at: since_1970(),
+            age: self.age(Instant::now()),
+            fresh_for: self.fresh_for,
+            stale_while_revalidate: self.stale_while_revalidate,
+            stale_if_error: self.stale_if_error,
+            always_ask: self.always_ask,
+            forbids_stale: self.forbids_stale,
+            explicit: self.explicit,
+        }
+    }
+
+    /// As old as the clock on the wall says. Where that went back nobody knows, and it is stale.
+    pub(super) fn restored(saved: &SavedLife) -> Life {
+        let passed = since_1970().checked_sub(saved.at);
+        let known = |time: Duration| passed.map_or(Duration::ZERO, |_| time);
+        Life {
+            at: Instant::now(),
+            age: saved.age.saturating_add(passed.unwrap_or_default()),
+            fresh_for: known(saved.fresh_for),
+            stale_while_revalidate: known(saved.stale_while_revalidate),
+            stale_if_error: known(saved.stale_if_error),
+            always_ask: saved.always_ask,
+            forbids_stale: saved.forbids_stale,
+            explicit: saved.explicit,
+        }
+    }
+
     /// Whether each use needs the upstream's word.
     pub(super) fn asks_always(&self) -> bool {
         self.always_ask
@@ -208,6 +266,11 @@ fn single_date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
     let value = values.next()?.to_str().ok()?;
     let date = httpdate::parse_http_date(value).ok()?;
     values.next().is_none().then_some(date)
+}
+
+fn since_1970() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
 }
 
 fn seconds(count: u64) -> Duration {

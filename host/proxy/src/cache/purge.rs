@@ -1,6 +1,8 @@
 //! Purging by hand: of one URL, of all below a prefix, of all that carry a tag.
 
-use super::{Cache, Place, Variants};
+use super::disk::hash;
+use super::key::Key;
+use super::{Cache, Place};
 use portcullis_runtime::Target;
 
 /// What is to go.
@@ -16,9 +18,9 @@ pub enum Purge {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site(Option<String>);
 
-/// Why nothing can be purged by a text.
+/// Why nothing can be purged by a text, or not all that should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PurgeError(String);
+pub struct PurgeError(pub(super) String);
 
 impl std::fmt::Display for PurgeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -41,16 +43,13 @@ impl Purge {
         Ok(Purge::Prefix(site, target))
     }
 
-    fn covers(&self, variants: &Variants) -> bool {
-        variants.all.iter().any(|stored| {
-            let place = &stored.head.place;
-            match self {
-                Purge::Url(site, target) => site.has(place) && *place.target == **target,
-                Purge::Prefix(site, target) => site.has(place) && place.target.starts_with(target),
-                Purge::Tag(tag) => stored.head.tags.iter().any(|known| **known == **tag),
-                Purge::Everything => true,
-            }
-        })
+    pub(super) fn covers(&self, place: &Place, tags: &[Box<str>]) -> bool {
+        match self {
+            Purge::Url(site, target) => site.has(place) && *place.target == **target,
+            Purge::Prefix(site, target) => site.has(place) && place.target.starts_with(target),
+            Purge::Tag(tag) => tags.iter().any(|known| **known == **tag),
+            Purge::Everything => true,
+        }
     }
 }
 
@@ -97,19 +96,31 @@ fn parse(text: &str) -> Result<(Site, String), PurgeError> {
 }
 
 impl Cache {
-    /// Forgets what `purge` covers, and what is on its way to the store at this moment, as it may be of before.
-    /// Looks through the whole store: not for a request's thread. How many URLs were there.
-    pub fn purge(&self, purge: &Purge) -> usize {
+    /// Forgets what `purge` covers, in memory and on the disk, and what is on its way to the store at this moment, as
+    /// it may be of before. Looks through the whole store and waits for the disk: not for a request's thread. How many
+    /// URLs were there.
+    pub fn purge(&self, purge: &Purge) -> Result<usize, PurgeError> {
         self.marks.sweep();
-        let covered = self
-            .store
-            .iter()
-            .filter(|(_, variants)| purge.covers(variants));
-        let keys: Vec<_> = covered.map(|(key, _)| key).collect();
-        for key in &keys {
-            self.store.invalidate(&**key);
+        let on_disk = self.disk.purge(purge);
+        // What was read from the disk meanwhile is of before.
+        self.marks.sweep();
+        let mut keys = Vec::new();
+        for (key, variants) in self.store.iter() {
+            let covers = |head: &super::stored::Head| purge.covers(&head.place, &head.tags);
+            if variants.all.iter().any(|stored| covers(&stored.head)) {
+                self.store.invalidate(&**key);
+                keys.push(key);
+            }
         }
-        keys.len()
+        let mut gone = on_disk?;
+        let hashes = keys.iter().map(|key| hash(&Key::saved(key)));
+        gone.keys.extend(hashes);
+        match gone.stuck {
+            None => Ok(gone.keys.len()),
+            Some(error) => Err(PurgeError(format!(
+                "gone until a restart only: a file of the disk tier cannot be taken away: {error}"
+            ))),
+        }
     }
 }
 

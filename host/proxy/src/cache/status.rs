@@ -10,6 +10,8 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 pub(super) enum Told {
     /// From the store; seconds of freshness left.
     Hit(i64),
+    /// The same, and it was on the disk.
+    DiskHit(i64),
     /// Stale, because the upstream failed.
     OnError(i64),
     /// The upstream said 304; seconds of freshness now.
@@ -48,6 +50,7 @@ impl Told {
     fn text(self) -> String {
         match self {
             Told::Hit(ttl) => format!("portcullis; hit; ttl={ttl}"),
+            Told::DiskHit(ttl) => format!("portcullis; hit; ttl={ttl}; detail=disk"),
             Told::OnError(ttl) => {
                 format!("portcullis; fwd=stale; ttl={ttl}; detail=stale-if-error")
             }

@@ -1,7 +1,8 @@
 //! A request's way through the cache:
 //!
 //! ```text
-//! look → fresh: answer
+//! look, in memory, then on the disk
+//!      → fresh: answer
 //!      → stale, but good while it is renewed: answer, renew beside it
 //!      → else: be the one who asks the upstream, or wait for the one who does
 //! ask  → 304: freshen what is stored, answer · error: stale, if it may be · else: store while it streams, or pass on
@@ -19,7 +20,8 @@ use portcullis_runtime::{Exchange, What};
 use super::conditions::{self, Conditions};
 use super::control::Wish;
 use super::flight::{Boarding, Landing};
-use super::key::{Key, Place};
+use super::key::Key;
+use super::past::past;
 use super::status::{Told, Why, tell};
 use super::stored::{CACHE_TAG, SURROGATE_KEY, Stored};
 use super::{Cache, Outcome, RouteStore, Variants};
@@ -41,6 +43,8 @@ pub(super) struct Seek {
     pub(super) credentials: bool,
     /// Stored, but not to be used without the upstream's word.
     pub(super) stale: Option<Arc<Stored>>,
+    /// What was found was on the disk.
+    pub(super) from_disk: bool,
     pub(super) why: Why,
 }
 
@@ -48,7 +52,7 @@ pub(super) struct Seek {
 const LOOKS: usize = 8;
 
 /// What looking into the store came to.
-enum Look {
+pub(super) enum Look {
     Answer(Response<Content>),
     /// The same, and what is stored is to be renewed.
     Renew(Response<Content>),
@@ -69,7 +73,12 @@ pub(crate) async fn through(
         _ => return past(permit, x, body, f).await,
     };
     let mut step = trace::step(x, What::Cache, &seek.route.name);
-    let looked = seek.look(x, f.journal);
+    let looked = match seek.look(x, f.journal) {
+        Look::Ask(known) if seek.cache.disk.on().is_some() => {
+            Box::pin(seek.recall(known, x, f.journal)).await
+        }
+        looked => looked,
+    };
     trace::note(&mut step, told(seek.store().rules.audience));
     trace::ended(step, seek.found(&looked));
     match looked {
@@ -98,36 +107,6 @@ fn is_sought(x: &Exchange, body: &RequestBody) -> bool {
         && !conditions::are_for_the_upstream(&x.request)
 }
 
-/// Forwards what is neither stored nor looked up; a change of something makes what is stored of it invalid.
-async fn past(
-    permit: Permit,
-    x: &mut Exchange,
-    body: RequestBody,
-    f: Forwarding<'_>,
-) -> Result<Response<Content>, Refusal> {
-    let (cache, route) = (f.worker.gate.cache.clone(), permit.route().clone());
-    let changes = (!x.method.is_safe()).then(|| Place::of(x, &f.provenance));
-    if let Some(store) = &route.cache {
-        f.journal.cache = Some(Outcome::Bypass);
-        store.figures.count(Outcome::Bypass);
-        trace::ended(trace::step(x, What::Cache, &route.name), "bypass");
-    }
-    let mut response = forward(permit, x, body, f).await?;
-    if let Some(place) = &changes
-        && (response.status().is_success() || response.status().is_redirection())
-    {
-        cache.changed(place, response.headers());
-    }
-    let why = match changes {
-        Some(_) => Why::Method,
-        None => Why::Bypass,
-    };
-    if let Some(store) = &route.cache {
-        dress(&mut response, store, Told::Forwarded(why, false));
-    }
-    Ok(response)
-}
-
 impl Seek {
     fn new(f: &Forwarding<'_>, route: &Arc<Route>, store: &RouteStore, x: &Exchange) -> Seek {
         let wish = match store.rules.client_directives {
@@ -141,6 +120,7 @@ impl Seek {
             wish,
             credentials: f.provenance.credentials,
             stale: None,
+            from_disk: false,
             why: Why::UriMiss,
         }
     }
@@ -157,14 +137,28 @@ impl Seek {
             self.why = Why::Request;
             return Look::Ask(None);
         }
-        let (found, known) = self.cache.find(&self.key, &x.request);
+        let found = self.cache.find(&self.key, &x.request);
+        self.judge(found, x, journal)
+    }
+
+    /// What becomes of a request for which this is stored.
+    pub(super) fn judge(
+        &mut self,
+        (found, known): (Option<Arc<Stored>>, Option<Arc<Variants>>),
+        x: &Exchange,
+        journal: &mut Journal,
+    ) -> Look {
         self.why = why(&self.wish, known.is_some(), found.is_some());
         self.stale = found;
         let Some(stored) = self.stale.clone() else {
             return Look::Ask(known);
         };
         let (life, now) = (stored.head.life, Instant::now());
-        let told = |outcome| (outcome, Told::Hit(life.left(now)));
+        let hit = match self.from_disk {
+            true => Told::DiskHit(life.left(now)),
+            false => Told::Hit(life.left(now)),
+        };
+        let told = |outcome| (outcome, hit);
         if life.suits(&self.wish, now) {
             let outcome = if life.is_fresh(now) {
                 Outcome::Hit
@@ -335,7 +329,7 @@ fn why(wish: &Wish, known: bool, found: bool) -> Why {
 }
 
 /// The last touch on a response of a route that stores.
-fn dress(response: &mut Response<Content>, store: &RouteStore, told: Told) {
+pub(super) fn dress(response: &mut Response<Content>, store: &RouteStore, told: Told) {
     let headers = response.headers_mut();
     if store.rules.hide_tags {
         headers.remove(SURROGATE_KEY);
@@ -343,21 +337,6 @@ fn dress(response: &mut Response<Content>, store: &RouteStore, told: Told) {
     }
     if store.rules.status {
         tell(headers, told);
-    }
-}
-
-impl Cache {
-    /// Something was changed by a request: what is stored of it, and of what the response points to on the same
-    /// host, is not asked for any more (RFC 9111 section 4.4).
-    fn changed(&self, place: &Place, response: &HeaderMap) {
-        self.invalidate(place);
-        for name in [http::header::LOCATION, http::header::CONTENT_LOCATION] {
-            for value in response.get_all(name) {
-                if let Some(other) = value.to_str().ok().and_then(|text| place.resolve(text)) {
-                    self.invalidate(&other);
-                }
-            }
-        }
     }
 }
 

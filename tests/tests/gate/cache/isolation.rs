@@ -76,7 +76,7 @@ const REQUESTS: &[(&str, &str, Lines)] = &[
 ];
 
 /// Says in body and header whose it is. Takes every validator for the right one, as a careless service would.
-fn service(
+pub(super) fn service(
     all: Vec<&'static [(&'static str, &'static str)]>,
 ) -> impl Fn(&Asked) -> Says + Clone + Send + Sync {
     move |asked: &Asked| {
@@ -108,7 +108,7 @@ fn whose(asked: &Asked) -> String {
     named.unwrap_or("-").trim_start_matches("user=").to_owned()
 }
 
-fn toml(origin: &Origin) -> String {
+pub(super) fn toml(origin: &Origin) -> String {
     format!(
         r#"
 [upstream.origin]
@@ -156,7 +156,11 @@ cache = {{ ttl = "1m", stale_while_revalidate = "1m", stale_if_error = "1m" }}
 }
 
 async fn start(origin: &Origin) -> Gateway {
-    let setup = Setup::new(&toml(origin));
+    start_on(&toml(origin)).await
+}
+
+pub(super) async fn start_on(toml: &str) -> Gateway {
+    let setup = Setup::new(toml);
     let setup = setup.plugin("telegram_auth.wasm", guest("telegram_auth.wasm"));
     setup
         .plugin("headers.wasm", guest("headers.wasm"))
@@ -192,7 +196,7 @@ async fn attack(gateway: &Gateway, target: &str, credential: fn(u64) -> (&'stati
     }
 }
 
-fn is_own(user: u64, answer: &Answer, at: &str) {
+pub(super) fn is_own(user: u64, answer: &Answer, at: &str) {
     let own = user.to_string();
     assert!([200, 206, 304].contains(&answer.status), "{at}: {answer:?}");
     assert!(
@@ -206,7 +210,7 @@ fn is_own(user: u64, answer: &Answer, at: &str) {
     );
 }
 
-fn by_telegram(user: u64) -> (&'static str, String) {
+pub(super) fn by_telegram(user: u64) -> (&'static str, String) {
     ("authorization", authorization(user))
 }
 
