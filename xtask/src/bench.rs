@@ -175,6 +175,9 @@ fn wrk(subject: &Subject) -> Done<Sample> {
     for header in &subject.headers {
         wrk.args(["-H", header]);
     }
+    if let Some(script) = &subject.script {
+        wrk.arg("-s").arg(script);
+    }
     let said = says(wrk.arg(&subject.url)).ok_or_else(|| Failure::new("wrk failed"))?;
     let after = subject.cpu()?;
     report::sample(&said, after - before)

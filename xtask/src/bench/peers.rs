@@ -1,7 +1,7 @@
 //! What is measured: nginx as the upstream, nginx as a proxy, and the gateway, each on its core.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,10 @@ const TLS: &str = "nginx, TLS";
 const HTTP2: &str = "nginx, HTTP/2 over TLS";
 const ECHO: &str = "nginx, WebSocket echo";
 const STORED: &str = "/stored";
+/// Of 16 KiB, more than the gateway's memory has room for here: nearly all come from its disk tier, as all do with nginx.
+const NGINX_PAGES: &str = "nginx proxy_cache, 10,000 pages";
+const PAGES: &str = "local page = 0\nrequest = function()\n  page = (page + 1) % 10000\n  \
+    return wrk.format(\"GET\", \"/pages/\" .. page)\nend\n";
 
 pub(super) struct Peers {
     pub(super) subjects: Vec<Subject>,
@@ -58,6 +62,8 @@ pub(super) struct Subject {
     pub(super) load: Load,
     pub(super) url: String,
     pub(super) headers: Vec<String>,
+    /// What wrk asks for, where it is not the URL alone.
+    pub(super) script: Option<PathBuf>,
     /// The process whose CPU, with that of its children, is counted.
     process: u32,
 }
@@ -83,13 +89,16 @@ impl Peers {
         };
         certificate(directory)?;
         let body = "x".repeat(1024);
+        write("page.txt", "x".repeat(16 * 1024))?;
         let upstream = write(
             "upstream.conf",
             nginx(
                 directory,
                 "upstream",
                 &format!(
-                    "server {{ listen {UPSTREAM} reuseport; location / {{ default_type text/plain; return 200 \"{body}\"; }} }}"
+                    "server {{ listen {UPSTREAM} reuseport; location / {{ default_type text/plain; return 200 \"{body}\"; }} \
+                     location /pages {{ root {}; try_files /page.txt =404; }} }}",
+                    directory.display()
                 ),
             ),
         )?;
@@ -104,7 +113,7 @@ impl Peers {
              upstream up {{ server {UPSTREAM}; keepalive 64; keepalive_requests 1000000000; }}\n  \
              server {{ listen {NGINX}; listen {NGINX_TLS} ssl http2; proxy_http_version 1.1; \
              proxy_set_header Connection \"\"; proxy_set_header Host $host; location / {{ proxy_pass http://up; }} \
-             location /stored {{ proxy_cache store; proxy_cache_valid 200 1h; proxy_pass http://up; }}\n  \
+             location ~ ^/(stored|pages) {{ proxy_cache store; proxy_cache_valid 200 1h; proxy_pass http://up; }}\n  \
              location /sockets {{ proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
              proxy_set_header Connection upgrade; proxy_pass http://{SOCKETS}; }} }}",
                     directory.display()
@@ -112,6 +121,7 @@ impl Peers {
             ),
         )?;
         let config = write("gateway.toml", gateway_toml())?;
+        let script = write("pages.lua", PAGES.to_owned())?;
 
         let mut start = |name, core, program: &Path, arguments: &[&str]| {
             let mut command = Command::new("taskset");
@@ -157,7 +167,13 @@ impl Peers {
             load: Load::Wrk,
             url,
             headers: Vec::new(),
+            script: None,
             process,
+        };
+        let pages = |row: Subject| Subject {
+            script: Some(script.clone()),
+            beside: NGINX_PAGES,
+            ..row
         };
         let clear = |name, path: &str, headers: &[&String]| Subject {
             headers: headers.iter().map(|h| (*h).clone()).collect(),
@@ -211,6 +227,13 @@ impl Peers {
                     nginx_process,
                 ),
                 stored,
+                pages(row(
+                    NGINX_PAGES,
+                    NGINX_PAGES,
+                    format!("http://{NGINX}"),
+                    nginx_process,
+                )),
+                pages(clear("gateway, 10,000 pages from its disk", "", &[])),
                 row(TLS, TLS, nginx_tls.clone(), nginx_process),
                 row("gateway, TLS", TLS, gateway_tls.clone(), gateway),
                 http2(row(HTTP2, HTTP2, nginx_tls, nginx_process)),
@@ -271,7 +294,9 @@ fn gateway_toml() -> String {
         plugin("fresh"),
         plugin("kept"),
         route("plain", "public = true"),
+        "[cache]\nmemory = \"16MiB\"\ndisk = { folder = \"cache.d\", size = \"1GiB\" }\n".to_owned(),
         route("stored", "public = true\ncache = { ttl = \"1h\" }"),
+        route("pages", "public = true\ncache = { ttl = \"1h\" }").replace("/pages", "/pages/{number}"),
         route("fresh", "plugins = [\"fresh\"]"),
         route("kept", "plugins = [\"kept\"]"),
         format!("[upstream.sockets]\nservers = [\"{SOCKETS}\"]\n"),
