@@ -91,6 +91,8 @@ pub struct Listen {
     pub max_uri: usize,
     pub max_query: usize,
     pub max_headers: usize,
+    /// Largest request body in bytes, on routes that say nothing else.
+    pub max_body: u64,
     /// How long exchanges in flight may go on after SIGTERM.
     pub drain: Duration,
 }

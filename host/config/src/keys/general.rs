@@ -87,6 +87,12 @@ pub(crate) static LISTEN: Section = Section {
             "header fields of a request",
         ),
         key(
+            "max_body",
+            Size("0B", "1024GiB"),
+            Value("10MiB"),
+            "the largest request body, on routes that say nothing else",
+        ),
+        key(
             "drain",
             Duration("0s", "1h"),
             Value("30s"),

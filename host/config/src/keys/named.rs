@@ -328,7 +328,7 @@ pub(crate) static ROUTE: Section = Section {
         key(
             "max_body",
             Size("0B", "1024GiB"),
-            Value("10MiB"),
+            Words("`max_body` of [listen]"),
             "the largest request body",
         ),
         key(

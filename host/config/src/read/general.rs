@@ -30,6 +30,7 @@ pub(super) fn listen(fields: &Fields<'_>) -> Listen {
         max_uri: max_uri as usize,
         max_query: fields.size_or("max_query", max_uri) as usize,
         max_headers: fields.count("max_headers") as usize,
+        max_body: fields.size("max_body"),
         drain: fields.duration("drain"),
     };
     let listeners = [

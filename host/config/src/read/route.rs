@@ -124,7 +124,7 @@ fn route<'a>(
     let cors = general.cors(fields);
     let compress = general.compress(fields);
     let limits = edge::head_limits(fields, general.listen);
-    let max_body = fields.size("max_body");
+    let max_body = fields.size_or("max_body", general.listen.max_body);
     let counted = limit::of_route(file, fields, public);
     let redirect_https = fields.flag_or("redirect_https", file.redirect_https);
     let server_timing = fields.flag("server_timing");

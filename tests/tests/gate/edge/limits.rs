@@ -6,6 +6,34 @@ use portcullis_tests::upstream::echo::Echo;
 use super::{route, upstream};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_largest_body_is_that_of_all_routes_unless_one_says_otherwise() {
+    let echo = Echo::start("one").await;
+    let toml = [
+        upstream("echo", echo.address()),
+        route("general", "/g", "upstream = \"echo\""),
+        route("large", "/l", "upstream = \"echo\"\nmax_body = \"2KiB\""),
+        route("small", "/s", "upstream = \"echo\"\nmax_body = \"10B\""),
+    ]
+    .concat();
+    let gateway = Setup::new(&toml)
+        .listen("max_body = \"1KiB\"")
+        .start()
+        .await;
+    let table = [
+        ("/g", 1024, 200),
+        ("/g", 1025, 413),
+        ("/l", 2048, 200),
+        ("/l", 2049, 413),
+        ("/s", 10, 200),
+        ("/s", 11, 413),
+    ];
+    for (target, bytes, status) in table {
+        let answer = gateway.ask("POST", target, &[], &vec![b'x'; bytes]).await;
+        assert_eq!(answer.status, status, "{target} {bytes}: {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_is_too_large_is_refused_by_its_name() {
     let echo = Echo::start("one").await;
     let toml = [
