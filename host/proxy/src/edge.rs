@@ -93,7 +93,12 @@ pub(crate) fn preflight_route(generation: &Generation, x: &Exchange) -> Option<F
 }
 
 /// What a route asks of every request. The answer to a preflight ends the way: it reaches nothing behind the edge.
-pub(crate) fn enter(route: &Route, x: &Exchange) -> Result<Option<Response<Content>>, Refusal> {
+/// `socket`: it is the handshake of a WebSocket, to these hosts.
+pub(crate) fn enter(
+    route: &Route,
+    x: &Exchange,
+    socket: Option<(&str, &str)>,
+) -> Result<Option<Response<Content>>, Refusal> {
     let rules = &route.rules;
     rules.access.check(x.client_ip)?;
     if let Some(limits) = &rules.limits {
@@ -101,6 +106,9 @@ pub(crate) fn enter(route: &Route, x: &Exchange) -> Result<Option<Response<Conte
     }
     if let (Some(cors), Some(method)) = (&rules.cors, cors::announced(x)) {
         return cors.preflight(x, &method).map(Some);
+    }
+    if let (Some(cors), Some(hosts)) = (&rules.cors, socket) {
+        cors.check_socket(x, hosts)?;
     }
     match &rules.maintenance {
         Some(maintenance) => maintenance.check(x.client_ip).map(|()| None),

@@ -121,7 +121,8 @@ async fn pass(
     let route = find(generation, &mut x)?;
     journal.routed(&route, &mut x);
     journal.edge = Edge::of(&route, &x);
-    if let Some(preflight) = edge::enter(&route, &x)? {
+    let socket = wish.is_some().then(|| provenance.hosts());
+    if let Some(preflight) = edge::enter(&route, &x, socket)? {
         return Ok(preflight);
     }
     if let Some(elsewhere) = tls::redirect(&route, generation, &x) {

@@ -85,6 +85,21 @@ impl Cors {
         Ok(response)
     }
 
+    /// A page may open a WebSocket to anywhere, with the cookies of its visitor, and no browser asks before: where
+    /// origins are listed, only those may, and pages of the same host (RFC 6455 section 10.2). Programs send no Origin.
+    pub(super) fn check_socket(&self, x: &Exchange, hosts: (&str, &str)) -> Result<(), Refusal> {
+        let Some(origin) = x.request.get(ORIGIN) else {
+            return Ok(());
+        };
+        let host = origin.to_str().ok();
+        let host = host.and_then(|origin| Some(origin.split_once("://")?.1));
+        let own = host.is_some_and(|host| host == hosts.0 || host == hosts.1);
+        match own || self.allows(origin) {
+            true => Ok(()),
+            false => Err(Refusal::new(Reason::OriginNotAllowed)),
+        }
+    }
+
     fn allows(&self, origin: &HeaderValue) -> bool {
         let Ok(origin) = origin.to_str() else {
             return false;

@@ -51,6 +51,64 @@ async fn a_handshake_that_is_not_one_never_reaches_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_a_foreign_origin_opens_nothing_where_origins_are_listed() {
+    let server = Sockets::start().await;
+    let listed = |name: &str, path: &str, more: &str| {
+        format!(
+            "[[route]]\nname = \"{name}\"\npath = \"{path}\"\npublic = true\nupstream = \"sockets\"\n{more}\n\n"
+        )
+    };
+    let toml = [
+        format!(
+            "[upstream.sockets]\nservers = [\"{}\"]\n\n",
+            server.address()
+        ),
+        listed(
+            "listed",
+            "/echo",
+            "cors = { origins = [\"https://app.example\"] }",
+        ),
+        listed("nobody", "/nobody", "cors = { origins = [] }"),
+        listed("open", "/echo/open", "cors = { origins = [\"*\"] }"),
+        listed("silent", "/echo/silent", ""),
+    ]
+    .concat();
+    let gateway = Gateway::start(&toml).await;
+    let evil = "https://evil.test";
+    let table = [
+        ("/echo", Some("https://app.example"), true),
+        ("/echo", Some("https://app.example.evil.test"), false),
+        ("/echo", Some(evil), false),
+        ("/echo", Some("null"), false),
+        ("/echo", None, true),
+        // Its own pages, over whatever is in front of it.
+        ("/echo", Some("http://gate.test"), true),
+        ("/echo", Some("https://gate.test"), true),
+        ("/echo", Some("https://gate.test.evil.test"), false),
+        ("/echo", Some("https://gate.test:444"), false),
+        ("/nobody", Some("https://app.example"), false),
+        ("/echo/open", Some(evil), true),
+        ("/echo/silent", Some(evil), true),
+    ];
+    for (target, origin, opens) in table {
+        let host = ("host", "gate.test");
+        let headers: Vec<_> = [host]
+            .into_iter()
+            .chain(origin.map(|origin| ("origin", origin)))
+            .collect();
+        let opened = Socket::open(gateway.listen.http, target, &headers).await;
+        match opened {
+            Ok(_) => assert!(opens, "{target} {origin:?} is open"),
+            Err(answer) => {
+                assert!(!opens, "{target} {origin:?}: {answer:?}");
+                assert_eq!(answer.json()["type"], "origin_not_allowed");
+                assert_eq!(answer.status, 403);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_says_instead_of_a_right_101_opens_nothing() {
     let server = Sockets::start().await;
     let gateway = Gateway::start(&toml(&server)).await;
