@@ -114,6 +114,7 @@ async fn rehearsed(plan: Arc<Plan>, asked: Asked, client: IpAddr) -> Result<Repo
         metrics,
         log: None,
         tracer: None,
+        tail: Arc::default(),
     };
     let (peer, https) = (SocketAddr::new(client, 0), asked.https);
     let request = asked.request(None);

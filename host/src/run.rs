@@ -93,6 +93,7 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
         metrics,
         log,
         tracer,
+        tail: Arc::default(),
     };
     let gate = Gate::new(first, archive);
     let workers =

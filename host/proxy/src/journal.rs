@@ -18,6 +18,7 @@ use crate::log::{AccessLog, Tap, Tapped, Told};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::refusal::{Reason, Refusal};
 use crate::shield::Place;
+use crate::tail::Tail;
 use crate::trace::{self, Trace, Tracer};
 use crate::tunnel::Account;
 
@@ -29,6 +30,8 @@ pub struct Archive {
     pub log: Option<AccessLog>,
     /// None: no traces.
     pub tracer: Option<Arc<Tracer>>,
+    /// For who looks on.
+    pub tail: Arc<Tail>,
 }
 
 /// Everything worth knowing about one exchange.
@@ -242,9 +245,15 @@ impl Journal {
         self.because = because.or(self.because.take());
     }
 
+    /// Why it was refused, and what the log says of it.
+    pub(crate) fn refusal(&self) -> Option<(Reason, Option<&str>)> {
+        Some((self.refusal?, self.because.as_deref()))
+    }
+
     /// The end of an exchange, however it came: the one place where every view of it is made.
     fn file(&mut self) {
         self.closed = true;
+        self.archive.tail.ended(self);
         let took = self.began.elapsed();
         if !self.counted {
             self.count(took);

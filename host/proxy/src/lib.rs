@@ -33,6 +33,7 @@ mod refusal;
 mod router;
 mod server;
 mod shield;
+mod tail;
 pub mod tls;
 mod trace;
 mod trailers;
@@ -50,10 +51,13 @@ pub use given::spec;
 pub use journal::Archive;
 pub use limits::{counts_in_memory, store as counts};
 pub use log::{AccessLog, Look, Writer};
-pub use metrics::{Family, Kind, LogMetrics, Metrics, RouteMetrics, UpstreamMetrics};
+pub use metrics::{
+    Family, Kind, Live, LogMetrics, Metrics, RouteFigures, RouteMetrics, UpstreamMetrics,
+};
 pub use refusal::{Reason, Refusal};
 pub use router::{Fit, Found, NotFound, Router, Wanted};
 pub use server::{Protocol, Workers};
 pub use shield::Shield;
+pub use tail::{Looker, Refused, Tail};
 pub use trace::{Exporter, LONGEST as LONGEST_SIGNATURE, Tracer, sign};
 pub use upstream::{Server, ServerView, Upstream, Verdict};

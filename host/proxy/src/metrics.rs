@@ -7,6 +7,7 @@ mod clients;
 mod exchanges;
 mod life;
 mod lines;
+mod live;
 mod process;
 mod reference;
 mod samples;
@@ -39,6 +40,7 @@ pub(crate) use self::book::Book;
 pub use self::book::{Family, Kind};
 pub use self::exchanges::RouteMetrics;
 pub use self::lines::LogMetrics;
+pub use self::live::{Live, RouteFigures};
 pub(crate) use self::upstreams::Connected;
 pub use self::upstreams::UpstreamMetrics;
 

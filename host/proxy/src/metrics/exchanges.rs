@@ -16,9 +16,9 @@ const UNROUTED: &str = "-";
 /// The families; one each per process.
 #[derive(Debug)]
 pub(super) struct Exchanges {
-    requests: IntCounterVec,
-    durations: HistogramVec,
-    refusals: IntCounterVec,
+    pub(super) requests: IntCounterVec,
+    pub(super) durations: HistogramVec,
+    pub(super) refusals: IntCounterVec,
 }
 
 /// The counters of one route.
