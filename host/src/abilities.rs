@@ -39,6 +39,11 @@ impl Abilities {
         self.can.join("; ")
     }
 
+    /// The same one by one.
+    pub(crate) fn list(&self) -> Vec<String> {
+        self.can.clone()
+    }
+
     /// What it is granted and does not import: best taken out.
     pub(crate) fn idle(&self) -> Option<String> {
         (!self.idle.is_empty()).then(|| self.idle.join("; "))

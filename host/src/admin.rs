@@ -24,6 +24,7 @@ mod routes;
 mod seats;
 mod table;
 mod upstreams;
+mod versions;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

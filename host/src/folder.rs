@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::progress::Progress;
+use crate::version::Version;
 
 /// Compiled components by file, so that a reload compiles only what changed.
 #[derive(Default)]
@@ -126,17 +127,21 @@ impl Folder {
         }
     }
 
-    /// The compiled component of a file that was looked at.
-    pub(crate) fn compiled(&self, path: &Path) -> Result<Compiled, LoadError> {
+    /// The version in a file that was looked at.
+    pub(crate) fn version(&self, path: &Path) -> Result<Version, LoadError> {
         match self.files.get(path) {
-            Some(known) => known.compiled.clone(),
+            Some(known) => Ok(Version {
+                compiled: known.compiled.clone()?,
+                schema: known.schema.clone(),
+            }),
             None => Err(LoadError::Compile("it was not looked at".into())),
         }
     }
 
-    /// The schema of the settings of a component that was compiled, if it carries one.
-    pub(crate) fn schema(&self, path: &Path) -> Option<Arc<str>> {
-        self.files.get(path)?.schema.clone()
+    /// What a file holds, whether it compiles or not, and its size.
+    pub(crate) fn holds(&self, path: &Path) -> Option<(Digest, u64)> {
+        let known = self.files.get(path)?;
+        Some((known.digest?, known.stamp?.size))
     }
 
     /// A component whose bytes were compiled before, under whatever name.

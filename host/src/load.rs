@@ -1,18 +1,20 @@
 //! From a plan to the next generation: what `run`, `reload` and `check` have in common, so that check never lies.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, PluginPlan};
 use portcullis_proxy::tls::Termination;
 use portcullis_proxy::{Generation, Metrics, spec};
-use portcullis_runtime::{LoadError, Plugin, Runtime};
+use portcullis_runtime::{Digest, LoadError, Plugin, Runtime};
 
 use crate::folder::Folder;
+use crate::history::Traits;
 use crate::keyring::Keyring;
 use crate::progress::Progress;
+use crate::version::{Shelf, Version};
 
 /// Plugins as they serve and what became of the newest attempt to load each.
 pub(crate) type Errors = BTreeMap<Arc<str>, String>;
@@ -20,6 +22,8 @@ pub(crate) type Errors = BTreeMap<Arc<str>, String>;
 /// Loads plugins; keeps machine code between loads.
 pub(crate) struct Loader {
     pub(crate) runtime: Runtime,
+    /// What serves, what did, and what is pinned.
+    pub(crate) shelf: Shelf,
     folder: Folder,
     keyring: Keyring,
 }
@@ -29,10 +33,22 @@ pub(crate) struct Loaded {
     pub(crate) generation: Generation,
     /// Plugins whose component carries no schema of its settings.
     pub(crate) untyped: Vec<Arc<str>>,
+    /// What the plugins that were not refused are made of.
+    pub(crate) versions: BTreeMap<Arc<str>, Version>,
     /// Plugins whose new version was refused while the last good one serves on.
-    pub(crate) refused: Errors,
+    pub(crate) refused: BTreeMap<Arc<str>, Rejected>,
     /// Files of TLS that are bad while their last good content serves on.
     pub(crate) stale: Errors,
+}
+
+/// A version that does not serve.
+pub(crate) struct Rejected {
+    pub(crate) text: String,
+    /// None: it could not be read.
+    pub(crate) digest: Option<Digest>,
+    pub(crate) size: Option<u64>,
+    /// None: it is no component.
+    pub(crate) traits: Option<Traits>,
 }
 
 /// Why a plugin cannot serve.
@@ -46,6 +62,7 @@ impl Loader {
     pub(crate) fn new(runtime: Runtime) -> Loader {
         Loader {
             runtime,
+            shelf: Shelf::default(),
             folder: Folder::default(),
             keyring: Keyring::default(),
         }
@@ -73,21 +90,31 @@ impl Loader {
         };
         let runtime = &self.runtime;
         self.folder.look(used.clone(), runtime, &progress).await;
-        let mut plugins = BTreeMap::new();
-        let mut refused = Errors::new();
+        let (mut plugins, mut versions) = (BTreeMap::new(), BTreeMap::new());
+        let mut refused = BTreeMap::new();
         let mut mistakes = Vec::new();
         progress.begin("configuring plugins", plan.plugin.len());
         for (name, wanted) in &plan.plugin {
             progress.one_more();
             let old = before.and_then(|b| b.plugins.get(name));
-            match self.plugin(&plan, wanted, old).await {
-                Ok(plugin) => drop(plugins.insert(name.clone(), plugin)),
+            let version = self.version(&plan, wanted);
+            match self.plugin(&plan, wanted, version.clone(), old).await {
+                Ok(plugin) => {
+                    plugins.insert(name.clone(), plugin);
+                    versions.extend(version.ok().map(|version| (name.clone(), version)));
+                }
                 Err(error) => match old.filter(|old| **old.spec() == spec(wanted)) {
                     Some(old) => {
-                        refused.insert(name.clone(), error.text());
+                        let file = path(&plan, wanted);
+                        refused.insert(name.clone(), self.rejected(&error, &file, version.ok()));
                         plugins.insert(name.clone(), old.clone());
                     }
-                    None => mistakes.extend(error.into_mistakes(wanted)),
+                    None => {
+                        let pinned = self.shelf.is_pinned(name);
+                        let of_it = error.into_mistakes(wanted).into_iter();
+                        mistakes
+                            .extend(of_it.map(|it| if pinned { unpinned(it, name) } else { it }));
+                    }
                 },
             }
         }
@@ -100,30 +127,39 @@ impl Loader {
                 return Err(Report::new(plan.source.clone(), mistakes));
             }
         };
-        let untyped = plan
-            .plugin
-            .values()
-            .filter(|p| self.folder.schema(&path(&plan, p)).is_none())
-            .map(|p| p.name.clone())
-            .collect();
+        let untyped = versions.iter().filter(|(_, v)| v.schema.is_none());
+        let untyped = untyped.map(|(name, _)| name.clone()).collect();
         self.folder.keep(|file| used.contains(file));
         let generation = Generation::build(plan, plugins, security, metrics, before)?;
         Ok(Loaded {
             generation,
             untyped,
+            versions,
             refused,
             stale,
         })
+    }
+
+    /// What a plugin's file held when it was last looked at.
+    pub(crate) fn holds(&self, file: &Path) -> Option<Digest> {
+        self.folder.holds(file).map(|(digest, _)| digest)
+    }
+
+    /// The pinned version, or that of the file.
+    fn version(&mut self, plan: &Plan, wanted: &PluginPlan) -> Result<Version, LoadError> {
+        let file = path(plan, wanted);
+        let pinned = self.shelf.pinned(&wanted.name, &file, self.holds(&file));
+        pinned.map_or_else(|| self.folder.version(&file), Ok)
     }
 
     async fn plugin(
         &self,
         plan: &Plan,
         wanted: &PluginPlan,
+        version: Result<Version, LoadError>,
         old: Option<&Arc<Plugin>>,
     ) -> Result<Arc<Plugin>, Refused> {
-        let file = path(plan, wanted);
-        let compiled = self.folder.compiled(&file)?;
+        let Version { compiled, schema } = version?;
         let spec = spec(wanted);
         if let Some(old) = old
             && old.digest() == compiled.digest()
@@ -140,13 +176,26 @@ impl Loader {
             return Err(LoadError::KindChanged { was, is }.into());
         }
         // Before any of its code runs.
-        if let Some(schema) = self.folder.schema(&file) {
+        if let Some(schema) = schema {
             let mistakes = plan.check_settings(wanted, &schema);
             if !mistakes.is_empty() {
                 return Err(Refused::Settings(mistakes));
             }
         }
         Ok(verified.configure().await?.serve())
+    }
+
+    fn rejected(&self, error: &Refused, file: &Path, version: Option<Version>) -> Rejected {
+        let read = self.folder.holds(file);
+        let whole = version.as_ref();
+        let digest = whole.map(Version::digest);
+        let size = whole.map(|version| version.compiled.size() as u64);
+        Rejected {
+            text: error.text(),
+            digest: digest.or(read.map(|(digest, _)| digest)),
+            size: size.or(read.map(|(_, size)| size)),
+            traits: whole.map(|version| Traits::refused(version, &self.runtime)),
+        }
     }
 }
 
@@ -181,6 +230,14 @@ impl Refused {
 /// Where a plugin's component is.
 pub(crate) fn path(plan: &Plan, plugin: &PluginPlan) -> PathBuf {
     plan.plugins.folder.join(&plugin.component)
+}
+
+/// Tells that it is not the version of the file that has the mistake.
+fn unpinned(mut mistake: Diagnostic, plugin: &str) -> Diagnostic {
+    let hint =
+        format!("it was rolled back: `POST /plugins/{plugin}/unpin` takes the version in its file");
+    mistake.hint.get_or_insert(hint);
+    mistake
 }
 
 /// A load error as a mistake of the file, at the key that it is about.

@@ -9,6 +9,7 @@ mod client;
 mod drain;
 mod explain;
 mod folder;
+mod history;
 mod keyring;
 mod load;
 mod log;
@@ -19,6 +20,7 @@ mod run;
 mod schema;
 mod top;
 mod unserved;
+mod version;
 mod watch;
 
 use std::process::ExitCode;

@@ -1,25 +1,42 @@
 //! Reload: one supervisor task that builds the next generation beside the old, whoever asked for it.
 
+mod back;
+mod changes;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use portcullis_config::plan::{Log, Plan};
+use portcullis_config::plan::Plan;
 use portcullis_proxy::Gate;
 use portcullis_proxy::audit::{Audit, Deed, Outcome};
-use portcullis_runtime::Plugin;
 use tokio::sync::{mpsc, oneshot};
 
+use self::changes::{restart_needed, same_settings, swapped};
 use crate::Failure;
 use crate::client::AdminOptions;
-use crate::load::{Errors, Loader};
+use crate::history::{Became, Entry, History, Traits};
+use crate::load::{Errors, Loaded, Loader, Rejected};
+use crate::version::Version;
 
-/// Who wants a reload, and why.
+/// Who wants something of the supervisor, and why.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) cause: &'static str,
+    pub(crate) wish: Wish,
     /// Told how it went.
     pub(crate) answer: Option<oneshot::Sender<Result<String, String>>>,
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Whatever changed is to serve.
+    Reload,
+    /// The version of this plugin that served before.
+    RollBack(Arc<str>),
+    /// The version of this plugin that is in its file.
+    Unpin(Arc<str>),
 }
 
 /// What the admin listener shows of reloads. Never locked on the request's way.
@@ -29,6 +46,7 @@ pub(crate) struct Status {
     /// Files of TLS that are bad, and why.
     pub(crate) stale: Mutex<Errors>,
     pub(crate) config_error: Mutex<Option<String>>,
+    pub(crate) history: History,
 }
 
 /// The cause of a reload that nobody asked for.
@@ -43,74 +61,108 @@ pub(crate) struct Supervisor {
     pub(crate) status: Arc<Status>,
 }
 
+impl Request {
+    /// Whoever asked may have gone.
+    fn tell(self, done: Result<String, String>) {
+        if let Some(answer) = self.answer {
+            let _ = answer.send(done);
+        }
+    }
+}
+
 impl Supervisor {
-    /// Serves requests until every sender is gone. Several that wait are answered by one reload.
+    /// Serves requests until every sender is gone. Reloads that wait are one reload.
     pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(first) = requests.recv().await {
             let mut waiting = vec![first];
             while let Ok(more) = requests.try_recv() {
                 waiting.push(more);
             }
-            let cause = waiting[0].cause;
-            let done = self.reload(cause).await;
-            for request in waiting {
-                if let Some(answer) = request.answer {
-                    // Whoever asked may have gone.
-                    let _ = answer.send(done.clone());
+            let (reloads, others): (Vec<_>, Vec<_>) = waiting
+                .into_iter()
+                .partition(|request| request.wish == Wish::Reload);
+            if let Some(first) = reloads.first() {
+                let done = self.reload(first.cause).await;
+                for request in reloads {
+                    request.tell(done.clone());
                 }
+            }
+            for request in others {
+                let done = match &request.wish {
+                    Wish::Reload => continue,
+                    Wish::RollBack(plugin) => self.roll_back(plugin, request.cause).await,
+                    Wish::Unpin(plugin) => self.unpin(plugin, request.cause).await,
+                };
+                request.tell(done);
             }
         }
     }
 
-    async fn reload(&mut self, cause: &str) -> Result<String, String> {
-        let before = self.gate.lease().number;
-        let done = self.next(cause).await;
+    /// Notes what serves first.
+    pub(crate) fn begins(&mut self, versions: BTreeMap<Arc<str>, Version>) {
+        let first = self.gate.lease();
+        for (name, version) in versions {
+            let size = version.compiled.size() as u64;
+            let entry = Entry::new(Became::Served, "start", first.number);
+            let history = &self.status.history;
+            history.note(&name, entry.of(Some(version.digest()), Some(size)));
+            self.loader.shelf.serves(&name, version);
+        }
+        self.status.history.stand(self.loader.shelf.standings());
+    }
+
+    async fn reload(&mut self, cause: &'static str) -> Result<String, String> {
+        let before = self.gate.lease();
+        let done = match self.plan(&before.plan) {
+            Ok(plan) => self.serve(plan, cause, None).await,
+            Err(text) => Err(text),
+        };
+        set(&self.status.config_error, done.as_ref().err().cloned());
         let outcome = match &done {
             Err(text) => {
                 tracing::error!(cause, "reload refused, nothing was changed:\n{text}");
                 Outcome::Refused
             }
-            Ok(_) if self.gate.lease().number == before => Outcome::Unchanged,
+            Ok(_) if self.gate.lease().number == before.number => Outcome::Unchanged,
             Ok(_) => Outcome::Done,
         };
-        let metrics = &self.gate.archive.metrics;
-        metrics.reloaded(outcome);
+        self.gate.archive.metrics.reloaded(outcome);
         // A file that was touched and is as before is nobody's deed.
         if outcome != Outcome::Unchanged || cause != FILE_CHANGE {
             let (Ok(text) | Err(text)) = &done;
-            Audit {
-                what: Deed::Reload,
-                by: cause,
-                outcome,
-                detail: text.lines().next().unwrap_or_default(),
-            }
-            .note(metrics);
+            let line = text.lines().next().unwrap_or_default();
+            self.audit(Deed::Reload, cause, outcome, line);
         }
         done
     }
 
-    /// Swaps the next generation in, if there is one.
-    async fn next(&mut self, cause: &str) -> Result<String, String> {
+    /// Builds the next generation and swaps it in, if it is another. `back` is a plugin that is rolled back by it.
+    async fn serve(
+        &mut self,
+        plan: Arc<Plan>,
+        cause: &'static str,
+        back: Option<&Arc<str>>,
+    ) -> Result<String, String> {
         let before = self.gate.lease();
         let metrics = self.gate.archive.metrics.clone();
-        let loaded = match self.plan(&before.plan) {
-            Err(text) => Err(text),
-            Ok(plan) => {
-                let loaded = self.loader.load(plan, &metrics, Some(&before)).await;
-                loaded.map_err(|report| report.to_string())
-            }
-        };
-        set(&self.status.config_error, loaded.as_ref().err().cloned());
-        let loaded = loaded?;
-        self.tell_refused(cause, &loaded.refused);
-        self.tell_stale(&loaded.stale);
-        let next = loaded.generation;
-        let refused = loaded.refused.keys().cloned().collect();
-        metrics.plugins(next.plugins.keys(), &refused);
-        metrics.stale(loaded.stale.len());
+        let loaded = self.loader.load(plan, &metrics, Some(&before)).await;
+        let loaded = loaded.map_err(|report| report.to_string())?;
+        let Loaded {
+            generation: next,
+            versions,
+            refused,
+            stale,
+            ..
+        } = loaded;
+        let bad = refused.keys().cloned().collect();
+        metrics.plugins(next.plugins.keys(), &bad);
+        metrics.stale(stale.len());
+        self.tell_refused(refused, cause);
+        self.tell_stale(&stale);
         let same_plugins = swapped(&before.plugins, &next.plugins).is_empty();
         let same_keys = before.has_keys_of(&next);
         if same_plugins && same_keys && Arc::ptr_eq(&before.plan, &next.plan) {
+            self.keep(versions);
             return Ok(format!(
                 "nothing changed; generation {} serves",
                 before.number
@@ -119,8 +171,24 @@ impl Supervisor {
         next.discover().await;
         let text = format!("generation {} serves", next.number);
         for (plugin, change) in swapped(&before.plugins, &next.plugins) {
-            self.swap_ended(&plugin, cause, Outcome::Done, &change);
             tracing::info!(cause, "{change}");
+            let became = match back == Some(&plugin) {
+                true => Became::RolledBack,
+                false => Became::Served,
+            };
+            if became == Became::Served {
+                metrics.swapped(&plugin, Outcome::Done);
+                self.audit(Deed::Swap, cause, Outcome::Done, &change);
+            }
+            let [old, new] = [&before, &next].map(|g| g.plugins.get(&plugin));
+            if let (Some(new), Some(version)) = (new, versions.get(&plugin)) {
+                let known = self.loader.shelf.serving(&plugin);
+                let old = old.zip(known).map(|(old, known)| Traits::of(old, known));
+                let entry = Entry::new(became, cause, next.number)
+                    .of(Some(new.digest()), Some(version.compiled.size() as u64))
+                    .differing(old.as_ref(), Some(&Traits::of(new, version)));
+                self.status.history.note(&plugin, entry);
+            }
         }
         if !same_keys {
             tracing::info!(cause, "new handshakes see what the files of TLS say now");
@@ -128,7 +196,18 @@ impl Supervisor {
         restart_needed(&before.plan, &next.plan);
         tracing::info!(cause, "{text}");
         self.gate.swap(next);
+        self.keep(versions);
         Ok(text)
+    }
+
+    /// Keeps what serves now, and what served until now.
+    fn keep(&mut self, versions: BTreeMap<Arc<str>, Version>) {
+        for (name, version) in versions {
+            self.loader.shelf.serves(&name, version);
+        }
+        let plugins = &self.gate.lease().plugins;
+        self.loader.shelf.keep(|name| plugins.contains_key(name));
+        self.status.history.stand(self.loader.shelf.standings());
     }
 
     fn plan(&self, before: &Arc<Plan>) -> Result<Arc<Plan>, String> {
@@ -141,28 +220,39 @@ impl Supervisor {
         Ok(if same { before.clone() } else { Arc::new(plan) })
     }
 
-    fn swap_ended(&self, plugin: &str, cause: &str, outcome: Outcome, detail: &str) {
-        let metrics = &self.gate.archive.metrics;
-        metrics.swapped(plugin, outcome);
-        Audit {
-            what: Deed::Swap,
-            by: cause,
+    fn audit(&self, what: Deed, by: &str, outcome: Outcome, detail: &str) {
+        let audit = Audit {
+            what,
+            by,
             outcome,
             detail,
-        }
-        .note(metrics);
+        };
+        audit.note(&self.gate.archive.metrics);
     }
 
-    fn tell_refused(&self, cause: &str, refused: &Errors) {
+    fn tell_refused(&self, refused: BTreeMap<Arc<str>, Rejected>, cause: &'static str) {
         let known = known(&self.status.refused);
-        for (name, text) in refused {
-            if known.get(name) != Some(text) {
-                let detail = format!("plugin {name} serves on as it was: {text}");
-                self.swap_ended(name, cause, Outcome::Refused, &detail);
-                tracing::error!(plugin = %name, "swap refused, the last good version serves on: {text}");
+        let serving = self.gate.lease();
+        for (name, rejected) in &refused {
+            let text = &rejected.text;
+            if known.get(name) == Some(text) {
+                continue;
             }
+            self.gate.archive.metrics.swapped(name, Outcome::Refused);
+            let detail = format!("plugin {name} serves on as it was: {text}");
+            self.audit(Deed::Swap, cause, Outcome::Refused, &detail);
+            tracing::error!(plugin = %name, "swap refused, the last good version serves on: {text}");
+            let served = serving.plugins.get(name);
+            let old = served.zip(self.loader.shelf.serving(name));
+            let old = old.map(|(plugin, version)| Traits::of(plugin, version));
+            let entry = Entry::new(Became::Refused, cause, serving.number)
+                .of(rejected.digest, rejected.size)
+                .because(text)
+                .differing(old.as_ref(), rejected.traits.as_ref());
+            self.status.history.note(name, entry);
         }
-        set(&self.status.refused, refused.clone());
+        let texts = refused.into_iter().map(|(name, it)| (name, it.text));
+        set(&self.status.refused, texts.collect());
     }
 
     fn tell_stale(&self, stale: &Errors) {
@@ -180,62 +270,9 @@ fn known(slot: &Mutex<Errors>) -> Errors {
     slot.lock().map(|known| known.clone()).unwrap_or_default()
 }
 
-fn same_settings(a: &Plan, b: &Plan) -> bool {
-    a.admin == b.admin
-        && a.plugin.iter().all(|(name, plugin)| {
-            b.plugin
-                .get(name)
-                .is_some_and(|other| other.settings == plugin.settings)
-        })
-}
-
 fn set<T>(slot: &Mutex<T>, value: T) {
     if let Ok(mut slot) = slot.lock() {
         *slot = value;
-    }
-}
-
-/// What changed among the plugins: which, and a line about it.
-fn swapped(
-    before: &BTreeMap<Arc<str>, Arc<Plugin>>,
-    next: &BTreeMap<Arc<str>, Arc<Plugin>>,
-) -> Vec<(Arc<str>, String)> {
-    let mut changes = Vec::new();
-    for (name, plugin) in next {
-        let change = match before.get(name) {
-            None => format!("plugin {name} serves: {:?}", plugin.digest()),
-            Some(old) if Arc::ptr_eq(old, plugin) => continue,
-            Some(old) if old.digest() == plugin.digest() => {
-                format!("plugin {name} has new settings")
-            }
-            Some(old) => format!(
-                "plugin {name} swapped: {:?} -> {:?}",
-                old.digest(),
-                plugin.digest()
-            ),
-        };
-        changes.push((name.clone(), change));
-    }
-    let gone = before.keys().filter(|name| !next.contains_key(*name));
-    changes.extend(gone.map(|name| (name.clone(), format!("plugin {name} retired"))));
-    changes
-}
-
-/// Says what of the new file takes effect only after a restart.
-fn restart_needed(before: &Plan, next: &Plan) {
-    let (old, new) = (&before.listen, &next.listen);
-    let sockets =
-        (old.http, old.h2c, old.https, old.admin) != (new.http, new.h2c, new.https, new.admin);
-    let sizes = (old.workers, old.max_connections, old.max_head)
-        != (new.workers, new.max_connections, new.max_head);
-    let stores = before.plugins != next.plugins || before.cache != next.cache;
-    // Where the access log goes and how it looks; what it tells follows at once.
-    let settled = |log: &Log| (log.access, log.format, log.file.clone());
-    let told = settled(&before.log) != settled(&next.log) || before.traces != next.traces;
-    if sockets || sizes || told || stores {
-        tracing::warn!(
-            "changes of [listen] (but trusted_proxies), of access, format and file in [log], of [traces], [plugins] and [cache] take effect after a restart"
-        );
     }
 }
 

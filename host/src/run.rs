@@ -21,7 +21,7 @@ use crate::check;
 use crate::drain::Drain;
 use crate::load::Loader;
 use crate::log::{self, Level};
-use crate::reload::{Request, Status, Supervisor};
+use crate::reload::{Request, Status, Supervisor, Wish};
 use crate::watch::watch;
 
 /// Reloads that may wait; more are the same reload.
@@ -67,11 +67,9 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
     // Alive from here on, ready once everything is in.
     tasks.spawn(admin.clone().serve(listener));
     let metrics = Metrics::new();
-    let first = loader
-        .load(plan.clone(), &metrics, None)
-        .await
-        .map_err(|report| Failure::Mistake(report.to_string()))?
-        .generation;
+    let loaded = loader.load(plan.clone(), &metrics, None).await;
+    let loaded = loaded.map_err(|report| Failure::Mistake(report.to_string()))?;
+    let (first, versions) = (loaded.generation, loaded.versions);
     first.discover().await;
     let http = bind(plan.listen.http, "listen.http").await?;
     let h2c = match plan.listen.h2c {
@@ -99,12 +97,13 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
     let workers =
         Workers::start(&gate, &plan.listen, plan.timeouts).map_err(|error| trouble(&error))?;
 
-    let supervisor = Supervisor {
+    let mut supervisor = Supervisor {
         loader,
         gate: gate.clone(),
         config: config.clone(),
         status,
     };
+    supervisor.begins(versions);
     tasks.spawn(supervisor.run(requests));
     tasks.spawn(watch(gate.clone(), config, reloads.clone()));
     tasks.spawn(reload_on_hangup(hangups, reloads, reopen.clone()));
@@ -205,6 +204,7 @@ async fn reload_on_hangup(mut hangups: Signal, reloads: mpsc::Sender<Request>, r
         if reloads
             .send(Request {
                 cause: "SIGHUP",
+                wish: Wish::Reload,
                 answer: None,
             })
             .await

@@ -11,7 +11,7 @@ use portcullis_proxy::Gate;
 use tokio::sync::{Notify, mpsc};
 
 use crate::folder::Stamp;
-use crate::reload::{FILE_CHANGE, Request};
+use crate::reload::{FILE_CHANGE, Request, Wish};
 use crate::{keyring, load};
 
 const RESCAN: Duration = Duration::from_secs(1);
@@ -52,6 +52,7 @@ pub(crate) async fn watch(
         if supervisor
             .send(Request {
                 cause: FILE_CHANGE,
+                wish: Wish::Reload,
                 answer: None,
             })
             .await

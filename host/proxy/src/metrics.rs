@@ -180,6 +180,11 @@ impl Metrics {
         self.life.stale(files);
     }
 
+    /// A version of a plugin that served before serves again.
+    pub fn rolled_back(&self, plugin: &str) {
+        self.life.rolled_back(plugin);
+    }
+
     pub fn upstream(&self, name: &str) -> UpstreamMetrics {
         self.upstreams.of(name)
     }

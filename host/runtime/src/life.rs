@@ -190,6 +190,11 @@ impl Compiled {
         self.digest
     }
 
+    /// Bytes of the component.
+    pub fn size(&self) -> usize {
+        self.wasm.len()
+    }
+
     /// Checks exports and imports against what `spec` grants.
     pub fn verify(self, runtime: &Runtime, spec: Spec) -> Result<Verified, LoadError> {
         let kind = self.kind(runtime)?;

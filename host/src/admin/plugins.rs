@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::answer::{Answer, Problem, json};
 use super::call::Call;
 use crate::abilities::Abilities;
+use crate::history::limits;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct PluginPage {
@@ -26,6 +27,14 @@ pub(super) struct PluginPage {
     /// The bill, by route.
     routes: Vec<BillPage>,
     last_error: Option<String>,
+    /// Bytes of the component.
+    size: usize,
+    /// By key of `limits`.
+    limits: BTreeMap<&'static str, String>,
+    /// It was rolled back to, and serves until its file changes.
+    pinned: bool,
+    /// The digest that a rollback would bring.
+    before: Option<String>,
 }
 
 /// What a plugin cost on one route since the gateway started.
@@ -62,6 +71,7 @@ fn pages(call: &Call) -> Result<Vec<PluginPage>, Problem> {
     let refused = refused.map(|r| r.clone()).unwrap_or_default();
     let bills = gate.archive.metrics.bills();
     let page = |(name, plugin): (&Arc<str>, &Arc<Plugin>)| {
+        let standing = call.admin.status.history.standing(name);
         let bills = || bills.iter().filter(|(plugin, _, _)| plugin == name);
         PluginPage {
             name: name.to_string(),
@@ -77,6 +87,10 @@ fn pages(call: &Call) -> Result<Vec<PluginPage>, Problem> {
                 .map(|(_, route, figures)| BillPage::of(route, figures))
                 .collect(),
             last_error: refused.get(name).cloned(),
+            size: standing.size,
+            limits: limits(&plugin.spec().budget),
+            pinned: standing.pinned,
+            before: standing.before.map(|digest| digest.to_string()),
         }
     };
     Ok(generation.plugins.iter().map(page).collect())

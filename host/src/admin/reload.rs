@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{Answer, Problem, json};
 use super::call::Call;
-use crate::reload::Request;
+use crate::reload::{Request, Wish};
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ReloadedPage {
@@ -16,29 +16,26 @@ pub(super) struct ReloadedPage {
 }
 
 pub(super) async fn run(call: Call) -> Result<Answer, Problem> {
+    wish(&call, Wish::Reload, StatusCode::UNPROCESSABLE_ENTITY).await
+}
+
+/// Waits until it is done; `refused` is the status where it is not to be.
+pub(super) async fn wish(call: &Call, wish: Wish, refused: StatusCode) -> Result<Answer, Problem> {
     call.gate()?;
     let (answer, done) = oneshot::channel();
-    let asked = call
-        .admin
-        .supervisor
-        .send(Request {
-            cause: "admin",
-            answer: Some(answer),
-        })
-        .await;
+    let request = Request {
+        cause: "admin",
+        wish,
+        answer: Some(answer),
+    };
+    let asked = call.admin.supervisor.send(request).await;
     match (asked, done.await) {
         (Ok(()), Ok(Ok(done))) => json(&ReloadedPage { done }),
-        (Ok(()), Ok(Err(text))) => {
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            Err(Problem::new(status, "refused", without_the_file(&text)))
-        }
+        (Ok(()), Ok(Err(text))) => Err(Problem::new(refused, "refused", without_the_file(&text))),
         _ => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            Err(Problem::new(
-                status,
-                "draining",
-                "the gateway is shutting down",
-            ))
+            let text = "the gateway is shutting down";
+            Err(Problem::new(status, "draining", text))
         }
     }
 }

@@ -11,7 +11,7 @@ use super::answer::{Answer, Problem};
 use super::call::Call;
 use super::{
     cache, certs, config, drain, generation, log_level, metrics, openapi, plugins, probes, reload,
-    routes, upstreams,
+    routes, upstreams, versions,
 };
 
 /// One method on one path.
@@ -180,6 +180,12 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         Gives::Json(200, of::<plugins::PluginPage>),
         |call| Box::pin(plugins::one(call)),
     )),
+    named(get(
+        "/plugins/{name}/history",
+        "the versions of a plugin that served or were refused, newest first, and what differs",
+        Gives::Json(200, of::<Vec<crate::history::Entry>>),
+        |call| Box::pin(versions::history(call)),
+    )),
     get(
         "/cache",
         "what is stored of responses, and what that was good for, by route",
@@ -222,6 +228,20 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         (Takes::Nothing, Gives::Json(200, of::<reload::ReloadedPage>)),
         &[422, 503],
         |call| Box::pin(reload::run(call)),
+    ),
+    post(
+        ("/plugins/{name}/rollback", Deed::Admin),
+        "let the version of a plugin that served before serve again, until its file changes",
+        (Takes::Nothing, Gives::Json(200, of::<reload::ReloadedPage>)),
+        &[404, 409, 503],
+        |call| Box::pin(versions::roll_back(call)),
+    ),
+    post(
+        ("/plugins/{name}/unpin", Deed::Admin),
+        "let the version in the file of a plugin serve again",
+        (Takes::Nothing, Gives::Json(200, of::<reload::ReloadedPage>)),
+        &[404, 409, 503],
+        |call| Box::pin(versions::unpin(call)),
     ),
     post(
         ("/cache/purge", Deed::Purge),

@@ -31,4 +31,5 @@ mod tls;
 mod tls_upstream;
 mod traces;
 mod upstreams;
+mod versions;
 mod websocket;

@@ -32,7 +32,9 @@ pub(super) struct Life {
 }
 
 const RELOADED: [Outcome; 3] = [Outcome::Done, Outcome::Unchanged, Outcome::Refused];
-const SWAPPED: [Outcome; 2] = [Outcome::Done, Outcome::Refused];
+/// Beside the outcomes of a new version: one that served before serves again.
+const ROLLED_BACK: &str = "rolled_back";
+const SWAPPED: [&str; 3] = ["done", "refused", ROLLED_BACK];
 
 impl Life {
     pub(super) fn enter(book: &mut Book) -> Result<Life> {
@@ -53,7 +55,7 @@ impl Life {
             )?,
             swaps: book.counters(
                 "plugin_swaps_total",
-                "New versions of plugins, by plugin and outcome (done, refused)",
+                "New versions of plugins, by plugin and outcome (done, refused, rolled_back)",
                 &["plugin", "outcome"],
             )?,
             refused: book.gauges(
@@ -136,6 +138,10 @@ impl Life {
         self.swaps.with_label_values(&labels).inc();
     }
 
+    pub(super) fn rolled_back(&self, plugin: &str) {
+        self.swaps.with_label_values(&[plugin, ROLLED_BACK]).inc();
+    }
+
     pub(super) fn audited(&self, deed: Deed, outcome: Outcome) {
         let labels = [deed.as_str(), outcome.as_str()];
         self.audits.with_label_values(&labels).inc();
@@ -152,7 +158,7 @@ impl Life {
             let serves_on = i64::from(refused.contains(plugin));
             self.refused.with_label_values(&[plugin]).set(serves_on);
             for outcome in SWAPPED {
-                let labels = [&**plugin, outcome.as_str()];
+                let labels = [&**plugin, outcome];
                 self.swaps.with_label_values(&labels);
             }
         }
