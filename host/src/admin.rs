@@ -10,15 +10,18 @@ mod call;
 mod caller;
 mod certs;
 mod config;
+mod console;
 mod drain;
 mod generation;
 mod guard;
 mod listener;
+mod live;
 mod log_level;
 mod metrics;
 mod openapi;
 mod plugins;
 mod probes;
+mod refusals;
 mod reload;
 mod routes;
 mod seats;
@@ -47,6 +50,8 @@ pub(crate) struct Admin {
     pub(crate) drain: Arc<Drain>,
     pub(crate) level: Arc<Level>,
     first: First,
+    /// What was refused while somebody followed.
+    refusals: Arc<refusals::Feed>,
     router: table::Router,
 }
 
@@ -73,6 +78,7 @@ impl Admin {
             drain,
             level,
             first,
+            refusals: Arc::default(),
             router: table::router(),
         })
     }

@@ -10,8 +10,8 @@ use schemars::{Schema, SchemaGenerator};
 use super::answer::{Answer, Problem};
 use super::call::Call;
 use super::{
-    cache, certs, config, drain, generation, log_level, metrics, openapi, plugins, probes, reload,
-    routes, upstreams, versions,
+    cache, certs, config, console, drain, generation, live, log_level, metrics, openapi, plugins,
+    probes, refusals, reload, routes, upstreams, versions,
 };
 
 /// One method on one path.
@@ -150,6 +150,18 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         Gives::Json(200, of::<probes::ReadyPage>),
         |call| Box::pin(probes::ready(call)),
     )),
+    open(get(
+        "/",
+        "the console, for people",
+        Gives::Other("text/html"),
+        |call| Box::pin(console::page(call)),
+    )),
+    named(open(get(
+        "/console/{file}",
+        "a part of the console",
+        Gives::Other("*/*"),
+        |call| Box::pin(console::part(call)),
+    ))),
     get(
         "/metrics",
         "every metric, for Prometheus",
@@ -186,6 +198,18 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         Gives::Json(200, of::<Vec<crate::history::Entry>>),
         |call| Box::pin(versions::history(call)),
     )),
+    get(
+        "/live",
+        "totals of requests by route: who wants rates takes differences",
+        Gives::Json(200, of::<live::LivePage>),
+        |call| Box::pin(live::page(call)),
+    ),
+    get(
+        "/refusals/stream",
+        "who is refused and why, as it happens",
+        Gives::Other("text/event-stream"),
+        |call| Box::pin(refusals::stream(call)),
+    ),
     get(
         "/cache",
         "what is stored of responses, and what that was good for, by route",

@@ -50,9 +50,8 @@ impl Stream {
             .expect("a valid request");
         let (answer, connection) = match version {
             Version::Http1 => {
-                request
-                    .headers_mut()
-                    .insert("host", "gate.test".parse().expect("a value"));
+                let host = request.headers_mut().entry("host");
+                host.or_insert("gate.test".parse().expect("a value"));
                 *request.uri_mut() = target.parse().expect("a target");
                 let (mut sender, driver) = http1::handshake(TokioIo::new(tcp)).await.expect("TCP");
                 let connection = tokio::spawn(async { drop(driver.await) });

@@ -14,6 +14,9 @@ mod tokens;
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::upstream::echo::Echo;
 
+/// A page whose answer has no end.
+const ENDLESS: &str = "/refusals/stream";
+
 /// One public route to an echo.
 fn toml(echo: &Echo) -> String {
     format!(

@@ -6,6 +6,7 @@ mod balance;
 mod bill;
 mod cache;
 mod check;
+mod console;
 mod demo;
 mod demo_plugins;
 mod edge;

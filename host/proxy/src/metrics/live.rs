@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use prometheus::core::Collector;
-use prometheus::proto::Metric;
+use prometheus::proto::{Bucket, Metric};
 use serde::Serialize;
 
 use super::{Metrics, SECONDS};
 
 /// Totals since the gateway started.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Live {
     /// Seconds: the upper bounds of all buckets but the last.
     pub bounds: &'static [f64],
@@ -22,7 +22,7 @@ pub struct Live {
     pub refusals: BTreeMap<String, u64>,
 }
 
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, schemars::JsonSchema)]
 pub struct RouteFigures {
     /// By class of status.
     pub statuses: BTreeMap<String, u64>,
@@ -42,7 +42,7 @@ impl Metrics {
             let figures = routes.entry(label(metric, "route")).or_default();
             figures.requests = histogram.get_sample_count();
             figures.seconds = histogram.get_sample_sum();
-            figures.buckets = buckets.map(|bucket| bucket.cumulative_count()).collect();
+            figures.buckets = buckets.map(Bucket::cumulative_count).collect();
         });
         each(&self.exchanges.requests, |metric| {
             let figures = routes.entry(label(metric, "route")).or_default();

@@ -1,6 +1,6 @@
 //! What a page of another origin can have a browser do: nothing.
 
-use super::gateway;
+use super::{ENDLESS, gateway};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_another_origin_changes_nothing() {
@@ -150,7 +150,10 @@ async fn every_answer_is_hardened_and_head_is_get_without_a_body() {
     let document = gateway.admin("GET", "/openapi.json").await.json();
     let paths = document["paths"].as_object().expect("paths");
     let mut seen = 0;
-    for (path, operations) in paths.iter().filter(|(path, _)| !path.contains('{')) {
+    for (path, operations) in paths
+        .iter()
+        .filter(|(path, _)| !path.contains('{') && *path != ENDLESS)
+    {
         let (get, head) = (
             gateway.admin("GET", path).await,
             gateway.admin("HEAD", path).await,

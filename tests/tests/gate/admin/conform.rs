@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use portcullis_tests::peer;
 use serde_json::{Value, json};
 
-use super::gateway;
+use super::{ENDLESS, gateway};
 
 /// The schema of an answer, with what it points to.
 fn schema(document: &Value, path: &str, method: &str, status: u16) -> Option<Validator> {
@@ -33,7 +33,11 @@ async fn every_page_is_as_the_document_says() {
             let Some(operation) = operations.get(method) else {
                 continue;
             };
+            if path == ENDLESS {
+                continue;
+            }
             let target = path.replace("{name}", "nobody");
+            let target = target.replace("{file}", "main.js");
             // Not what ends the gateway; what it answers to nonsense.
             let bodies: &[&str] = match method {
                 "get" => &[""],
@@ -87,6 +91,7 @@ async fn schemathesis_finds_nothing() {
         .args(["--exclude-checks", "positive_data_acceptance"])
         // It ends the gateway.
         .args(["--exclude-path", "/drain"])
+        .args(["--exclude-path", ENDLESS])
         .output()
         .expect("schemathesis runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

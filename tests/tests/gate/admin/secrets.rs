@@ -3,7 +3,7 @@
 use portcullis_tests::gateway::{Setup, guest};
 use portcullis_tests::upstream::echo::Echo;
 
-use super::toml;
+use super::{ENDLESS, toml};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_shows_a_secret_of_the_file_the_environment_or_a_url() {
@@ -65,7 +65,7 @@ respond = { body = "SECRET-body" }
     let paths = document["paths"].as_object().expect("paths");
     let mut pages = 0;
     for (path, operations) in paths {
-        if operations.get("get").is_none() {
+        if operations.get("get").is_none() || path == ENDLESS {
             continue;
         }
         let path = path.replace("{name}", "telegram");
