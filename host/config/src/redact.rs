@@ -81,7 +81,31 @@ impl Redaction<'_> {
                     entries.map(|(n, item)| (n.get_ref().to_string(), plain(item.get_ref())));
                 entries.collect()
             }
-            (_, item) => plain(item),
+            (Shape::Secrets, DeValue::Table(table)) => {
+                let secret = |(name, item): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+                    let name: &std::borrow::Cow<'_, str> = name.get_ref();
+                    (name.to_string(), self.secret(item.get_ref()))
+                };
+                table.iter().map(secret).collect()
+            }
+            // Every shape by its name: a new one is hidden until somebody adds it here.
+            (
+                Shape::Flag
+                | Shape::Count(..)
+                | Shape::Duration(..)
+                | Shape::Size(..)
+                | Shape::Percent(..)
+                | Shape::Statuses
+                | Shape::Choice(_)
+                | Shape::Address
+                | Shape::Text
+                | Shape::Name(_)
+                | Shape::List
+                | Shape::OneOrList,
+                item,
+            ) => plain(item),
+            // What nobody said of that it is harmless.
+            _ => json!(HIDDEN),
         }
     }
 
@@ -238,6 +262,11 @@ tokens = [
     { name = "env", token = { env = "TOKEN", default = "SECRET-3-default" } },
     { name = "file", token = { file = "token.txt" } },
 ]
+[traces]
+endpoint = "https://collector/?key=SECRET-17-endpoint"
+headers = { authorization = { env = "OTLP" }, x-key = "SECRET-18-header" }
+[debug]
+key = "SECRET-19-debug-key"
 [plugin.auth]
 component = "auth.wasm"
 [plugin.auth.settings]
@@ -269,6 +298,7 @@ unknown = "SECRET-16-unknown"
             ("/admin/tokens/0/name", json!("ci")),
             ("/admin/tokens/1/token/env", json!("TOKEN")),
             ("/admin/tokens/2/token/file", json!("token.txt")),
+            ("/traces/headers/authorization/env", json!("OTLP")),
             ("/plugin/auth/component", json!("auth.wasm")),
             ("/plugin/auth/settings/strict", json!(true)),
             ("/plugin/auth/settings/bots/0/token/env", json!("BOT")),
