@@ -5,10 +5,10 @@ mod report;
 
 use std::process::Command;
 
-use crate::cargo::{cargo, must, says};
+use crate::cargo::says;
 use crate::children::{Children, Interrupt};
 use crate::progress::Progress;
-use crate::{Done, Failure, guests, place, step};
+use crate::{Done, Failure, guests, place, run, step};
 
 use peers::{Load, Peers, Subject};
 
@@ -51,17 +51,7 @@ pub(crate) fn bench() -> Done {
         }
     }
     guests::build()?;
-    step("gateway");
-    let parts = [
-        "build",
-        "--release",
-        "-p",
-        "portcullis",
-        "-p",
-        "portcullis-tests",
-        "--bins",
-    ];
-    must(&mut cargo(&parts))?;
+    run::build_programs("gateway")?;
     let directory = place::target().join("bench");
     guests::install(&directory.join("plugins.d"))?;
 

@@ -69,22 +69,27 @@ pub(crate) fn wait(
     )))
 }
 
+/// Builds the gateway and the programs of the tests for release.
+pub(crate) fn build_programs(what: &str) -> Done {
+    step(what);
+    must(&mut cargo(&[
+        "build",
+        "--release",
+        "-p",
+        "portcullis",
+        "-p",
+        "portcullis-tests",
+        "--bins",
+    ]))
+}
+
 // === impl Demo ===
 
 impl Demo {
     pub(crate) fn build() -> Done<Self> {
         let config = Config::read()?;
         guests::build()?;
-        step("gateway and demo services");
-        must(&mut cargo(&[
-            "build",
-            "--release",
-            "-p",
-            "portcullis",
-            "-p",
-            "portcullis-tests",
-            "--bins",
-        ]))?;
+        build_programs("gateway and demo services")?;
         guests::install(&config.plugins)?;
         Ok(Self { config })
     }

@@ -57,7 +57,7 @@ pub(crate) fn text(at: &Listeners, credentials: &Credentials) -> String {
     let query = percent_encoded(player);
     format!(
         "
-The gate stands: http://{http}, https://{https}, admin http://{admin}. Try:
+The gate stands: http://{http}, https://{https}, console http://{admin}. Try:
 
   # anyone
   curl -i http://{http}/public/hello
