@@ -89,6 +89,11 @@ async fn converse(
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => socket.send(Message::Text(text)).await?,
                 Some(Ok(Message::Binary(bytes))) => socket.send(Message::Binary(bytes)).await?,
+                // Its answer waits to be sent, which reading on does: a mention now would fail, and the answer with it.
+                Some(Ok(Message::Close(_))) => {
+                    while socket.next().await.is_some() {}
+                    return Ok(());
+                }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error),
                 None => return Ok(()),
