@@ -294,6 +294,27 @@ impl<'a> Fields<'a> {
         array.iter().filter_map(entry).collect()
     }
 
+    /// The tables among `items`, which are what the list `name` holds; `hint` says what one looks like.
+    pub(crate) fn tables(
+        &self,
+        name: &str,
+        items: impl IntoIterator<Item = Item<'a>>,
+        section: &'static Section,
+        hint: &str,
+    ) -> Vec<Self> {
+        let table = |item: Item<'a>| {
+            let span = item.span().into();
+            let DeValue::Table(table) = item.get_ref() else {
+                let found = type_name(item.get_ref());
+                let fault = Fault::new(format!("each of `{name}` must be a table, not {found}"));
+                self.mistakes.fault(span, fault.with_hint(hint));
+                return None;
+            };
+            Some(Self::new(section, span, table, self.mistakes))
+        };
+        items.into_iter().filter_map(table).collect()
+    }
+
     /// A table within this one, if it is there and is one.
     pub(crate) fn table(&self, name: &str) -> Option<(Span, &'a DeTable<'a>)> {
         let item = self.item(name)?;

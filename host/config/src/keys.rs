@@ -22,7 +22,7 @@ pub(crate) use edge::{
 };
 pub(crate) use general::{LISTEN, PLUGINS, TIMEOUTS};
 pub(crate) use limits::{LIMIT, MAX_CONCURRENT, RATE_LIMIT};
-pub(crate) use log::{LOG, LOG_FIELDS, LOG_FILE, LOG_REDACT, LOG_SAMPLE, ROUTE_LOG};
+pub(crate) use log::{LOG, LOG_FILE, LOG_REDACT, LOG_SAMPLE, ROUTE_LOG};
 pub(crate) use named::{ROUTE, SERVER, UPSTREAM, UPSTREAM_TIMEOUTS};
 pub(crate) use plugin::{GRANTS, LIMITS, PLUGIN, ROUTE_GRANTS, ROUTE_PLUGIN, UPSTREAM_GRANT};
 pub(crate) use resilience::{BREAKER, OVERLOAD, RETRY, RETRY_BUDGET, ROUTE_RETRY};

@@ -28,7 +28,7 @@ pub use self::balance::{
 };
 pub use self::edge::*;
 pub use self::limit::{ConcurrencyPlan, KeyPart, LimitPlan, LimitUse, PerPlan, Period, RulePlan};
-pub use self::log::{Log, LogFile, LogFormat, Redact, RouteLog, Sample};
+pub use self::log::{Log, LogField, LogFile, LogFormat, Redact, RouteLog, Sample};
 pub use self::resilience::{
     Breaker, Bulkhead, Overload, Priority, Retry, RetryBudget, RouteGuards, UpstreamGuards,
 };

@@ -15,10 +15,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use http::header::HeaderName;
-use portcullis_config::plan::{Log, Sample};
+use portcullis_config::plan::{Log, LogField, Sample};
 use portcullis_runtime::Exchange;
 
-use self::line::{Field, Line};
+use self::line::Line;
 use self::redact::Redaction;
 use self::sample::Ended;
 use self::text::Colours;
@@ -59,7 +59,7 @@ pub(crate) struct Told {
 /// `[log]`, ready to be used.
 #[derive(Debug)]
 struct Rules {
-    fields: Vec<Field>,
+    fields: Vec<LogField>,
     request_headers: Vec<HeaderName>,
     response_headers: Vec<HeaderName>,
     redaction: Redaction,
@@ -93,7 +93,7 @@ impl AccessLog {
     /// What of a request is to be told beside what every journal has.
     pub(crate) fn request(&self, x: &Exchange) -> Option<Box<Told>> {
         let rules = self.rules.load();
-        let query = rules.fields.contains(&Field::Query);
+        let query = rules.fields.contains(&LogField::Query);
         if !query && rules.request_headers.is_empty() && rules.response_headers.is_empty() {
             return None;
         }
@@ -141,9 +141,8 @@ impl Rules {
                 .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
                 .collect()
         };
-        let fields = plan.fields.iter();
         Rules {
-            fields: fields.filter_map(|name| Field::named(name)).collect(),
+            fields: plan.fields.clone(),
             request_headers: headers(&plan.request_headers),
             response_headers: headers(&plan.response_headers),
             redaction: Redaction::new(&plan.redact),

@@ -4,33 +4,6 @@ use super::Fallback::{Required, Value, Words};
 use super::Shape::{Choice, Count, Flag, List, Percent, Size, Table, Tables, Text};
 use super::{Section, key};
 
-/// What a line can tell, in its order.
-pub(crate) const LOG_FIELDS: &[&str] = &[
-    "time",
-    "client_ip",
-    "method",
-    "host",
-    "path",
-    "query",
-    "status",
-    "bytes_in",
-    "bytes_out",
-    "duration_ms",
-    "route",
-    "caller",
-    "upstream",
-    "server",
-    "cache",
-    "request_id",
-    "trace_id",
-    "refusal",
-    "limit",
-    "limited",
-    "because",
-    "aborted",
-    "websocket",
-];
-
 pub(crate) static LOG: Section = Section {
     title: "[log]",
     doc: "The access log: one line per exchange. See [logs.md](logs.md).",

@@ -10,7 +10,7 @@ pub struct Log {
     pub access: bool,
     pub format: LogFormat,
     /// In the order of a line; what is not in it is not told.
-    pub fields: Vec<&'static str>,
+    pub fields: Vec<LogField>,
     /// Lower case.
     pub request_headers: Vec<String>,
     pub response_headers: Vec<String>,
@@ -18,6 +18,48 @@ pub struct Log {
     pub sample: Vec<Sample>,
     /// None: stdout.
     pub file: Option<LogFile>,
+}
+
+macro_rules! fields {
+    ($($variant:ident $name:literal),+ $(,)?) => {
+        /// What a line can tell, in its order.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum LogField { $($variant),+ }
+
+        impl LogField {
+            pub(crate) const ALL: &[LogField] = &[$(LogField::$variant),+];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(LogField::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+fields! {
+    Time       "time",
+    ClientIp   "client_ip",
+    Method     "method",
+    Host       "host",
+    Path       "path",
+    Query      "query",
+    Status     "status",
+    BytesIn    "bytes_in",
+    BytesOut   "bytes_out",
+    Duration   "duration_ms",
+    Route      "route",
+    Caller     "caller",
+    Upstream   "upstream",
+    Server     "server",
+    Cache      "cache",
+    RequestId  "request_id",
+    TraceId    "trace_id",
+    Refusal    "refusal",
+    Limit      "limit",
+    Limited    "limited",
+    Because    "because",
+    Aborted    "aborted",
+    Websocket  "websocket",
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,6 @@ use crate::fields::{Fields, Word};
 use crate::keys;
 use crate::mistakes::Fault;
 use crate::plan::{AdminPlan, AdminRole, AdminTls, CertificatePlan, Secret, TokenPlan};
-use crate::shapes::type_name;
 
 /// Whoever guesses a million times a second needs longer than there is time.
 const SHORTEST: usize = 16;
@@ -86,19 +85,7 @@ fn tables<'a>(fields: &Fields<'a>) -> Vec<Fields<'a>> {
             return Vec::new();
         }
     };
-    let table = |item: &'a toml::Spanned<DeValue<'a>>| match item.get_ref() {
-        DeValue::Table(table) => {
-            let span = item.span().into();
-            Some(Fields::new(&keys::TOKEN, span, table, mistakes))
-        }
-        other => {
-            let found = type_name(other);
-            let fault = Fault::new(format!("each of `tokens` must be a table, not {found}"));
-            mistakes.fault(item.span().into(), fault.with_hint(HINT));
-            None
-        }
-    };
-    array.iter().filter_map(table).collect()
+    fields.tables("tokens", array, &keys::TOKEN, HINT)
 }
 
 fn role(fields: &Fields<'_>, key: &str) -> AdminRole {

@@ -75,20 +75,11 @@ pub(super) fn of_route(file: &File<'_>, fields: &Fields<'_>, public: bool) -> Ro
             limits.rate.push(found);
         }
     }
-    for item in items(fields, "max_concurrent") {
-        let place = Span::from(item.span());
-        let DeValue::Table(table) = item.get_ref() else {
-            let fault = Fault::new(format!(
-                "each of `max_concurrent` must be a table, not {}",
-                type_name(item.get_ref())
-            ));
-            let hint = "write max_concurrent = [{ per = \"caller\", limit = 10 }]";
-            fields.mistakes().fault(place, fault.with_hint(hint));
-            continue;
-        };
-        let entry = Fields::new(&keys::MAX_CONCURRENT, place, table, fields.mistakes());
+    let listed = items(fields, "max_concurrent");
+    let hint = "write max_concurrent = [{ per = \"caller\", limit = 10 }]";
+    for entry in fields.tables("max_concurrent", listed, &keys::MAX_CONCURRENT, hint) {
         if let Some(found) = concurrency(&entry)
-            && names.admit(place, &found.name, &found.per)
+            && names.admit(entry.span(), &found.name, &found.per)
         {
             limits.concurrent.push(found);
         }

@@ -8,14 +8,13 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::fields::{Fields, Word};
-use crate::keys::{self, LOG_FIELDS};
+use crate::keys;
 use crate::mistakes::Fault;
-use crate::plan::{Log, LogFile, LogFormat, Redact, RouteLog, Sample};
-use crate::shapes::type_name;
+use crate::plan::{Log, LogField, LogFile, LogFormat, Redact, RouteLog, Sample};
 use crate::spelling;
 
 /// What is told unless somebody chooses: the query may hold what nobody thought of.
-const UNASKED: &str = "query";
+const UNASKED: LogField = LogField::Query;
 
 /// `routes`: the names of all routes.
 pub(super) fn read(fields: &Fields<'_>, dir: &Path, routes: &BTreeSet<&str>) -> Log {
@@ -59,22 +58,21 @@ pub(super) fn of_route(fields: &Fields<'_>) -> RouteLog {
     }
 }
 
-fn told(fields: &Fields<'_>) -> Vec<&'static str> {
+fn told(fields: &Fields<'_>) -> Vec<LogField> {
+    let all = LogField::ALL.iter().copied();
     if fields.item("fields").is_none() {
-        let all = LOG_FIELDS.iter().copied();
-        return all.filter(|name| *name != UNASKED).collect();
+        return all.filter(|field| *field != UNASKED).collect();
     }
     let wanted = fields.distinct("fields");
+    let known = || LogField::ALL.iter().map(|field| field.as_str());
     for word in &wanted {
-        if !LOG_FIELDS.contains(&word.text) {
+        if !known().any(|name| name == word.text) {
             let fault = Fault::new(format!("`{}` is not a field of the access log", word.text));
-            let known = LOG_FIELDS.iter().copied();
-            let hint = spelling::hint(word.text, known, "there are");
+            let hint = spelling::hint(word.text, known(), "there are");
             fields.mistakes().fault(word.span, fault.with_hint(hint));
         }
     }
-    let all = LOG_FIELDS.iter().copied();
-    all.filter(|name| wanted.iter().any(|word| word.text == *name))
+    all.filter(|field| wanted.iter().any(|word| word.text == field.as_str()))
         .collect()
 }
 
@@ -106,26 +104,10 @@ fn samples(fields: &Fields<'_>, routes: &BTreeSet<&str>) -> Vec<Sample> {
         fields.mistakes().fault(item.span().into(), fault);
         return Vec::new();
     };
-    let mut samples = Vec::new();
-    for item in array {
-        let DeValue::Table(table) = item.get_ref() else {
-            let found = type_name(item.get_ref());
-            let fault = Fault::new(format!("each of `sample` must be a table, not {found}"));
-            fields.mistakes().fault(
-                item.span().into(),
-                fault.with_hint("write { status = \"2xx\", share = \"10%\" }"),
-            );
-            continue;
-        };
-        let rule = Fields::new(
-            &keys::LOG_SAMPLE,
-            item.span().into(),
-            table,
-            fields.mistakes(),
-        );
-        samples.extend(sample(&rule, routes));
-    }
-    samples
+    let hint = "write { status = \"2xx\", share = \"10%\" }";
+    let rules = fields.tables("sample", array, &keys::LOG_SAMPLE, hint);
+    let samples = rules.iter().filter_map(|rule| sample(rule, routes));
+    samples.collect()
 }
 
 fn sample(rule: &Fields<'_>, routes: &BTreeSet<&str>) -> Option<Sample> {

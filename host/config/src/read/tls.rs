@@ -85,16 +85,7 @@ fn certificates(file: &File<'_>, fields: &Fields<'_>) -> Vec<CertificatePlan> {
         mistakes.fault(item.span().into(), fault);
     }
     let mut all = Vec::new();
-    for item in array {
-        let DeValue::Table(table) = item.get_ref() else {
-            let found = type_name(item.get_ref());
-            let fault = Fault::new(format!(
-                "each of `certificates` must be a table, not {found}"
-            ));
-            mistakes.fault(item.span().into(), fault.with_hint(CERTIFICATES));
-            continue;
-        };
-        let fields = Fields::new(&keys::CERTIFICATE, item.span().into(), table, mistakes);
+    for fields in fields.tables("certificates", array, &keys::CERTIFICATE, CERTIFICATES) {
         let certificate = fields.required_text("certificate");
         let key = fields.required_text("key");
         if let (Some(certificate), Some(key)) = (certificate, key) {

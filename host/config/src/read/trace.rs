@@ -2,7 +2,7 @@
 
 use super::File;
 use super::balance::long_enough;
-use super::upstream::check_address;
+use super::upstream::{check_address, with_port};
 use crate::fields::Fields;
 use crate::keys;
 use crate::mistakes::Fault;
@@ -74,14 +74,7 @@ fn endpoint_of(text: &str, protocol: TraceProtocol) -> Result<Endpoint, Fault> {
             fault.with_hint("credentials are for `headers`, where they can come from `env`")
         );
     }
-    let has_port = authority.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
-    });
-    let address = match (has_port, tls) {
-        (true, _) => authority.to_owned(),
-        (false, true) => format!("{authority}:443"),
-        (false, false) => format!("{authority}:80"),
-    };
+    let address = with_port(authority, if tls { 443 } else { 80 });
     let path = match (protocol, path) {
         (TraceProtocol::Http, "" | "/") => "/v1/traces",
         (TraceProtocol::Grpc, "" | "/") => "",

@@ -194,6 +194,14 @@ pub(super) fn check_address(text: &str) -> Result<String, Fault> {
     }
 }
 
+/// The authority of a URL, with the port of its scheme where it has none.
+pub(super) fn with_port(authority: &str, port: u16) -> String {
+    match is_host(authority) {
+        true => format!("{authority}:{port}"),
+        false => authority.to_owned(),
+    }
+}
+
 /// A name, an IPv4 address or an IPv6 address in brackets.
 pub(super) fn is_host(text: &str) -> bool {
     if let Some(v6) = text
@@ -229,10 +237,5 @@ pub(super) fn from_url(url: &str) -> Result<String, Fault> {
             "requests keep the path they came with; write it like http://127.0.0.1:3000",
         ));
     }
-    let with_port = if is_host(authority) {
-        format!("{authority}:80")
-    } else {
-        authority.to_owned()
-    };
-    check_address(&with_port)
+    check_address(&with_port(authority, 80))
 }

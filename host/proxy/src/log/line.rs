@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::HeaderName;
+use portcullis_config::plan::LogField;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
@@ -14,79 +15,16 @@ use crate::cache::Outcome;
 use crate::journal::Journal;
 use crate::refusal::Reason;
 
-/// What can be told, by the names of gateway.toml.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
-    Time,
-    ClientIp,
-    Method,
-    Host,
-    Path,
-    Query,
-    Status,
-    BytesIn,
-    BytesOut,
-    Duration,
-    Route,
-    Caller,
-    Upstream,
-    Server,
-    Cache,
-    RequestId,
-    TraceId,
-    Refusal,
-    Limit,
-    Limited,
-    Because,
-    Aborted,
-    Websocket,
-}
-
 /// One exchange as it is told.
 pub(super) struct Line<'a> {
     pub(super) journal: &'a Journal,
     pub(super) took: Duration,
-    pub(super) fields: &'a [Field],
+    pub(super) fields: &'a [LogField],
     pub(super) redaction: &'a Redaction,
 }
 
 /// The longest value of a header that is told.
 const LONGEST: usize = 1024;
-
-// === impl Field ===
-
-impl Field {
-    const ALL: [(&'static str, Field); 23] = [
-        ("time", Field::Time),
-        ("client_ip", Field::ClientIp),
-        ("method", Field::Method),
-        ("host", Field::Host),
-        ("path", Field::Path),
-        ("query", Field::Query),
-        ("status", Field::Status),
-        ("bytes_in", Field::BytesIn),
-        ("bytes_out", Field::BytesOut),
-        ("duration_ms", Field::Duration),
-        ("route", Field::Route),
-        ("caller", Field::Caller),
-        ("upstream", Field::Upstream),
-        ("server", Field::Server),
-        ("cache", Field::Cache),
-        ("request_id", Field::RequestId),
-        ("trace_id", Field::TraceId),
-        ("refusal", Field::Refusal),
-        ("limit", Field::Limit),
-        ("limited", Field::Limited),
-        ("because", Field::Because),
-        ("aborted", Field::Aborted),
-        ("websocket", Field::Websocket),
-    ];
-
-    pub(super) fn named(name: &str) -> Option<Field> {
-        let found = Field::ALL.iter().find(|(known, _)| *known == name);
-        found.map(|(_, field)| *field)
-    }
-}
 
 // === impl Line ===
 
@@ -121,51 +59,51 @@ impl Serialize for Line<'_> {
 }
 
 impl Line<'_> {
-    fn field<M: SerializeMap>(&self, field: Field, map: &mut M) -> Result<(), M::Error> {
-        let j = self.journal;
+    fn field<M: SerializeMap>(&self, field: LogField, map: &mut M) -> Result<(), M::Error> {
+        let (j, name) = (self.journal, field.as_str());
         match field {
-            Field::Time => {
+            LogField::Time => {
                 let time = humantime::format_rfc3339_millis(j.time);
-                map.serialize_entry("time", &format_args!("{time}"))
+                map.serialize_entry(name, &format_args!("{time}"))
             }
-            Field::ClientIp => map.serialize_entry("client_ip", &j.client_ip),
-            Field::Method => map.serialize_entry("method", j.method.as_str()),
-            Field::Host => map.serialize_entry("host", &j.host),
-            Field::Path => map.serialize_entry("path", &j.path),
-            Field::Query => {
+            LogField::ClientIp => map.serialize_entry(name, &j.client_ip),
+            LogField::Method => map.serialize_entry(name, j.method.as_str()),
+            LogField::Host => map.serialize_entry(name, &j.host),
+            LogField::Path => map.serialize_entry(name, &j.path),
+            LogField::Query => {
                 let query = j.told.as_ref().and_then(|told| told.query.as_deref());
                 let query = query.map(|query| self.redaction.query(query));
-                map.serialize_entry("query", &query)
+                map.serialize_entry(name, &query)
             }
-            Field::Status => map.serialize_entry("status", &j.status.as_u16()),
-            Field::BytesIn => map.serialize_entry("bytes_in", &j.bytes_in()),
-            Field::BytesOut => map.serialize_entry("bytes_out", &j.bytes_out),
-            Field::Duration => map.serialize_entry("duration_ms", &millis(self.took)),
-            Field::Route => map.serialize_entry("route", &j.route.as_deref()),
-            Field::Caller => map.serialize_entry("caller", &j.caller.as_deref()),
-            Field::Upstream => map.serialize_entry("upstream", &j.upstream.as_deref()),
-            Field::Server => map.serialize_entry("server", &j.server.as_deref()),
-            Field::Cache => map.serialize_entry("cache", &j.cache.map(Outcome::as_str)),
-            Field::RequestId => map.serialize_entry("request_id", &*j.request_id),
-            Field::TraceId => match j.trace.id() {
-                Some(id) => map.serialize_entry("trace_id", &id),
+            LogField::Status => map.serialize_entry(name, &j.status.as_u16()),
+            LogField::BytesIn => map.serialize_entry(name, &j.bytes_in()),
+            LogField::BytesOut => map.serialize_entry(name, &j.bytes_out),
+            LogField::Duration => map.serialize_entry(name, &millis(self.took)),
+            LogField::Route => map.serialize_entry(name, &j.route.as_deref()),
+            LogField::Caller => map.serialize_entry(name, &j.caller.as_deref()),
+            LogField::Upstream => map.serialize_entry(name, &j.upstream.as_deref()),
+            LogField::Server => map.serialize_entry(name, &j.server.as_deref()),
+            LogField::Cache => map.serialize_entry(name, &j.cache.map(Outcome::as_str)),
+            LogField::RequestId => map.serialize_entry(name, &*j.request_id),
+            LogField::TraceId => match j.trace.id() {
+                Some(id) => map.serialize_entry(name, &id),
                 // Without [traces].
                 None => Ok(()),
             },
-            Field::Refusal => map.serialize_entry("refusal", &j.refusal.map(Reason::as_str)),
-            Field::Limit => {
+            LogField::Refusal => map.serialize_entry(name, &j.refusal.map(Reason::as_str)),
+            LogField::Limit => {
                 let limit = j.limited.noted().map(|(limit, _)| limit);
-                map.serialize_entry("limit", &limit)
+                map.serialize_entry(name, &limit)
             }
-            Field::Limited => {
+            LogField::Limited => {
                 let outcome = j.limited.noted().map(|(_, outcome)| outcome);
-                map.serialize_entry("limited", &outcome)
+                map.serialize_entry(name, &outcome)
             }
-            Field::Because => map.serialize_entry("because", &j.because.as_deref()),
-            Field::Aborted => map.serialize_entry("aborted", &j.aborted),
-            Field::Websocket => match &j.socket {
+            LogField::Because => map.serialize_entry(name, &j.because.as_deref()),
+            LogField::Aborted => map.serialize_entry(name, &j.aborted),
+            LogField::Websocket => match &j.socket {
                 Some(account) => map.serialize_entry(
-                    "websocket",
+                    name,
                     &serde_json::json!({
                         "ended": account.ended,
                         "code": account.code,
