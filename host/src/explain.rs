@@ -3,7 +3,6 @@
 mod report;
 mod request;
 mod text;
-mod trail;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,13 +11,14 @@ use std::time::Duration;
 use clap::Args as Group;
 use http::{HeaderMap, Method};
 use portcullis_config::plan::{Plan, Secret};
-use portcullis_proxy::explain::{Answer, Destination, Verification, ask, rehearse};
+use portcullis_proxy::explain::{
+    Answer, DEBUG, Destination, TRAIL, Trail, Verification, ask, rehearse,
+};
 use portcullis_proxy::{Archive, Generation, Metrics, Wanted, sign};
 use portcullis_runtime::Target;
 
 use self::report::Report;
 use self::request::Asked;
-use self::trail::Trail;
 use crate::Failure;
 use crate::args::ConfigFile;
 use crate::check;
@@ -63,8 +63,6 @@ pub(crate) struct ExplainOptions {
 const INSTANCES: u32 = 64;
 /// How long the signature of a request lasts that is sent at once.
 const AT_ONCE: Duration = Duration::from_secs(60);
-const DEBUG: &str = "portcullis-debug";
-const TRAIL: &str = "portcullis-trail";
 
 pub(crate) fn explain(options: &ExplainOptions) -> Result<(), Failure> {
     let path = options.file.find()?;

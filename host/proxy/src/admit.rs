@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, TRAILER};
 use http::request::Parts;
@@ -11,6 +10,7 @@ use http::{HeaderMap, Method, Version};
 use ipnet::IpNet;
 use portcullis_runtime::{ClientCertificate, Exchange, Side, Target};
 
+use crate::clock::since_1970;
 use crate::forwarded::{self, ClientAddress};
 use crate::generation::Generation;
 use crate::guard::Client;
@@ -283,10 +283,7 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

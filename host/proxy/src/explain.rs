@@ -3,6 +3,8 @@
 //! A rehearsal is the real way with the real plugins, over a connection in memory; only servers are not asked. The
 //! other kind is sent to a running gateway, whose answer says the same in the same words.
 
+pub(crate) mod trail;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -21,7 +23,10 @@ use crate::gate::{Gate, Worker};
 use crate::generation::Generation;
 use crate::guard::Client;
 use crate::journal::Archive;
-use crate::tls::{Authorities, Dial, DialParts, Secured, TlsParts};
+use crate::tls::{Dial, DialParts, Secured, TlsParts};
+
+pub use crate::trace::{DEBUG, TRAIL};
+pub use trail::{Step, Trail};
 
 /// What came back.
 #[derive(Debug)]
@@ -89,24 +94,20 @@ pub async fn rehearse(
 ///
 /// In words, where there is no answer.
 pub async fn ask(to: &Destination, request: Request<Bytes>) -> Result<Answer, String> {
-    let tls = |verification| {
-        let authorities = match verification {
-            Verification::System => Some(Authorities::of_the_system().map_err(|e| e.to_string())?),
-            Verification::Nobody => None,
-        };
-        Ok::<_, String>(TlsParts {
-            authorities: authorities.map(Arc::new),
-            identity: None,
-            server_name: None,
-        })
+    let tls = |verification| match verification {
+        Verification::System => TlsParts::of_the_system().map_err(|e| e.to_string()),
+        Verification::Nobody => Ok(TlsParts::verifying(None)),
     };
     let dial = Dial::new(DialParts {
         protocol: Protocol::Http1,
         tls: to.tls.map(tls).transpose()?,
     })?;
-    let dialled = dial.reach(&to.address, &to.address).await;
-    let dialled = dialled.map_err(|error| format!("{}: {error}", to.address))?;
-    send(dialled.stream, request).await
+    let io = dial.open(&to.address).await;
+    send(
+        io.map_err(|error| format!("{}: {error}", to.address))?,
+        request,
+    )
+    .await
 }
 
 async fn send(

@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use http::response::Parts;
 use http::{HeaderMap, Method, StatusCode};
+use portcullis_config::plan::RouteLog;
 use portcullis_runtime::Exchange;
 
 use crate::body::{Content, Watch};
@@ -157,11 +158,10 @@ impl Journal {
 
     /// Watches the request body, and keeps of it what the route wants told.
     pub fn watch(&mut self, route: &Route, x: &Exchange) -> Arc<Watch> {
-        let limit = route
-            .log
-            .request_body
-            .filter(|_| self.archive.log.is_some());
-        let tap = limit.map(|limit| Tap::new(&x.request, limit));
+        let log = self.archive.log.as_ref();
+        let wanted = log.map_or_else(RouteLog::default, |_| route.log);
+        let tap = wanted.request_body;
+        let tap = tap.map(|limit| Tap::new(&x.request, limit));
         if tap.is_some() {
             self.told
                 .get_or_insert_default()
@@ -170,10 +170,7 @@ impl Journal {
         }
         let watch = Arc::new(Watch::tapped(tap));
         self.request_body = Some(watch.clone());
-        self.log_response = route
-            .log
-            .response_body
-            .filter(|_| self.archive.log.is_some());
+        self.log_response = wanted.response_body;
         watch
     }
 
@@ -243,11 +240,6 @@ impl Journal {
         self.bytes_out = account.passed[1].bytes;
         self.socket = Some(account);
         self.because = because.or(self.because.take());
-    }
-
-    /// Why it was refused, and what the log says of it.
-    pub(crate) fn refusal(&self) -> Option<(Reason, Option<&str>)> {
-        Some((self.refusal?, self.because.as_deref()))
     }
 
     /// The end of an exchange, however it came: the one place where every view of it is made.

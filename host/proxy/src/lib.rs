@@ -7,6 +7,7 @@ mod admit;
 pub mod audit;
 mod body;
 mod cache;
+mod clock;
 mod connection;
 mod deadline;
 mod edge;

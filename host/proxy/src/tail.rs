@@ -79,7 +79,7 @@ impl Tail {
         }
         if self.waiting.is_full() {
             self.skipped
-                .fetch_add(u64::from(journal.refusal().is_some()), Ordering::Relaxed);
+                .fetch_add(u64::from(journal.refusal.is_some()), Ordering::Relaxed);
         } else if let Some(refused) = refused(journal)
             && self.waiting.push(refused).is_err()
         {
@@ -95,7 +95,7 @@ impl Drop for Looker {
 }
 
 fn refused(journal: &Journal) -> Option<Refused> {
-    let (reason, because) = journal.refusal()?;
+    let reason = journal.refusal?;
     let cut = |text: &str| text.chars().take(LONGEST).collect();
     Some(Refused {
         time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
@@ -108,7 +108,7 @@ fn refused(journal: &Journal) -> Option<Refused> {
         caller: journal.caller.as_deref().map(cut),
         client_ip: journal.client_ip,
         request_id: cut(&journal.request_id),
-        because: because.map(cut),
+        because: journal.because.as_deref().map(cut),
     })
 }
 

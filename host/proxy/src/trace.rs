@@ -24,10 +24,11 @@ use crate::generation::{Generation, Route};
 use crate::journal::Journal;
 
 pub(crate) use context::TRACESTATE;
-pub use debug::{LONGEST, sign};
+pub use debug::{DEBUG, LONGEST, sign};
 pub use export::Exporter;
 pub(crate) use figures::Figures;
 pub(crate) use step::{Turn, answered, ask, asks, call, ended, mark, note, step};
+pub use told::TRAIL;
 pub use tracer::Tracer;
 
 /// What an exchange keeps for those who look at it.

@@ -7,13 +7,12 @@ use http::Method;
 use portcullis_config::plan::{
     Balance, HashBy, KeyPart, LimitPlan, Period, Plan, RoutePlan, RulePlan, ServerSource,
 };
-use portcullis_proxy::explain::Answer;
+use portcullis_proxy::explain::{Answer, Step, Trail};
 use portcullis_proxy::{Fit, ServerView, Upstream, Wanted};
 use portcullis_runtime::Target;
 use serde::Serialize;
 
 use super::request::Asked;
-use super::trail::Trail;
 
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -187,7 +186,7 @@ fn edge(plan: &Plan, route: &RoutePlan) -> Vec<String> {
 
 fn limits(route: &RoutePlan, trail: &Trail) -> Vec<LimitReport> {
     let says = |name: &str| {
-        let of = |step: &&super::trail::Step| step.step.starts_with("limit_") && step.of == name;
+        let of = |step: &&Step| step.step.starts_with("limit_") && step.of == name;
         trail.steps.iter().find(of).map(|step| step.outcome.clone())
     };
     let rates = route.rate_limits.iter().map(|used| LimitReport {

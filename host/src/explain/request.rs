@@ -53,7 +53,7 @@ impl Asked {
         })
     }
 
-    pub(super) fn request(&self, more: Option<(&'static str, &str)>) -> Request<Bytes> {
+    pub(super) fn request(&self, more: Option<(HeaderName, &str)>) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.target.clone().into();

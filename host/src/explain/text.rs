@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use portcullis_proxy::explain::Step;
+
 use super::report::Report;
-use super::trail::Step;
 
 /// Writing to a String cannot fail.
 macro_rules! line {

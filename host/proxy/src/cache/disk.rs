@@ -94,6 +94,7 @@ const READ_WITHIN: Duration = Duration::from_secs(1);
 const WORTH_WRITING: Duration = Duration::from_secs(30);
 /// Of the folder, for what is no response: the ledger, 256 folders.
 const OVERHEAD: u64 = 3 << 20;
+
 // === impl Disk ===
 
 impl Disk {

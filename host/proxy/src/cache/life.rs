@@ -8,6 +8,7 @@ use portcullis_config::plan::RouteCache;
 use serde::{Deserialize, Serialize};
 
 use super::control::{Says, Wish, members};
+use crate::clock::since_1970;
 
 /// The freshness of one stored response.
 #[derive(Debug, Clone, Copy)]
@@ -266,11 +267,6 @@ fn single_date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
     let value = values.next()?.to_str().ok()?;
     let date = httpdate::parse_http_date(value).ok()?;
     values.next().is_none().then_some(date)
-}
-
-fn since_1970() -> Duration {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default()
 }
 
 fn seconds(count: u64) -> Duration {

@@ -6,7 +6,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
 use super::Limits;
 use super::told::Outcome;
-use crate::metrics::Book;
+use crate::metrics::{Book, clamped};
 
 #[derive(Debug)]
 pub struct LimitMetrics {
@@ -77,7 +77,7 @@ impl LimitMetrics {
             let figures = counts.store.figures();
             self.keys
                 .with_label_values(&labels)
-                .set(i64::try_from(figures.keys).unwrap_or(i64::MAX));
+                .set(clamped(figures.keys));
             self.evictions
                 .with_label_values(&labels)
                 .inc_by(figures.evictions);
@@ -89,7 +89,7 @@ impl LimitMetrics {
             let labels: [&str; 2] = [route, limit];
             self.under_way
                 .with_label_values(&labels)
-                .set(i64::try_from(crowd.size()).unwrap_or(i64::MAX));
+                .set(clamped(crowd.size()));
         }
     }
 }

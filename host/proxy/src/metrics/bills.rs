@@ -1,7 +1,7 @@
 //! The bills of all plugins, by plugin and route, as Prometheus sees them. Read when asked for: the counters
 //! themselves are the runtime's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_runtime::{Bill, Figures};
@@ -99,31 +99,18 @@ const fn counter(name: &'static str, help: &'static str, value: fn(&Figures) -> 
 
 const fn gauge(name: &'static str, help: &'static str, value: fn(&Figures) -> f64) -> Sum {
     Sum {
-        name,
-        help,
         kind: Kind::Gauge,
-        value,
+        ..counter(name, help, value)
     }
 }
 
 impl Bills {
     pub(super) fn enter(book: &mut Book) -> prometheus::Result<Bills> {
         let families: Vec<Family> = families().collect();
-        let describe = |family: &Family| {
-            let labels = family.labels.iter().map(|label| (*label).to_owned());
-            Desc::new(
-                family.name.clone(),
-                family.help.to_owned(),
-                labels.collect(),
-                HashMap::new(),
-            )
-        };
+        let descriptions = families.iter().map(Family::description);
         let bills = Bills {
             bills: Arc::default(),
-            descriptions: families
-                .iter()
-                .map(describe)
-                .collect::<prometheus::Result<_>>()?,
+            descriptions: descriptions.collect::<prometheus::Result<_>>()?,
         };
         book.collector(families, bills.clone())?;
         Ok(bills)

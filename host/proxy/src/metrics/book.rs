@@ -1,6 +1,8 @@
 //! Where every metric is entered once: what is registered with Prometheus is what docs/metrics.md is made of.
 
-use prometheus::core::Collector;
+use std::collections::HashMap;
+
+use prometheus::core::{Collector, Desc};
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, Result,
@@ -41,6 +43,13 @@ impl Family {
             labels,
             help,
         }
+    }
+
+    /// For a collector that reads when it is asked.
+    pub(crate) fn description(&self) -> Result<Desc> {
+        let labels = self.labels.iter().map(|label| (*label).to_owned());
+        let (name, help) = (self.name.clone(), self.help.to_owned());
+        Desc::new(name, help, labels.collect(), HashMap::new())
     }
 
     /// The unit in the name, by the base units of OpenMetrics; empty for what is counted by the piece.

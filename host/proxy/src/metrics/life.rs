@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Result};
 
 use super::book::Book;
-use super::whole;
+use super::clamped;
 use crate::audit::{Deed, Outcome};
+use crate::clock::since_1970;
 use crate::gate::Gate;
 use crate::generation::Generation;
 
@@ -119,10 +119,8 @@ impl Life {
     }
 
     fn good(&self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.unwrap_or_default().as_secs();
         self.last_good.set(1);
-        self.last_reload.set(i64::try_from(now).unwrap_or(i64::MAX));
+        self.last_reload.set(clamped(since_1970().as_secs()));
     }
 
     pub(super) fn reloaded(&self, outcome: Outcome) {
@@ -165,25 +163,22 @@ impl Life {
     }
 
     pub(super) fn stale(&self, files: usize) {
-        self.stale.set(whole(files));
+        self.stale.set(clamped(files));
     }
 
     pub(super) fn read(&self, gate: &Gate, generation: &Generation) {
-        let number = i64::try_from(generation.number);
-        self.generation.set(number.unwrap_or(i64::MAX));
+        self.generation.set(clamped(generation.number));
         let (draining, oldest) = gate.draining();
-        self.draining.set(whole(draining));
+        self.draining.set(clamped(draining));
         self.oldest.set(oldest.as_secs_f64());
         self.read_certificates(generation);
         let plugin = generation.plugins.values().next();
         self.pool_in_use
-            .set(whole(plugin.map_or(0, |plugin| plugin.pool_in_use())));
+            .set(clamped(plugin.map_or(0, |plugin| plugin.pool_in_use())));
         self.pool_size.set(generation.plan.plugins.instances.into());
         let store = gate.cache.statistics();
-        let entries = i64::try_from(store.entries);
-        self.cache_entries.set(entries.unwrap_or(i64::MAX));
-        let limit = i64::try_from(store.memory);
-        self.cache_limit.set(limit.unwrap_or(i64::MAX));
+        self.cache_entries.set(clamped(store.entries));
+        self.cache_limit.set(clamped(store.memory));
     }
 
     fn read_certificates(&self, generation: &Generation) {

@@ -2,9 +2,9 @@
 
 use std::fs::{read_dir, read_to_string};
 
+use prometheus::Result;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, Opts, Result};
 
 use super::book::{Book, Family, Kind};
 use super::samples;
@@ -87,18 +87,15 @@ const FIGURES: [Figure; 7] = [
 ];
 
 pub(super) fn enter(book: &mut Book) -> Result<()> {
-    let mut described = Vec::new();
-    for figure in &FIGURES {
-        let gauge = Gauge::with_opts(Opts::new(figure.name, figure.help))?;
-        described.extend(gauge.desc().into_iter().cloned());
-    }
-    let families = FIGURES.iter().map(|figure| Family {
+    let families = FIGURES.map(|figure| Family {
         name: figure.name.to_owned(),
         kind: figure.kind,
         labels: &[],
         help: figure.help,
     });
-    book.collector(families, Figures(described))
+    let descriptions = families.iter().map(Family::description);
+    let figures = Figures(descriptions.collect::<Result<_>>()?);
+    book.collector(families, figures)
 }
 
 impl Collector for Figures {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Result};
 
 use super::book::Book;
-use super::{CLASSES, SECONDS, class, whole};
+use super::{CLASSES, SECONDS, clamped, class};
 use crate::generation::Generation;
 use crate::upstream::{Reason, ServerView, Verdict};
 
@@ -143,8 +143,8 @@ impl Upstreams {
                 self.read_server(name, &server);
             }
             let servers = upstream.servers();
-            let pooled = servers.iter().map(|server| server.pooled()).sum();
-            self.pooled.with_label_values(&[name]).set(whole(pooled));
+            let pooled: usize = servers.iter().map(|server| server.pooled()).sum();
+            self.pooled.with_label_values(&[name]).set(clamped(pooled));
         }
     }
 
@@ -153,7 +153,7 @@ impl Upstreams {
             .with_label_values(&[upstream, server.state])
             .inc();
         let labels: [&str; 2] = [upstream, &server.server];
-        let in_flight = whole(server.in_flight);
+        let in_flight = clamped(server.in_flight);
         self.in_flight.with_label_values(&labels).add(in_flight);
         let ejected = i64::from(server.state == "ejected");
         self.ejected.with_label_values(&labels).add(ejected);

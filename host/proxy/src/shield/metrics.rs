@@ -6,7 +6,7 @@ use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeV
 use super::breaker::State;
 use super::bulkhead::Bulkhead;
 use crate::generation::Generation;
-use crate::metrics::Book;
+use crate::metrics::{Book, clamped};
 
 /// All of the process; they live on over reloads.
 #[derive(Debug)]
@@ -119,8 +119,7 @@ impl ShieldMetrics {
         }
         let bulkhead = |of: &str, name: &str, bulkhead: &Bulkhead| {
             let set = |gauges: &IntGaugeVec, count: usize| {
-                let count = i64::try_from(count).unwrap_or(i64::MAX);
-                gauges.with_label_values(&[of, name]).set(count);
+                gauges.with_label_values(&[of, name]).set(clamped(count));
             };
             set(&self.in_flight, bulkhead.in_flight());
             set(&self.waiting, bulkhead.waiting());
@@ -128,7 +127,7 @@ impl ShieldMetrics {
         for (name, upstream) in &generation.upstreams {
             let shield = &upstream.shield;
             if let Some(breaker) = &shield.breaker {
-                let state = i64::try_from(breaker.state().number()).unwrap_or(i64::MAX);
+                let state = clamped(breaker.state().number());
                 self.states.with_label_values(&[&**name]).set(state);
             }
             if let Some(limit) = &shield.bulkhead {

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Authorities, Identity, provider, versions};
+use super::{Authorities, Identity, Unusable, provider, versions};
 use crate::upstream::Server;
 
 /// What a dial is made of.
@@ -36,6 +36,28 @@ pub struct TlsParts {
     pub identity: Option<Arc<Identity>>,
     /// None: the host of the server.
     pub server_name: Option<String>,
+}
+
+// === impl TlsParts ===
+
+impl TlsParts {
+    /// Believes whom these authorities vouch for, or everybody, and shows nothing itself.
+    pub fn verifying(authorities: Option<Authorities>) -> TlsParts {
+        TlsParts {
+            authorities: authorities.map(Arc::new),
+            identity: None,
+            server_name: None,
+        }
+    }
+
+    /// Believes whom the system believes.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has no authorities.
+    pub fn of_the_system() -> Result<TlsParts, Unusable> {
+        Authorities::of_the_system().map(|all| TlsParts::verifying(Some(all)))
+    }
 }
 
 /// How to reach the servers of one upstream.
@@ -152,9 +174,7 @@ impl Dial {
 
     /// Connects for HTTP/1.1, whatever else the server may speak.
     pub(crate) async fn connect_http1(&self, server: &Server) -> io::Result<Stream> {
-        let tcp = reach(&server.address).await?;
-        let tls = self.tls_http1.as_ref();
-        self.secured(tcp, &server.host, tls).await
+        self.http1(&server.address, &server.host).await
     }
 
     /// Connects to `host:port` for HTTP/1.1.
@@ -162,9 +182,12 @@ impl Dial {
         &self,
         address: &str,
     ) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>> {
+        self.http1(address, address).await
+    }
+
+    async fn http1(&self, address: &str, host: &str) -> io::Result<Stream> {
         let tcp = reach(address).await?;
-        let tls = self.tls_http1.as_ref();
-        self.secured(tcp, address, tls).await
+        self.secured(tcp, host, self.tls_http1.as_ref()).await
     }
 
     async fn secured(

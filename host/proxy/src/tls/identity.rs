@@ -1,7 +1,6 @@
 //! A certificate with its key, checked before it is shown to anybody.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::pki_types::pem::PemObject;
@@ -10,6 +9,8 @@ use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::{Part, Unusable, provider};
+use crate::clock::since_1970;
+use crate::metrics::clamped;
 
 /// What one end of a connection says it is.
 pub struct Identity {
@@ -125,10 +126,7 @@ fn read_leaf(der: &CertificateDer<'_>) -> Result<(Vec<String>, i64), Unusable> {
             "is it an X.509 certificate?",
         )
     })?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let now = clamped(since_1970().as_secs());
     let validity = leaf.validity();
     if validity.not_after.timestamp() < now {
         let message = format!("the certificate expired on {}", validity.not_after);

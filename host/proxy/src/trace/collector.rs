@@ -11,9 +11,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use portcullis_config::plan::{Protocol, TraceProtocol, TracesPlan};
 use prost::Message;
-use std::sync::Arc;
 
-use crate::tls::{Authorities, Dial, DialParts, TlsParts};
+use crate::tls::{Dial, DialParts, TlsParts};
 
 pub(super) struct Collector {
     dial: Dial,
@@ -53,13 +52,7 @@ impl Collector {
         let endpoint = &plan.endpoint;
         let (grpc, tls) = (plan.protocol == TraceProtocol::Grpc, endpoint.tls);
         let tls = match tls {
-            true => Some(TlsParts {
-                authorities: Some(Arc::new(
-                    Authorities::of_the_system().map_err(|error| error.to_string())?,
-                )),
-                identity: None,
-                server_name: None,
-            }),
+            true => Some(TlsParts::of_the_system().map_err(|error| error.to_string())?),
             false => None,
         };
         let protocol = if grpc {

@@ -1,7 +1,7 @@
 //! The signed debug header: who can sign for a method and a path is told the trail of such a request. For everybody
 //! else it is as if the header was not there; it never goes on to plugins or upstreams.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::HeaderName;
@@ -9,8 +9,10 @@ use http::{Method, Request};
 use portcullis_config::plan::Secret;
 use sha2::Sha256;
 
+use crate::clock::since_1970;
+
 /// Request header: `<expiry>.<signature>`, seconds since 1970 and HMAC-SHA256 in hexadecimal.
-const DEBUG: HeaderName = HeaderName::from_static("portcullis-debug");
+pub const DEBUG: HeaderName = HeaderName::from_static("portcullis-debug");
 
 /// How long a signature may last: what leaks from a shell's history or a proxy's log is soon of no use.
 pub const LONGEST: Duration = Duration::from_secs(3600);
@@ -69,8 +71,7 @@ fn mac(key: &Secret, expiry: u64, method: &Method, path: &str) -> Hmac<Sha256> {
 }
 
 fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    since_1970().as_secs()
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode as Code;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use portcullis_runtime::{Cost, Facts, Step, Try};
 
+use super::told::micros;
 use super::tracer::Finished;
+use crate::metrics::clamped;
 
 /// Bit 0 of a span's flags says that the trace is sampled; bits 8 and 9, that it is known whether the parent is remote,
 /// and that it is (trace.proto, SpanFlags).
@@ -201,11 +203,9 @@ fn asking(step: &Step, tried: &Try, attributes: &mut Vec<KeyValue>) {
 }
 
 fn costing(cost: &Cost, attributes: &mut Vec<KeyValue>) {
-    let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let micros = u64::try_from(cost.cpu.as_micros()).unwrap_or(u64::MAX);
     attributes.extend([
-        number("portcullis.cpu_us", whole(micros)),
-        number("portcullis.memory_bytes", whole(cost.memory as u64)),
+        number("portcullis.cpu_us", clamped(micros(cost.cpu))),
+        number("portcullis.memory_bytes", clamped(cost.memory)),
         number("portcullis.host_calls", cost.host_calls.into()),
         number("portcullis.outbound_calls", cost.outbound_calls.into()),
     ]);

@@ -1,76 +1,23 @@
 //! A trail in response headers.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use portcullis_runtime::{Cost, Facts, Step, Trail, Try};
-use serde::Serialize;
 
+use crate::explain::trail as told;
 use crate::journal::Journal;
 
 /// The trail in JSON, for who signed the request.
-const TRAIL: HeaderName = HeaderName::from_static("portcullis-trail");
+pub const TRAIL: HeaderName = HeaderName::from_static("portcullis-trail");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Bytes of the header: what clients and proxies take of a whole head is 8 KiB at the least.
 const MOST: usize = 6 * 1024;
 /// Characters of the words why.
 const LONGEST_WORDS: usize = 512;
-
-#[derive(Serialize)]
-struct TrailView<'a> {
-    request_id: &'a str,
-    client_ip: std::net::IpAddr,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<String>,
-    route: Option<&'a str>,
-    caller: Option<&'a str>,
-    upstream: Option<&'a str>,
-    server: Option<&'a str>,
-    cache: Option<&'a str>,
-    status: u16,
-    refusal: Option<&'a str>,
-    because: Option<String>,
-    took_us: u64,
-    steps: Vec<StepView<'a>>,
-    left_out: usize,
-}
-
-#[derive(Serialize)]
-struct StepView<'a> {
-    step: &'static str,
-    of: &'a str,
-    at_us: u64,
-    took_us: u64,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    within: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none", flatten)]
-    cost: Option<CostView>,
-    #[serde(skip_serializing_if = "Option::is_none", flatten)]
-    tried: Option<TryView<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct CostView {
-    cpu_us: u64,
-    memory: usize,
-    host_calls: u32,
-    outbound_calls: u32,
-    bytes_in: u64,
-    bytes_out: u64,
-}
-
-#[derive(Serialize)]
-struct TryView<'a> {
-    server: &'a str,
-    number: u32,
-    because: &'static str,
-    status: Option<u16>,
-}
 
 /// `Server-Timing` (W3C): what each plugin call took, in milliseconds.
 pub(super) fn server_timing(trail: &Trail, headers: &mut HeaderMap) {
@@ -95,8 +42,8 @@ pub(super) fn server_timing(trail: &Trail, headers: &mut HeaderMap) {
 /// The whole trail; where that is too much, as many steps as fit from the first on.
 pub(super) fn trail(trail: &Trail, journal: &Journal, headers: &mut HeaderMap) {
     let text = trail.read(|steps, left_out| {
-        let mut view = TrailView::of(journal, trail);
-        view.steps = steps.iter().map(StepView::of).collect();
+        let mut view = told::Trail::of(journal);
+        view.steps = steps.iter().map(told::Step::of).collect();
         view.left_out = left_out as usize;
         loop {
             let text = ascii(&serde_json::to_string(&view).unwrap_or_default());
@@ -112,7 +59,7 @@ pub(super) fn trail(trail: &Trail, journal: &Journal, headers: &mut HeaderMap) {
     }
 }
 
-fn micros(time: std::time::Duration) -> u64 {
+pub(super) fn micros(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -131,20 +78,21 @@ fn ascii(json: &str) -> String {
     text
 }
 
-impl<'a> TrailView<'a> {
-    fn of(journal: &'a Journal, trail: &Trail) -> TrailView<'a> {
+impl told::Trail {
+    fn of(journal: &Journal) -> told::Trail {
+        let text = |name: &Option<Arc<str>>| name.as_deref().map(str::to_owned);
         let because = |words: &str| words.chars().take(LONGEST_WORDS).collect();
-        TrailView {
-            request_id: &journal.request_id,
+        told::Trail {
+            request_id: journal.request_id.to_string(),
             client_ip: journal.client_ip,
-            trace_id: trail.ids().map(|ids| format!("{:032x}", ids.trace)),
-            route: journal.route.as_deref(),
-            caller: journal.caller.as_deref(),
-            upstream: journal.upstream.as_deref(),
-            server: journal.server.as_deref(),
-            cache: journal.cache.map(crate::cache::Outcome::as_str),
-            status: journal.status.as_u16(),
-            refusal: journal.refusal.map(crate::refusal::Reason::as_str),
+            trace_id: journal.trace.id(),
+            route: text(&journal.route),
+            caller: text(&journal.caller),
+            upstream: text(&journal.upstream),
+            server: text(&journal.server),
+            cache: journal.cache.map(|outcome| outcome.as_str().to_owned()),
+            status: Some(journal.status.as_u16()),
+            refusal: journal.refusal.map(|reason| reason.as_str().to_owned()),
             because: journal.because.as_deref().map(because),
             took_us: micros(journal.began().elapsed()),
             steps: Vec::new(),
@@ -153,21 +101,21 @@ impl<'a> TrailView<'a> {
     }
 }
 
-impl<'a> StepView<'a> {
-    fn of(step: &'a Step) -> StepView<'a> {
+impl told::Step {
+    fn of(step: &Step) -> told::Step {
         let (mut cost, mut tried, mut note) = (None, None, None);
         match &step.facts {
             Facts::None => {}
-            Facts::Cost(facts) => cost = Some(CostView::of(facts)),
-            Facts::Try(facts) => tried = Some(TryView::of(facts)),
-            Facts::Note(words) => note = Some(*words),
+            Facts::Cost(facts) => cost = Some(told::Cost::of(facts)),
+            Facts::Try(facts) => tried = Some(told::Try::of(facts)),
+            Facts::Note(words) => note = Some((*words).to_owned()),
         }
-        StepView {
-            step: step.what.as_str(),
-            of: &step.of,
+        told::Step {
+            step: step.what.as_str().to_owned(),
+            of: step.of.to_string(),
             at_us: micros(step.start),
             took_us: micros(step.took),
-            outcome: step.outcome,
+            outcome: step.outcome.to_owned(),
             within: step.within,
             cost,
             tried,
@@ -176,11 +124,11 @@ impl<'a> StepView<'a> {
     }
 }
 
-impl CostView {
-    fn of(cost: &Cost) -> CostView {
-        CostView {
+impl told::Cost {
+    fn of(cost: &Cost) -> told::Cost {
+        told::Cost {
             cpu_us: micros(cost.cpu),
-            memory: cost.memory,
+            memory: cost.memory as u64,
             host_calls: cost.host_calls,
             outbound_calls: cost.outbound_calls,
             bytes_in: cost.bytes_in,
@@ -189,12 +137,12 @@ impl CostView {
     }
 }
 
-impl<'a> TryView<'a> {
-    fn of(tried: &'a Try) -> TryView<'a> {
-        TryView {
-            server: &tried.server,
+impl told::Try {
+    fn of(tried: &Try) -> told::Try {
+        told::Try {
+            server: tried.server.to_string(),
             number: tried.number,
-            because: tried.because,
+            because: tried.because.to_owned(),
             status: tried.status,
         }
     }

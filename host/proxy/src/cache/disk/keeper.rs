@@ -16,6 +16,7 @@ use crate::cache::key::Key;
 use crate::cache::marks::Marks;
 use crate::cache::purge::Purge;
 use crate::cache::stored::Stored;
+use crate::metrics::clamped;
 
 #[derive(Debug)]
 pub(in crate::cache) enum Job {
@@ -127,10 +128,7 @@ impl Keeper {
                 let bytes = stored.weight();
                 self.disk.waiting.fetch_sub(bytes, Ordering::Relaxed);
             }
-            Job::Forget(hash) => {
-                let slots = self.disk.index.remove(&hash);
-                self.discard(&slots);
-            }
+            Job::Forget(hash) => drop(self.forget(&hash)),
             Job::Drop(hash, number) => {
                 let slots = self.disk.index.remove_one(&hash, number);
                 self.discard(&slots);
@@ -174,14 +172,19 @@ impl Keeper {
             writes(Write::Dropped);
         }
         // What is there of this key is older.
-        let slots = self.disk.index.remove(&hash(key));
-        self.discard(&slots);
+        self.forget(&hash(key));
+    }
+
+    /// Takes away all that is there of a key. The first failure, if there is one.
+    fn forget(&mut self, hash: &Hash) -> Option<io::Error> {
+        let slots = self.disk.index.remove(hash);
+        self.discard(&slots)
     }
 
     /// Takes a file into the index, and away what has to go for it.
     fn takes(&mut self, key: &Key, slot: Slot) {
         self.disk.figures.entries.inc();
-        self.disk.figures.bytes.add(signed(slot.on_disk()));
+        self.disk.figures.bytes.add(clamped(slot.on_disk()));
         let gone = self.disk.index.shelve(hash(key), slot);
         self.discard(&gone);
         while let Ok(slots) = self.evicted.try_recv() {
@@ -195,7 +198,7 @@ impl Keeper {
         let mut stuck = None;
         for slot in slots {
             self.disk.figures.entries.dec();
-            self.disk.figures.bytes.sub(signed(slot.on_disk()));
+            self.disk.figures.bytes.sub(clamped(slot.on_disk()));
             if let Err(error) = self.disk.folder.remove(slot.number) {
                 self.fails("take a file away", &error);
                 stuck = stuck.or(Some(error));
@@ -219,8 +222,7 @@ impl Keeper {
         let keys = self.disk.index.covered(covers);
         let mut purged = Purged::default();
         for key in keys {
-            let slots = self.disk.index.remove(&key);
-            let stuck = self.discard(&slots);
+            let stuck = self.forget(&key);
             purged.stuck = purged.stuck.or(stuck);
             purged.keys.insert(key);
         }
@@ -243,8 +245,4 @@ impl Keeper {
             self.disk.is(Health::Up);
         }
     }
-}
-
-fn signed(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
