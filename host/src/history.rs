@@ -4,7 +4,7 @@
 mod traits;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use portcullis_runtime::Digest;
@@ -93,7 +93,7 @@ impl Entry {
 
 impl History {
     pub(crate) fn note(&self, plugin: &Arc<str>, entry: Entry) {
-        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut book = self.book();
         let entries = book.entries.entry(plugin.clone()).or_default();
         entries.push_front(entry);
         entries.truncate(KEPT);
@@ -101,21 +101,26 @@ impl History {
 
     /// How things stand now; what is of no plugin any more is forgotten.
     pub(crate) fn stand(&self, standings: BTreeMap<Arc<str>, Standing>) {
-        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut book = self.book();
         book.entries.retain(|name, _| standings.contains_key(name));
         book.standings = standings;
     }
 
     /// Newest first.
     pub(crate) fn entries(&self, plugin: &str) -> Vec<Entry> {
-        let book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = self.book();
         let entries = book.entries.get(plugin);
         entries.into_iter().flatten().cloned().collect()
     }
 
     pub(crate) fn standing(&self, plugin: &str) -> Standing {
-        let book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = self.book();
         book.standings.get(plugin).cloned().unwrap_or_default()
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Each change is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -159,9 +159,9 @@ impl Supervisor {
         metrics.stale(stale.len());
         self.tell_refused(refused, cause);
         self.tell_stale(&stale);
-        let same_plugins = swapped(&before.plugins, &next.plugins).is_empty();
+        let swaps = swapped(&before.plugins, &next.plugins);
         let same_keys = before.has_keys_of(&next);
-        if same_plugins && same_keys && Arc::ptr_eq(&before.plan, &next.plan) {
+        if swaps.is_empty() && same_keys && Arc::ptr_eq(&before.plan, &next.plan) {
             self.keep(versions);
             return Ok(format!(
                 "nothing changed; generation {} serves",
@@ -170,24 +170,24 @@ impl Supervisor {
         }
         next.discover().await;
         let text = format!("generation {} serves", next.number);
-        for (plugin, change) in swapped(&before.plugins, &next.plugins) {
+        for (plugin, change) in &swaps {
             tracing::info!(cause, "{change}");
-            let became = match back == Some(&plugin) {
+            let became = match back == Some(plugin) {
                 true => Became::RolledBack,
                 false => Became::Served,
             };
             if became == Became::Served {
-                metrics.swapped(&plugin, Outcome::Done);
-                self.audit(Deed::Swap, cause, Outcome::Done, &change);
+                metrics.swapped(plugin, Outcome::Done);
+                self.audit(Deed::Swap, cause, Outcome::Done, change);
             }
-            let [old, new] = [&before, &next].map(|g| g.plugins.get(&plugin));
-            if let (Some(new), Some(version)) = (new, versions.get(&plugin)) {
-                let known = self.loader.shelf.serving(&plugin);
-                let old = old.zip(known).map(|(old, known)| Traits::of(old, known));
+            if let Some((new, version)) = next.plugins.get(plugin).zip(versions.get(plugin)) {
                 let entry = Entry::new(became, cause, next.number)
                     .of(Some(new.digest()), Some(version.compiled.size() as u64))
-                    .differing(old.as_ref(), Some(&Traits::of(new, version)));
-                self.status.history.note(&plugin, entry);
+                    .differing(
+                        self.traits(plugin).as_ref(),
+                        Some(&Traits::of(new, version)),
+                    );
+                self.status.history.note(plugin, entry);
             }
         }
         if !same_keys {
@@ -220,6 +220,13 @@ impl Supervisor {
         Ok(if same { before.clone() } else { Arc::new(plan) })
     }
 
+    /// Of the version that serves.
+    fn traits(&self, plugin: &str) -> Option<Traits> {
+        let serving = self.gate.lease();
+        let version = self.loader.shelf.serving(plugin)?;
+        Some(Traits::of(serving.plugins.get(plugin)?, version))
+    }
+
     fn audit(&self, what: Deed, by: &str, outcome: Outcome, detail: &str) {
         let audit = Audit {
             what,
@@ -242,13 +249,10 @@ impl Supervisor {
             let detail = format!("plugin {name} serves on as it was: {text}");
             self.audit(Deed::Swap, cause, Outcome::Refused, &detail);
             tracing::error!(plugin = %name, "swap refused, the last good version serves on: {text}");
-            let served = serving.plugins.get(name);
-            let old = served.zip(self.loader.shelf.serving(name));
-            let old = old.map(|(plugin, version)| Traits::of(plugin, version));
             let entry = Entry::new(Became::Refused, cause, serving.number)
                 .of(rejected.digest, rejected.size)
                 .because(text)
-                .differing(old.as_ref(), rejected.traits.as_ref());
+                .differing(self.traits(name).as_ref(), rejected.traits.as_ref());
             self.status.history.note(name, entry);
         }
         let texts = refused.into_iter().map(|(name, it)| (name, it.text));
@@ -266,7 +270,8 @@ impl Supervisor {
     }
 }
 
-fn known(slot: &Mutex<Errors>) -> Errors {
+/// What is told of plugins or files.
+pub(crate) fn known(slot: &Mutex<Errors>) -> Errors {
     slot.lock().map(|known| known.clone()).unwrap_or_default()
 }
 

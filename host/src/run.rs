@@ -27,7 +27,7 @@ use crate::watch::watch;
 /// Reloads that may wait; more are the same reload.
 const RELOADS: usize = 16;
 /// How long the end waits for what is still to be written to the disk tier of the cache.
-const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(2);
+const LAST_WRITES: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
     let level = log::start();

@@ -42,7 +42,7 @@ enum Command {
     Observe,
     /// Run every test: formatting, clippy, unit, plugin, integration
     Test {
-        /// The slow ones too: bodies of 1 GiB
+        /// The slow ones too, and those that need Prometheus, Alertmanager or Chromium
         #[arg(long)]
         full: bool,
     },

@@ -11,6 +11,7 @@ use super::answer::{Answer, Problem, json};
 use super::call::Call;
 use crate::abilities::Abilities;
 use crate::history::limits;
+use crate::reload::known;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct PluginPage {
@@ -67,8 +68,7 @@ pub(super) async fn one(call: Call) -> Result<Answer, Problem> {
 fn pages(call: &Call) -> Result<Vec<PluginPage>, Problem> {
     let gate = call.gate()?;
     let generation = gate.lease();
-    let refused = call.admin.status.refused.lock();
-    let refused = refused.map(|r| r.clone()).unwrap_or_default();
+    let refused = known(&call.admin.status.refused);
     let bills = gate.archive.metrics.bills();
     let page = |(name, plugin): (&Arc<str>, &Arc<Plugin>)| {
         let standing = call.admin.status.history.standing(name);
