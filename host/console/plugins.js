@@ -156,17 +156,20 @@ function version(entry) {
   return { element, renew() {} };
 }
 
+const dialog = by("confirm");
+let answer = () => {};
+// It is told of a close a moment later, when it may be open again for the next question.
+dialog.addEventListener("close", () => dialog.open || answer(dialog.returnValue === "yes"));
+
 /** Asks first; true where the answer was yes. */
 function sure(title, lines, yes) {
-  const dialog = by("confirm");
+  answer(false);
   say(by("confirm-title"), title);
   by("confirm-text").replaceChildren(...lines.map((line) => h("p", {}, line)));
   say(by("confirm-yes"), yes);
   dialog.returnValue = "no";
   dialog.showModal();
-  return new Promise((done) => {
-    dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true });
-  });
+  return new Promise((done) => (answer = done));
 }
 
 async function rollBack(name, { digest, before }) {
