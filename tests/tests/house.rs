@@ -17,10 +17,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "portcullis-proxy",
-        &["portcullis-runtime", "portcullis-config"],
+        &[
+            "portcullis-runtime",
+            "portcullis-config",
+            "portcullis-syntax",
+        ],
     ),
-    ("portcullis-runtime", &[]),
-    ("portcullis-config", &[]),
+    ("portcullis-runtime", &["portcullis-syntax"]),
+    ("portcullis-config", &["portcullis-syntax"]),
+    ("portcullis-syntax", &[]),
     ("portcullis-sdk", &["portcullis-sdk-macros"]),
     ("portcullis-sdk-macros", &[]),
     ("telegram-auth", &["portcullis-sdk"]),
@@ -81,6 +86,7 @@ const DOORS: &[(&str, &[&str])] = &[
 const NEVER: &[(&str, &[&str])] = &[
     ("portcullis-config", &["tokio", "hyper", "wasmtime"]),
     ("portcullis-runtime", &["hyper"]),
+    ("portcullis-syntax", &["tokio", "hyper", "toml"]),
 ];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

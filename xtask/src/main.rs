@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask run | observe | test | bench | guests | boards | peers`.
+//! The project's own commands: `cargo xtask run | observe | test | bench | guests | boards | peers | mutants`.
 
 mod bench;
 mod boards;
 mod cargo;
 mod children;
 mod guests;
+mod mutants;
 mod observe;
 mod peers;
 mod place;
@@ -52,6 +53,15 @@ enum Command {
     Guests,
     /// Make Grafana's boards anew from deploy/grafana/boards
     Boards,
+    /// Change the code that security rests on, and see that tests notice; a whole run writes docs/contributing/mutants.md
+    Mutants {
+        /// Only one change in so many
+        #[arg(long, default_value_t = 1)]
+        sample: usize,
+        /// Only this package
+        #[arg(long)]
+        package: Option<String>,
+    },
     /// Install the peers of the tests: packages from PyPI and npm, into the target directory
     Peers,
 }
@@ -62,6 +72,7 @@ fn main() -> ExitCode {
         Command::Observe => observe::observe(),
         Command::Test { full } => test::test(full),
         Command::Peers => peers::install(),
+        Command::Mutants { sample, package } => mutants::mutants(sample, package.as_deref()),
         Command::Bench => bench::bench(),
         Command::Boards => boards::write(),
         Command::Guests => {

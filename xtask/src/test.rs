@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::cargo::{cargo, must, says, shown};
-use crate::{Done, Failure, guests, peers, sizes, step};
+use crate::{Done, Failure, guests, mutants, peers, sizes, step};
 
 /// What the runners counted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,9 @@ struct Tally {
     failed: usize,
     skipped: usize,
 }
+
+/// One in so many changes of the code is tried with the tests; `cargo xtask mutants` tries all.
+const SAMPLE: usize = 20;
 
 pub(crate) fn test(full: bool) -> Done {
     step("formatting");
@@ -35,7 +38,10 @@ pub(crate) fn test(full: bool) -> Done {
     must(&mut cargo(&["build", "--workspace", "--bins", "--tests"]))?;
     step("tests");
     let mut tally = Tally::default();
-    let done = run(&mut tally, full);
+    let mut done = run(&mut tally, full);
+    if full {
+        done = done.and(mutants::mutants(SAMPLE, None));
+    }
     println!();
     sizes::print();
     let Tally {

@@ -2,6 +2,7 @@
 //! default is an Option.
 
 mod admin;
+mod admission;
 mod balance;
 mod edge;
 mod limit;
@@ -22,6 +23,7 @@ use ipnet::IpNet;
 use crate::diagnostic::{Source, Span};
 
 pub use self::admin::{AdminPlan, AdminRole, AdminTls, TokenPlan};
+pub use self::admission::{Admission, ClientFrom, HeaderRules};
 pub use self::balance::{
     Balance, DiscoveryPlan, EjectPlan, HashBy, HealthPlan, Probe, Secret, ServerPlan, ServerSource,
     StickyPlan,
@@ -82,6 +84,7 @@ pub struct Listen {
     pub admin: SocketAddr,
     /// Peers whose X-Forwarded-*, Forwarded and X-Request-Id are believed.
     pub trusted_proxies: Vec<IpNet>,
+    pub admission: Admission,
     /// Threads that serve requests; default: the cores of the machine.
     pub workers: usize,
     pub max_connections: usize,

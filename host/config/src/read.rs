@@ -1,6 +1,7 @@
 //! From text to plan: syntax, then every table, then what binds them together.
 
 mod admin;
+mod admission;
 mod answer;
 mod balance;
 mod cache;

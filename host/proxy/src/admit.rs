@@ -4,17 +4,22 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, TRAILER};
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, TRAILER,
+};
 use http::request::Parts;
 use http::{HeaderMap, Method, Version};
 use ipnet::IpNet;
+use portcullis_config::plan::Admission;
 use portcullis_runtime::{ClientCertificate, Exchange, Side, Target};
+use portcullis_syntax::Authority;
 
 use crate::clock::since_1970;
 use crate::forwarded::{self, ClientAddress};
 use crate::generation::Generation;
 use crate::guard::Client;
 use crate::refusal::{Reason, Refusal};
+use crate::sift::{Dropped, sift};
 use crate::trailers;
 use crate::tunnel::Handshake;
 
@@ -26,6 +31,16 @@ pub struct Admitted {
     pub provenance: forwarded::Provenance,
     /// The client asks to speak WebSocket.
     pub handshake: Option<Handshake>,
+    /// What the log is to know of what was not believed.
+    pub(crate) doubts: Doubts,
+}
+
+/// What a request said that was not believed.
+#[derive(Debug, Default)]
+pub(crate) struct Doubts {
+    pub(crate) dropped: Dropped,
+    /// What a trusted proxy said of the client, as it came, where it is not clear.
+    pub(crate) not_understood: Option<String>,
 }
 
 /// What is known of the connection.
@@ -36,6 +51,7 @@ pub struct Peer<'a> {
     /// How the connection came: `http` or `https`.
     pub scheme: &'static str,
     pub certificate: Option<&'a Arc<ClientCertificate>>,
+    pub admission: &'a Admission,
 }
 
 impl<'a> Peer<'a> {
@@ -45,6 +61,7 @@ impl<'a> Peer<'a> {
             trusted_proxies: &generation.trusted_proxies,
             scheme: client.scheme(),
             certificate: client.tls.as_ref().and_then(|tls| tls.certificate.as_ref()),
+            admission: &generation.plan.listen.admission,
         }
     }
 }
@@ -80,29 +97,31 @@ pub fn admit(mut parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<A
         .path_and_query()
         .cloned()
         .ok_or_else(|| malformed("the request target has no path"))?;
-    let target = Target::new(target).map_err(|error| malformed(&error.to_string()))?;
+    let target =
+        Target::new(target, peer.admission.paths).map_err(|error| malformed(&error.to_string()))?;
     if version == Version::HTTP_2 {
         check_h2_headers(&headers)?;
         join_cookies(&mut headers);
     }
+    check_single(&headers)?;
     headers.remove(HOST);
     let trailers = trailers::announced(&headers, Side::Request);
-    strip_hop_by_hop(&mut headers);
-    headers.extend(trailers.map(|names| (TRAILER, names)));
     let ClientAddress {
         ip,
         scheme,
+        not_understood,
         provenance,
-    } = forwarded::believe(&mut headers, peer, &host, version);
-    let bare_host = without_port(&host).to_owned();
+    } = forwarded::believe(&headers, peer, &host, version);
+    let dropped = sift(&mut headers, &peer.admission.headers, peer.is_trusted());
+    headers.extend(trailers.map(|names| (TRAILER, names)));
     let exchange = Exchange {
         method,
         target,
         request: headers,
         request_id,
-        host: bare_host,
+        host: host.host().to_owned(),
         scheme,
-        client_ip: Some(ip),
+        client_ip: ip,
         client_certificate: peer.certificate.cloned(),
         now_ms: now_ms(),
         ..Exchange::default()
@@ -111,62 +130,11 @@ pub fn admit(mut parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<A
         exchange,
         provenance,
         handshake,
+        doubts: Doubts {
+            dropped,
+            not_understood,
+        },
     })
-}
-
-/// Headers that belong to one connection (RFC 9110 section 7.6.1), plus what the gateway writes anew or must not
-/// pass on (`Proxy`: httpoxy, CVE-2016-5385).
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        for name in listed_in_connection(headers) {
-            headers.remove(name);
-        }
-    }
-    // One look at each name, for there is seldom more than one to remove.
-    while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
-        headers.remove(name);
-    }
-}
-
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "content-length"
-            | "expect"
-            | "keep-alive"
-            | "proxy"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
-}
-
-/// What `Connection` lists, except the end-to-end fields that it must not be able to remove.
-fn listed_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    const KEPT: [&str; 8] = [
-        "host",
-        "cookie",
-        "authorization",
-        "content-type",
-        "content-encoding",
-        "cache-control",
-        "x-request-id",
-        "origin",
-    ];
-    let values = headers.get_all(CONNECTION);
-    let tokens = values
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','));
-    let names = tokens.filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok());
-    names
-        .filter(|name| !KEPT.contains(&name.as_str()) && !forwarded::is_ours(name))
-        .collect()
 }
 
 fn malformed(detail: &str) -> Refusal {
@@ -182,24 +150,24 @@ fn check_method(method: &Method) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The one host of a request, lower case, with its port: the target's own (RFC 9112 section 3.2.2), else Host.
-fn host_of(uri: &http::Uri, headers: &HeaderMap, version: Version) -> Result<String, Refusal> {
+/// The one host of a request, in its one spelling: the target's own (RFC 9112 section 3.2.2), else Host. Empty where
+/// an HTTP/1.0 request names none.
+fn host_of(uri: &http::Uri, headers: &HeaderMap, version: Version) -> Result<Authority, Refusal> {
     let mut hosts = headers.get_all(HOST).iter();
     let header = hosts.next().map(HeaderValue::to_str).transpose();
     let header = header.map_err(|_| malformed("Host has a character that is not allowed"))?;
     if hosts.next().is_some() {
         return Err(malformed("the request has more than one Host"));
     }
-    let authority = uri.authority().map(http::uri::Authority::as_str);
-    if let (Version::HTTP_2, Some(a), Some(h)) = (version, authority, header)
-        && !a.eq_ignore_ascii_case(h)
+    let read = |text: &str| {
+        Authority::parse(text).ok_or_else(|| malformed("Host is not a host with an optional port"))
+    };
+    let header = header.map(read).transpose()?;
+    let authority = uri.authority().map(|a| read(a.as_str())).transpose()?;
+    if let (Version::HTTP_2, Some(a), Some(h)) = (version, &authority, &header)
+        && a != h
     {
         return Err(malformed(":authority and Host differ"));
-    }
-    for host in [authority, header].into_iter().flatten() {
-        if !is_host(host) {
-            return Err(malformed("Host is not a host with an optional port"));
-        }
     }
     if uri
         .scheme()
@@ -210,49 +178,25 @@ fn host_of(uri: &http::Uri, headers: &HeaderMap, version: Version) -> Result<Str
         ));
     }
     match authority.or(header) {
-        Some(host) => Ok(host.to_ascii_lowercase()),
-        None if version == Version::HTTP_10 => Ok(String::new()),
+        Some(host) => Ok(host),
+        None if version == Version::HTTP_10 => Ok(Authority::default()),
         None => Err(malformed("the request has no Host")),
     }
 }
 
-/// `uri-host [":" port]` (RFC 9110 section 7.2), in the letters that names and addresses use.
-fn is_host(text: &str) -> bool {
-    let (name, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let Some((address, after)) = rest.split_once(']') else {
-                return false;
-            };
-            if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return false;
-            }
-            (
-                None,
-                after
-                    .strip_prefix(':')
-                    .or((!after.is_empty()).then_some("?")),
-            )
+/// Fields that decide who asks and how a body is read stand once (RFC 9110 section 5.3): of two lines, one program
+/// takes the first and another the last.
+fn check_single(headers: &HeaderMap) -> Result<(), Refusal> {
+    const SINGLE: [(HeaderName, &str); 2] = [
+        (AUTHORIZATION, "the request has more than one Authorization"),
+        (CONTENT_TYPE, "the request has more than one Content-Type"),
+    ];
+    for (name, detail) in SINGLE {
+        if headers.get_all(name).iter().nth(1).is_some() {
+            return Err(malformed(detail));
         }
-        None => match text.split_once(':') {
-            Some((name, port)) => (Some(name), Some(port)),
-            None => (Some(text), None),
-        },
-    };
-    let name_fits = |n: &str| {
-        !n.is_empty()
-            && n.len() <= 255
-            && n.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
-    };
-    name.is_none_or(name_fits)
-        && port.is_none_or(|p| p.bytes().all(|b| b.is_ascii_digit()) && p.parse::<u16>().is_ok())
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
     }
+    Ok(())
 }
 
 /// RFC 9113 section 8.2.1: no leading or trailing white space, which h2 lets through.
@@ -284,55 +228,4 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 pub(crate) fn now_ms() -> u64 {
     u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
-        let good = [
-            "a.test",
-            "a.test:80",
-            "127.0.0.1:8080",
-            "[::1]",
-            "[::1]:80",
-            "a_b.test",
-            "xn--nxasmq6b",
-        ];
-        let bad = [
-            "", ":80", "a b", "a/b", "u@a", "a:b", "a:70000", "[::1", "[::1]x", "[::z]", "a,b",
-            "a:1:2", "a?", "a%20b", "[::1]:", "a\tb", "é",
-        ];
-        for host in good {
-            assert!(is_host(host), "{host}");
-        }
-        for host in bad {
-            // An empty port is legal grammar, but nobody sends one on purpose.
-            assert!(!is_host(host), "{host}");
-        }
-    }
-
-    #[test]
-    fn connection_cannot_remove_what_authorization_rests_on() {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            CONNECTION,
-            HeaderValue::from_static("close, authorization, x-gone, x-forwarded-for"),
-        );
-        for name in [
-            "authorization",
-            "x-gone",
-            "x-forwarded-for",
-            "keep-alive",
-            "te",
-        ] {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
-        }
-        strip_hop_by_hop(&mut headers);
-        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["authorization", "x-forwarded-for"]);
-    }
 }

@@ -33,7 +33,7 @@ use self::compress::{Offer, Policy};
 use self::cors::Cors;
 pub(crate) use self::figures::Figures;
 use self::maintenance::Maintenance;
-pub(crate) use self::mirror::{Mirror, Mirrored, X_MIRRORED};
+pub(crate) use self::mirror::{Mirror, Mirrored};
 
 /// What a route does at the edge.
 #[derive(Debug)]

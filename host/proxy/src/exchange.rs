@@ -13,7 +13,7 @@ use http::{Method, Request, Response, Version};
 use hyper::body::{Body as _, Incoming};
 use portcullis_runtime::{Exchange, Outcome, Reply, ResponseHead, Side};
 
-use crate::admit::{Admitted, Peer, admit, strip_hop_by_hop};
+use crate::admit::{Admitted, Peer, admit};
 use crate::body::{Content, Problem, RequestBody, ResponseBody, Watch};
 use crate::cache;
 use crate::deadline::Deadline;
@@ -30,6 +30,7 @@ use crate::outbound::Calls;
 use crate::permit::Permit;
 use crate::refusal::{Reason, Refusal};
 use crate::router::{NotFound, Wanted};
+use crate::sift::strip_hop_by_hop;
 use crate::trace::{self, Trace};
 use crate::tunnel::{self, Handshake, Wish};
 use crate::{grpc, tls, trailers};
@@ -66,7 +67,7 @@ pub async fn serve(
         journal.began(),
     );
     let answer = match fault {
-        Some(fault) => Err(Refusal::new(fault.reason).detail(fault.detail).closing()),
+        Some(fault) => Err(Refusal::of_wire(fault)),
         None => Box::pin(pass(&worker, &client, &generation, request, &mut journal)).await,
     };
     let answer = answer.map_err(|refusal| blame_the_wire(&client, refusal));
@@ -112,10 +113,11 @@ async fn pass(
         exchange: mut x,
         provenance,
         handshake,
+        doubts,
     } = admitted;
     let connects = handshake == Some(Handshake::Connect);
     let wish = Wish::of(upgrade, handshake);
-    journal.admitted(&mut x);
+    journal.admitted(&mut x, doubts);
 
     edge::come_in(generation, &x)?;
     let route = find(generation, &mut x)?;
@@ -125,7 +127,7 @@ async fn pass(
     if let Some(preflight) = edge::enter(&route, &x, socket)? {
         return Ok(preflight);
     }
-    if let Some(elsewhere) = tls::redirect(&route, generation, &x) {
+    if let Some(elsewhere) = tls::redirect(&route, generation, &x, &provenance)? {
         return Ok(elsewhere);
     }
     let (own, name) = (route.deadline, generation.deadline_header.as_ref());
@@ -185,6 +187,11 @@ async fn pass(
 
 /// Finds the route and names it in the exchange.
 fn find(generation: &Generation, x: &mut Exchange) -> Result<Arc<Route>, Refusal> {
+    if x.host.is_empty() && generation.router.asks_for_hosts() {
+        // Which route is meant hangs on the host: none is not the way round those that have one.
+        return Err(Refusal::new(Reason::InvalidRequest)
+            .detail("the request names no host, and what is served here depends on it"));
+    }
     let wanted = Wanted {
         host: &x.host,
         target: &x.target,
@@ -239,7 +246,7 @@ fn finish(response: &mut Response<Content>, version: Version, watch: &Watch) {
 /// A body that was malformed or too slow shows up as a failure further on; the client is told the cause.
 fn blame_the_wire(client: &Client, refusal: Refusal) -> Refusal {
     match client.fault.get() {
-        Some(fault) => Refusal::new(fault.reason).detail(fault.detail).closing(),
+        Some(fault) => Refusal::of_wire(*fault),
         None => refusal,
     }
 }

@@ -1,38 +1,33 @@
 //! Where a request came from: what is believed of `Forwarded` and `X-Forwarded-*`, and what is told to upstreams.
 
+mod told;
+
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use http::header::{AUTHORIZATION, FORWARDED, HeaderName, HeaderValue, VIA};
 use http::{HeaderMap, Version};
+use portcullis_syntax::Authority;
+use portcullis_syntax::forwarding::Node;
 
-use crate::admit::{Peer, trusts};
-use crate::edge::X_MIRRORED;
+use self::told::Told;
+use crate::admit::Peer;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const OURS: [HeaderName; 7] = [
-    FORWARDED,
-    X_FORWARDED_FOR,
-    X_FORWARDED_PROTO,
-    X_FORWARDED_HOST,
-    X_FORWARDED_PORT,
-    X_REAL_IP,
-    X_MIRRORED,
-];
 
 /// Our name in Via (RFC 9110 section 7.6.3).
 const PSEUDONYM: &str = "portcullis";
-/// Addresses of X-Forwarded-For that are looked at.
-const MAX_HOPS: usize = 16;
 
 /// The client as far as it is known.
 pub(crate) struct ClientAddress {
-    pub(crate) ip: IpAddr,
+    /// None: a trusted proxy vouches for somebody, and it is not clear for whom.
+    pub(crate) ip: Option<IpAddr>,
     pub(crate) scheme: &'static str,
+    /// For the log: what a trusted proxy said that was not understood.
+    pub(crate) not_understood: Option<String>,
     pub(crate) provenance: Provenance,
 }
 
@@ -46,85 +41,84 @@ pub struct Provenance {
     sent_host: String,
     peer: String,
     scheme: &'static str,
+    /// A trusted proxy named no scheme that is understood: it must not be sent elsewhere for it.
+    pub(crate) scheme_unclear: bool,
     /// The version that the client spoke, for Via.
     protocol: &'static str,
-    /// A trusted proxy's `Forwarded`, to be appended to.
-    before: Option<HeaderValue>,
+    /// What is appended to in `Forwarded`.
+    before: String,
     /// The client sent Authorization, whatever plugins make of it.
     pub(crate) credentials: bool,
 }
 
-pub(crate) fn is_ours(name: &HeaderName) -> bool {
-    OURS.contains(name)
-}
-
-/// Takes the forwarding headers out of a request; believes them only where the peer is a trusted proxy.
+/// Reads the forwarding headers of a request; believes them only where the peer is a trusted proxy.
 pub(crate) fn believe(
-    headers: &mut HeaderMap,
+    headers: &HeaderMap,
     peer: Peer<'_>,
-    host: &str,
+    host: &Authority,
     version: Version,
 ) -> ClientAddress {
-    let trusted = peer.is_trusted();
+    let ip = peer.ip.to_canonical();
     let provenance = Provenance {
         chain: String::new(),
-        host: host.to_owned(),
-        sent_host: host.to_owned(),
-        peer: peer.ip.to_canonical().to_string(),
+        host: host.as_str().to_owned(),
+        sent_host: host.as_str().to_owned(),
+        peer: ip.to_string(),
         scheme: peer.scheme,
+        scheme_unclear: false,
         protocol: via_protocol(version),
-        before: None,
+        before: String::new(),
         credentials: headers.contains_key(AUTHORIZATION),
     };
-    let mut address = ClientAddress {
-        ip: peer.ip.to_canonical(),
+    let address = ClientAddress {
+        ip: Some(ip),
         scheme: peer.scheme,
+        not_understood: None,
         provenance,
     };
-    if trusted {
-        let hops = hops(headers);
-        // The right-most address that no trusted proxy vouches for is the client's.
-        let client = hops
-            .iter()
-            .rev()
-            .find(|ip| !trusts(peer.trusted_proxies, **ip))
-            .or(hops.first());
-        address.ip = client.copied().unwrap_or(address.ip);
-        let chain: Vec<String> = hops.iter().map(IpAddr::to_string).collect();
-        address.provenance.chain = chain.join(", ");
-        match headers.get(X_FORWARDED_PROTO).map(HeaderValue::as_bytes) {
-            Some(b"https") => address.scheme = "https",
-            Some(b"http") => address.scheme = "http",
-            _ => {}
-        }
-        if let Some(host) = headers.get(X_FORWARDED_HOST).and_then(|v| v.to_str().ok()) {
-            address.provenance.host = host.to_owned();
-        }
-        address.provenance.before = headers.get(FORWARDED).cloned();
-        address.provenance.scheme = address.scheme;
+    if peer.is_trusted() {
+        address.told(Told::read(headers, peer))
+    } else {
+        address
     }
-    if OURS.iter().any(|name| headers.contains_key(name)) {
-        OURS.iter().for_each(|name| drop(headers.remove(name)));
-    }
-    address
 }
 
-/// X-Forwarded-For from left to right; stops at the first entry, from the right, that is not an address.
-fn hops(headers: &HeaderMap) -> Vec<IpAddr> {
-    let values = headers.get_all(X_FORWARDED_FOR);
-    let entries: Vec<&str> = values
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','))
-        .collect();
-    let known = entries
-        .iter()
-        .rev()
-        .take(MAX_HOPS)
-        .map_while(|text| text.trim().parse::<IpAddr>().ok());
-    let mut hops: Vec<IpAddr> = known.collect();
-    hops.reverse();
-    hops
+impl ClientAddress {
+    /// With what a trusted proxy says.
+    fn told(mut self, told: Told) -> ClientAddress {
+        self.ip = told.client.unwrap_or(self.ip);
+        self.scheme = told.scheme.unwrap_or(self.scheme);
+        self.not_understood = told.not_understood;
+        let provenance = &mut self.provenance;
+        provenance.scheme = self.scheme;
+        provenance.scheme_unclear = told.scheme_unclear;
+        for (at, node) in told.chain.iter().enumerate() {
+            let between = if at == 0 { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(provenance.chain, "{between}{node}");
+        }
+        provenance.before = told.forwarded.unwrap_or_else(|| forwarded_for(&told.chain));
+        if let Some(host) = told.host {
+            provenance.host = host.as_str().to_owned();
+        }
+        self
+    }
+}
+
+/// The chain of `X-Forwarded-For` in the words of `Forwarded`, for who reads only that.
+fn forwarded_for(chain: &[Node]) -> String {
+    let element = |node: &Node| format!("for={}", quoted(&node.to_string()));
+    let elements: Vec<String> = chain.iter().map(element).collect();
+    elements.join(", ")
+}
+
+/// An address as `Forwarded` writes it (RFC 7239 section 6).
+fn quoted(node: &str) -> String {
+    if node.contains(':') {
+        format!("\"[{node}]\"")
+    } else {
+        node.to_owned()
+    }
 }
 
 impl Provenance {
@@ -155,18 +149,13 @@ impl Provenance {
     }
 
     fn forwarded(&self) -> String {
-        let node = if self.peer.contains(':') {
-            format!("\"[{}]\"", self.peer)
-        } else {
-            self.peer.clone()
-        };
         let mut text = String::with_capacity(64);
-        if let Some(before) = self.before.as_ref().and_then(|v| v.to_str().ok()) {
-            text.push_str(before);
+        text.push_str(&self.before);
+        if !self.before.is_empty() {
             text.push_str(", ");
         }
         text.push_str("for=");
-        text.push_str(&node);
+        text.push_str(&quoted(&self.peer));
         if !self.host.is_empty() {
             text.push_str(";host=\"");
             text.push_str(&self.host);
@@ -216,3 +205,6 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     (!id.is_empty() && id.len() <= 128 && id.bytes().all(fits)).then_some(id)
 }
+
+#[cfg(test)]
+mod tests;

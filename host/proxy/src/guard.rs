@@ -25,8 +25,7 @@ pub(crate) use client::Busy;
 pub use client::Client;
 pub(crate) use h2::{GuardedH2, Silence};
 
-use crate::refusal::Reason;
-use crate::wire::{Fault, Framing, Progress};
+use portcullis_syntax::wire::{Fault, FaultKind, Framing, Progress};
 
 /// What stands in for a message that was refused on the wire.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
@@ -251,7 +250,7 @@ impl<S: Io> Read for Guarded<S> {
                         this.refuse(
                             Fault {
                                 message,
-                                reason: Reason::RequestTimeout,
+                                kind: FaultKind::TimedOut,
                                 detail,
                             },
                             true,
@@ -264,7 +263,7 @@ impl<S: Io> Read for Guarded<S> {
                         this.refuse(
                             Fault {
                                 message,
-                                reason: Reason::RequestTimeout,
+                                kind: FaultKind::TimedOut,
                                 detail,
                             },
                             false,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use loona_hpack::Decoder;
 
-use crate::wire::is_token_byte;
+use portcullis_syntax::wire::is_token_byte;
 
 /// Follows the frames that a client sends.
 pub struct Frames {

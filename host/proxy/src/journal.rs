@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, StatusCode};
 use portcullis_config::plan::RouteLog;
 use portcullis_runtime::Exchange;
 
+use crate::admit::Doubts;
 use crate::body::{Content, Watch};
 use crate::cache::Outcome;
 use crate::edge::Edge;
@@ -40,7 +41,8 @@ pub struct Journal {
     archive: Arc<Archive>,
     began: Instant,
     pub(crate) time: SystemTime,
-    pub client_ip: IpAddr,
+    /// None: a trusted proxy does not say clearly who it is.
+    pub client_ip: Option<IpAddr>,
     pub method: Method,
     /// Without the query: it may hold a credential.
     pub path: String,
@@ -51,6 +53,8 @@ pub struct Journal {
     pub caller: Option<Arc<str>>,
     pub upstream: Option<Arc<str>>,
     pub server: Option<Arc<str>>,
+    /// What of the request was not believed.
+    pub(crate) doubts: Doubts,
     /// For those who look at this exchange.
     pub(crate) trace: Trace,
     /// What is done last to the answer, whatever that is.
@@ -92,7 +96,7 @@ impl Journal {
             archive,
             began: Instant::now(),
             time: SystemTime::now(),
-            client_ip,
+            client_ip: Some(client_ip),
             method,
             path: path.to_owned(),
             host: String::new(),
@@ -102,6 +106,7 @@ impl Journal {
             caller: None,
             upstream: None,
             server: None,
+            doubts: Doubts::default(),
             trace: Trace::default(),
             edge: Edge::default(),
             status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -124,7 +129,7 @@ impl Journal {
 
     /// For a request that the gateway makes on its own beside this one, to renew what it has stored.
     pub fn renewal(&self) -> Box<Journal> {
-        let (ip, method) = (self.client_ip, Method::GET);
+        let (ip, method) = (IpAddr::from([0; 4]), Method::GET);
         let mut own = Journal::open(
             self.archive.clone(),
             ip,
@@ -133,6 +138,7 @@ impl Journal {
             self.request_id.clone(),
         );
         own.beside = true;
+        own.client_ip = self.client_ip;
         own.host.clone_from(&self.host);
         own.route.clone_from(&self.route);
         own.upstream.clone_from(&self.upstream);
@@ -146,9 +152,11 @@ impl Journal {
     }
 
     /// What admission established.
-    pub fn admitted(&mut self, x: &mut Exchange) {
+    pub(crate) fn admitted(&mut self, x: &mut Exchange, doubts: Doubts) {
         self.trace.admitted(x);
-        self.client_ip = x.client_ip.unwrap_or(self.client_ip);
+        self.client_ip = x.client_ip;
+        self.archive.metrics.edge.dropped(&doubts.dropped);
+        self.doubts = doubts;
         // An extended CONNECT was admitted as a GET.
         self.method.clone_from(&x.method);
         self.path = x.target.path().to_owned();

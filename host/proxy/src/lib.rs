@@ -34,13 +34,13 @@ mod refusal;
 mod router;
 mod server;
 mod shield;
+mod sift;
 mod tail;
 pub mod tls;
 mod trace;
 mod trailers;
 mod tunnel;
 mod upstream;
-mod wire;
 
 pub use cache::{
     Cache, DiskStatistics, FolderError, Purge, PurgeError, RouteStatistics, RouteStore, Statistics,

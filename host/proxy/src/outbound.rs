@@ -8,7 +8,6 @@ use http::header::{HOST, HeaderValue};
 use http::{HeaderMap, Response};
 use portcullis_runtime::{Call, Exchange, Open, Outbound, OutboundError, OutboundFuture, Trail};
 
-use crate::admit::strip_hop_by_hop;
 use crate::body::{RequestBody, collect};
 use crate::connection::{Connection, SendError, UpstreamBody};
 use crate::deadline::Deadline;
@@ -16,6 +15,7 @@ use crate::forward::NOT_ASKED;
 use crate::gate::Worker;
 use crate::generation::Generation;
 use crate::refusal::Refusal;
+use crate::sift::strip_hop_by_hop;
 use crate::trace::{self, TRACESTATE, Turn};
 use crate::upstream::{Key, Upstream, Verdict};
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use portcullis_runtime::{CallError, RefusalReason};
+use portcullis_syntax::wire::{Fault, FaultKind};
 use serde_json::{Map, Value, json};
 
 macro_rules! reasons {
@@ -124,6 +125,17 @@ impl Refusal {
             close: false,
             absent: false,
         }
+    }
+
+    /// What was refused on the wire. The connection cannot be used again.
+    pub(crate) fn of_wire(fault: Fault) -> Refusal {
+        let reason = match fault.kind {
+            FaultKind::Malformed => Reason::MalformedRequest,
+            FaultKind::HeadTooLarge => Reason::HeadTooLarge,
+            FaultKind::Encoding => Reason::EncodingNotSupported,
+            FaultKind::TimedOut => Reason::RequestTimeout,
+        };
+        Refusal::new(reason).detail(fault.detail).closing()
     }
 
     /// For the client.

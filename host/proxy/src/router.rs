@@ -15,6 +15,7 @@ use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use portcullis_config::plan::{Condition, RoutePlan, Segment, Want};
 use portcullis_runtime::Target;
+use portcullis_syntax::PathRules;
 use rustc_hash::FxHashMap;
 
 pub use fit::Fit;
@@ -119,6 +120,11 @@ impl Router {
         &mut self.suffix[at].1
     }
 
+    /// Whether some routes are for some hosts only.
+    pub fn asks_for_hosts(&self) -> bool {
+        !self.exact.is_empty() || !self.suffix.is_empty()
+    }
+
     /// `wanted.host` is lower case and has no port.
     pub fn find(&self, wanted: Wanted<'_>) -> Result<Found, NotFound> {
         // "/" is the root itself, not an empty segment below it.
@@ -191,7 +197,8 @@ impl Node {
 
 /// A literal as it looks in a normalised target.
 fn normal(text: &str) -> Box<str> {
-    match Target::parse(&format!("/{text}")) {
+    // By the laxest rules: whether a request may have it is said where the route is read.
+    match Target::parse_by(&format!("/{text}"), PathRules::LAX) {
         Ok(target) => target.path()[1..].into(),
         Err(_) => text.into(),
     }

@@ -36,7 +36,8 @@ pub struct Refused {
     pub path: String,
     pub route: Option<String>,
     pub caller: Option<String>,
-    pub client_ip: IpAddr,
+    /// None: it is not known.
+    pub client_ip: Option<IpAddr>,
     pub request_id: String,
     pub because: Option<String>,
 }

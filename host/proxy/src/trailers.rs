@@ -9,7 +9,7 @@ use http::header::{HeaderName, HeaderValue, TRAILER};
 use http_body::Frame;
 use portcullis_runtime::Side;
 
-use crate::forwarded;
+use crate::sift;
 
 /// Fields that are never trailers (RFC 9110 section 6.5.1).
 const NEVER: [&str; 33] = [
@@ -69,7 +69,7 @@ fn may_trail(name: &HeaderName, side: Side) -> bool {
         let begins = NEVER_OF_REQUESTS
             .iter()
             .any(|beginning| text.starts_with(beginning));
-        side == Side::Request && (begins || forwarded::is_ours(name))
+        side == Side::Request && (begins || sift::may_be_taken_for_another(text))
     };
     NEVER.binary_search(&text).is_err() && !added()
 }

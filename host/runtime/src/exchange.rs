@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
+use portcullis_syntax::Target;
 
 use crate::outbound::Outbound;
-use crate::target::Target;
 use crate::trail::Trail;
 
 /// The message pair in flight: made by the floor above, lent to plugins one after the other.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use portcullis_syntax::Target;
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime::component::{Linker, ResourceTable};
@@ -26,7 +27,6 @@ use crate::host::{MAX_HEADERS, settable_name, usable_method};
 use crate::outbound::{Call, Outbound, OutboundError};
 use crate::session::Session;
 use crate::spec::Spec;
-use crate::target::Target;
 
 pub(crate) type Pre = ProxyPre<Session>;
 pub(crate) type Bound = Proxy;

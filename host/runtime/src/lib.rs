@@ -21,7 +21,6 @@ mod session;
 mod snapshot;
 mod spec;
 mod state;
-mod target;
 mod template;
 mod trail;
 mod turns;
@@ -37,6 +36,7 @@ pub use imports::Import;
 pub use life::{Artifact, Compiled, Configured, Digest, Kind, Verified};
 pub use outbound::{Call, Outbound, OutboundError, OutboundFuture};
 pub use plugin::{Phases, Plugin};
+pub use portcullis_syntax::{Target, TargetError};
 pub use post::{Post, Slot};
 pub use schema::settings_schema;
 pub use snapshot::Snapshot;
@@ -44,7 +44,6 @@ pub use spec::{
     Bucket, Budget, Copying, Grants, Imports, PathGrant, SecretText, Spec, UpstreamGrant,
 };
 pub use state::{Memory, State, StateError, StateFuture, Taken};
-pub use target::{Target, TargetError};
 pub use trail::{Cost, Facts, Ids, Open, Step, Trail, Try, What};
 
 /// The version of wasmtime that is built in.

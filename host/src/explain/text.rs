@@ -19,7 +19,9 @@ pub(super) fn of(report: &Report) -> String {
     line!(
         out,
         "from {}, request {}",
-        trail.client_ip,
+        trail
+            .client_ip
+            .map_or_else(|| "unknown".to_owned(), |ip| ip.to_string()),
         trail.request_id
     );
     if let Some(trace) = &trail.trace_id {

@@ -1,7 +1,8 @@
 //! One permission: methods and a path pattern, and whether a request matches.
 //!
-//! Paths are compared segment by segment after decoding each once. A request's segment that decodes to `/`, to
-//! `.` or `..`, or to no text matches nothing: servers behind the gateway disagree on what such a path is.
+//! Paths are compared segment by segment after decoding each once. A request's segment that decodes to `/`, to `.` or
+//! `..` (also with dots, spaces or `;` behind it), or to no text matches nothing: servers behind the gateway disagree on
+//! what such a path is.
 
 /// A request's path, cut and decoded.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,10 +52,10 @@ fn decode(segment: &str) -> Option<String> {
         });
     }
     let text = String::from_utf8(out).ok()?;
-    let traps = text == "."
-        || text == ".."
-        || text.contains(['/', '\\'])
-        || text.contains(char::is_control);
+    // Servlet containers drop what follows `;`, and Windows the dots and spaces at the end: nothing, `.` or `..` is left.
+    let name = text.split(';').next().unwrap_or_default();
+    let moves = !text.is_empty() && name.trim_end_matches(['.', ' ']).is_empty();
+    let traps = moves || text.contains(['/', '\\']) || text.contains(char::is_control);
     (!traps).then_some(text)
 }
 
@@ -165,6 +166,8 @@ mod tests {
             ("GET /a%20b/c", "GET", "/a%20b/c"),
             ("GET /a b", "GET", "/a%20b"),
             ("GET /tags/{t}", "GET", "/tags/%C3%A4"),
+            ("GET /files/**", "GET", "/files/a;b/c."),
+            ("GET /files/**", "GET", "/files/..a/...b"),
         ] {
             assert!(
                 allows(permission, method, path),
@@ -190,6 +193,16 @@ mod tests {
             ("GET /files/**", "GET", "/filesystem/a"),
             ("GET /files/{f}", "GET", "/files/a%2Fb"),
             ("GET /files/**", "GET", "/files/%2e%2e/secret"),
+            ("GET /files/**", "GET", "/files/./a"),
+            ("GET /files/**", "GET", "/files/..;/secret"),
+            ("GET /files/**", "GET", "/files/..;a=b/secret"),
+            ("GET /files/**", "GET", "/files/%2e%2e%3b/secret"),
+            ("GET /files/**", "GET", "/files/.;/a"),
+            ("GET /files/**", "GET", "/files/;/../secret"),
+            ("GET /files/**", "GET", "/files/.%20/secret"),
+            ("GET /files/**", "GET", "/files/..%20;x/secret"),
+            ("GET /files/**", "GET", "/files/.../secret"),
+            ("GET /files/{f}", "GET", "/files/;"),
             ("GET /files/**", "GET", "/files/a%5Cb"),
             ("GET /files/**", "GET", "/files/%ff"),
             ("GET /files/**", "GET", "/files/%0a"),

@@ -8,6 +8,7 @@ pub mod moody;
 pub mod mute;
 pub mod origin;
 pub mod page;
+pub mod reader;
 pub mod recorder;
 pub mod sockets;
 pub mod strict;

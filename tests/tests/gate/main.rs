@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod balance;
+mod believed;
 mod bill;
 mod cache;
 mod check;

@@ -1,7 +1,7 @@
 //! The tables that are in a file once.
 
 use super::Fallback::{Value, Words};
-use super::Shape::{Address, Count, Duration, Flag, List, Size, Text};
+use super::Shape::{Address, Choice, Count, Duration, Flag, List, Size, Text};
 use super::{Section, key};
 
 pub(crate) static LISTEN: Section = Section {
@@ -49,6 +49,42 @@ pub(crate) static LISTEN: Section = Section {
             List,
             Words("nobody"),
             "peers (`\"10.0.0.0/8\"`) whose X-Forwarded-*, Forwarded and X-Request-Id are believed",
+        ),
+        key(
+            "client_address",
+            Choice(&["either", "x-forwarded-for", "forwarded"]),
+            Value("either"),
+            "the header in which trusted proxies say who the client is; `either`: the one that is there, and where both are they must agree, else the client is unknown",
+        ),
+        key(
+            "remove_headers",
+            List,
+            Words("what security.md lists"),
+            "headers that are also taken out of requests of peers that are no trusted proxies: `\"x-team\"`, `\"x-internal-*\"`",
+        ),
+        key(
+            "keep_headers",
+            List,
+            Words("none"),
+            "headers that are let in although they would be taken out, be it for their meaning or their name: `\"x-http-method-override\"`, `\"api_key\"`",
+        ),
+        key(
+            "ambiguous_headers",
+            Choice(&["drop", "keep"]),
+            Value("drop"),
+            "headers whose names have `_` or another byte that CGI, WSGI, PHP or Rack fold into `-`",
+        ),
+        key(
+            "path_parameters",
+            Choice(&["refuse", "remove", "forward"]),
+            Value("refuse"),
+            "paths with `;`, which servlet containers and some WSGI servers read as another path; `remove`: taken out before a route is found",
+        ),
+        key(
+            "strict_paths",
+            List,
+            Words("`[\"iis\", \"php\"]`"),
+            "families of servers whose own reading of a path is refused where it is another than the gateway's; see routing.md",
         ),
         key(
             "workers",

@@ -59,6 +59,8 @@ fields! {
     Limited    "limited",
     Because    "because",
     Aborted    "aborted",
+    DroppedHeaders "dropped_headers",
+    NotUnderstood "not_understood",
     Websocket  "websocket",
 }
 

@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 
 use ipnet::IpNet;
 
+use super::admission;
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
 use crate::mistakes::Fault;
@@ -24,6 +25,7 @@ pub(super) fn listen(fields: &Fields<'_>) -> Listen {
         https_port: u16::try_from(port).unwrap_or(443),
         admin: fields.address("admin"),
         trusted_proxies: trusted_proxies(fields),
+        admission: admission::read(fields),
         workers: fields.count_or("workers", cores) as usize,
         max_connections: fields.count("max_connections") as usize,
         max_head: fields.size("max_head") as usize,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_syntax::host::canonical;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -20,17 +21,22 @@ pub(super) fn hosts(fields: &Fields<'_>) -> Vec<String> {
         _ => fields.text("host").into_iter().collect(),
     };
     refuse_empty(fields, "host");
-    let hosts = words.into_iter().filter_map(|word| {
-        fields.mistakes().note(word.span, check_host(word.text))?;
-        Some(word.text.to_ascii_lowercase())
-    });
+    let hosts = words
+        .into_iter()
+        .filter_map(|word| fields.mistakes().note(word.span, host_of(word.text)));
     hosts.collect()
 }
 
-fn check_host(text: &str) -> Result<(), Fault> {
-    let name = text.strip_prefix("*.").unwrap_or(text);
-    if is_host(name) {
-        return Ok(());
+/// In the one spelling that requests are brought to; `*.` stays before it.
+fn host_of(text: &str) -> Result<String, Fault> {
+    let (star, name) = match text.strip_prefix("*.") {
+        Some(name) => ("*.", name),
+        None => ("", text),
+    };
+    // A star before an address would match nothing.
+    let known = canonical(name).filter(|name| star.is_empty() || !is_address(name));
+    if let Some(name) = known {
+        return Ok(format!("{star}{name}"));
     }
     let fault = Fault::new(format!("`{text}` is not a host"));
     let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -41,6 +47,10 @@ fn check_host(text: &str) -> Result<(), Fault> {
         false => fault
             .with_hint("write \"api.example.com\", or \"*.example.com\" for every name below it"),
     })
+}
+
+fn is_address(host: &str) -> bool {
+    host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// `methods`: tokens in upper case.

@@ -7,7 +7,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{
-    File, answer, cache, conflict, cors, edge, given, limit, log, matching, resilience, websocket,
+    File, admission, answer, cache, conflict, cors, edge, given, limit, log, matching, resilience,
+    websocket,
 };
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
@@ -112,8 +113,12 @@ fn route<'a>(
 ) -> Option<RoutePlan> {
     let hosts = matching::hosts(fields);
     let path = path(fields);
+    if let Some(path) = &path {
+        admission::check_path(fields, path, general.listen.admission.paths);
+    }
     let methods = matching::methods(fields);
     let headers = matching::headers(fields);
+    admission::check_conditions(fields, &headers, &general.listen.admission.headers);
     let query = matching::query(fields);
     let public = fields.flag("public");
     let plugins = plugins(file, fields, general);

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderName, VARY};
 use portcullis_config::plan::Audience;
 use portcullis_runtime::{Exchange, Target};
+use portcullis_syntax::PathRules;
 
 use super::control::members;
 use crate::forwarded::Provenance;
@@ -140,7 +141,8 @@ impl Place {
             None if reference.is_empty() => path.to_owned(),
             None => format!("{}{reference}", &path[..=path.rfind('/')?]),
         };
-        let target = Target::parse(target.split('#').next().unwrap_or_default()).ok()?;
+        let target = target.split('#').next().unwrap_or_default();
+        let target = Target::parse_by(target, PathRules::LAX).ok()?;
         Some(Place {
             host: self.host.clone(),
             target: target.as_str().into(),
@@ -255,6 +257,7 @@ fn normalised(text: &str) -> String {
 mod tests {
     use http::HeaderValue;
     use portcullis_runtime::Caller;
+    use portcullis_syntax::PathRules;
 
     use super::*;
 

@@ -36,6 +36,10 @@ impl Networks {
         Networks { v4, v6 }
     }
 
+    fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
+    }
+
     pub(crate) fn contains(&self, ip: IpAddr) -> bool {
         match ip.to_canonical() {
             IpAddr::V4(ip) => self.contains_v4(ip),
@@ -67,7 +71,8 @@ impl Access {
         let allowed = |ip| self.allow.as_ref().is_none_or(|allow| allow.contains(ip));
         let passes = match ip {
             Some(ip) => allowed(ip) && !self.deny.contains(ip),
-            None => self.allow.is_none(),
+            // Somebody unknown may be the one who is denied.
+            None => self.allow.is_none() && self.deny.is_empty(),
         };
         match passes {
             true => Ok(()),

@@ -1,8 +1,9 @@
 //! The metrics of the edge. Labels: routes, upstreams, encodings, outcomes.
 
-use prometheus::{IntCounterVec, IntGauge};
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
 use crate::metrics::Book;
+use crate::sift::Dropped;
 
 #[derive(Debug)]
 pub struct Figures {
@@ -15,11 +16,19 @@ pub struct Figures {
     /// By encoding and side.
     pub(super) compression_bytes: IntCounterVec,
     pub(super) compressing: IntGauge,
+    /// By kind: `forwarding`, `ambiguous`.
+    dropped: [IntCounter; 2],
 }
 
 impl Figures {
     pub(crate) fn enter(book: &mut Book) -> prometheus::Result<Figures> {
+        let dropped = book.counters(
+            "request_headers_dropped_total",
+            "Header fields taken out of requests, by kind (forwarding: a client that is no trusted proxy spoke for one; ambiguous: services could take the name for another)",
+            &["kind"],
+        )?;
         Ok(Figures {
+            dropped: ["forwarding", "ambiguous"].map(|kind| dropped.with_label_values(&[kind])),
             split: book.counters(
                 "split_total",
                 "Requests of routes with a split, by route and the upstream chosen",
@@ -42,5 +51,14 @@ impl Figures {
             )?,
             compressing: book.gauge("compressing", "Answers being compressed")?,
         })
+    }
+
+    pub(crate) fn dropped(&self, dropped: &Dropped) {
+        let all = [&dropped.forwarding, &dropped.ambiguous];
+        for (counter, names) in self.dropped.iter().zip(all) {
+            if !names.is_empty() {
+                counter.inc_by(names.len() as u64);
+            }
+        }
     }
 }

@@ -10,7 +10,8 @@ use crate::trace::TRAIL;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Trail {
     pub request_id: String,
-    pub client_ip: std::net::IpAddr,
+    /// None: it is not known.
+    pub client_ip: Option<std::net::IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
     pub route: Option<String>,

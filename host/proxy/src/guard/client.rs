@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use portcullis_syntax::wire::Fault;
 use tokio::sync::watch;
 
 use crate::tls::Secured;
-use crate::wire::Fault;
 
 /// One client connection, shared by its socket and its exchanges.
 #[derive(Debug)]

@@ -101,6 +101,14 @@ impl Line<'_> {
             }
             LogField::Because => map.serialize_entry(name, &j.because.as_deref()),
             LogField::Aborted => map.serialize_entry(name, &j.aborted),
+            LogField::DroppedHeaders => match j.doubts.dropped.names() {
+                names if names.is_empty() => Ok(()),
+                names => map.serialize_entry(name, &names),
+            },
+            LogField::NotUnderstood => match &j.doubts.not_understood {
+                Some(text) => map.serialize_entry(name, text),
+                None => Ok(()),
+            },
             LogField::Websocket => match &j.socket {
                 Some(account) => map.serialize_entry(
                     name,

@@ -43,7 +43,8 @@ pub(super) fn line(j: &Journal, took: Duration, colours: Colours) -> String {
     let mut line = format!(
         "{} {} {} {} {} {} {:.1}ms",
         colours.paint(DIM, &time),
-        j.client_ip,
+        j.client_ip
+            .map_or_else(|| "unknown".to_owned(), |ip| ip.to_string()),
         j.method,
         j.path.escape_default(),
         colours.status(j.status.as_u16()),
@@ -74,6 +75,13 @@ pub(super) fn line(j: &Journal, took: Duration, colours: Colours) -> String {
     }
     if let Some(account) = &j.socket {
         let _ = write!(line, " websocket={}", account.ended);
+    }
+    let dropped = j.doubts.dropped.names().join(",");
+    if !dropped.is_empty() {
+        let _ = write!(line, " dropped={dropped}");
+    }
+    if let Some(text) = &j.doubts.not_understood {
+        let _ = write!(line, " not_understood={text:?}");
     }
     if j.aborted {
         let _ = write!(line, " {}", colours.paint(RED, "aborted"));

@@ -33,6 +33,7 @@ pub(super) const LABELS: &[(&str, &str)] = &[
     ),
     ("encoding", "`zstd`, `br`, `gzip`, `busy`"),
     ("from", "`client`, `server`"),
+    ("kind", "`forwarding`, `ambiguous`"),
     (
         "limit",
         "a limit of a route: its name, or its place in the list",

@@ -6,8 +6,10 @@ use portcullis_config::plan::Hsts;
 use portcullis_runtime::Exchange;
 
 use crate::body::Content;
+use crate::forwarded::Provenance;
 use crate::generation::{Generation, Route};
 use crate::guard::Client;
+use crate::refusal::{Reason, Refusal};
 
 /// RFC 6797 section 6.1.
 pub(super) fn hsts(hsts: Hsts) -> Option<HeaderValue> {
@@ -34,13 +36,26 @@ pub(crate) fn tell_to_come_by_https(
 }
 
 /// Where a request has to go that should have come by https. RFC 9110 section 15.4.9: 308 keeps method and body.
+/// Refused where there is no way there that would end.
 pub(crate) fn redirect(
     route: &Route,
     generation: &Generation,
     x: &Exchange,
-) -> Option<Response<Content>> {
-    if !route.redirect_https || x.scheme == "https" || x.host.is_empty() {
-        return None;
+    provenance: &Provenance,
+) -> Result<Option<Response<Content>>, Refusal> {
+    if !route.redirect_https || x.scheme == "https" {
+        return Ok(None);
+    }
+    if provenance.scheme_unclear {
+        // It may well have come by https, and would come back the same.
+        return Err(Refusal::new(Reason::InvalidRequest)
+            .detail("the proxy in front does not say clearly whether this came by https")
+            .because("X-Forwarded-Proto or Forwarded of a trusted proxy is not understood"));
+    }
+    if x.host.is_empty() {
+        return Err(Refusal::new(Reason::InvalidRequest).detail(
+            "this is served over https only, and the request names no host to be sent to",
+        ));
     }
     let port = match generation.plan.listen.https_port {
         443 => String::new(),
@@ -49,8 +64,7 @@ pub(crate) fn redirect(
     let to = format!("https://{}{port}{}", x.host, x.target.as_str());
     let mut response = Response::new(Content::Full(None));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    response
-        .headers_mut()
-        .insert(LOCATION, HeaderValue::try_from(to).ok()?);
-    Some(response)
+    let to = HeaderValue::try_from(to).expect("host and target are visible ASCII");
+    response.headers_mut().insert(LOCATION, to);
+    Ok(Some(response))
 }

@@ -67,7 +67,6 @@ fn whole(f: &Finished, left_out: u32) -> Span {
         text("url.scheme", f.scheme),
         number("http.response.status_code", i64::from(status)),
         text("server.address", &f.host),
-        text("client.address", &f.client_ip.to_string()),
         text("portcullis.request_id", &f.request_id),
     ];
     if method == OTHER {
@@ -82,6 +81,10 @@ fn whole(f: &Finished, left_out: u32) -> Span {
     ];
     let given = optional.into_iter().filter_map(|(n, v)| Some(text(n, v?)));
     attributes.extend(given);
+    let client = f
+        .client_ip
+        .map(|ip| text("client.address", &ip.to_string()));
+    attributes.extend(client);
     if left_out > 0 {
         attributes.push(number("portcullis.steps_left_out", left_out.into()));
     }

@@ -46,7 +46,7 @@ pub(super) struct Finished {
     pub(super) path: String,
     pub(super) scheme: &'static str,
     pub(super) host: String,
-    pub(super) client_ip: IpAddr,
+    pub(super) client_ip: Option<IpAddr>,
     pub(super) request_id: Arc<str>,
     pub(super) route: Option<Arc<str>>,
     /// The path of the route as it is written.

@@ -11,7 +11,6 @@ use crate::contract::types::{Denied, Field};
 use crate::contract::{exchange, identity, outcome, types};
 use crate::exchange::Side;
 use crate::session::{Session, Writable};
-use crate::target::Target;
 
 /// The resource type behind `exchange.exchange`. There is one exchange per call, kept in the session, so the
 /// handle carries nothing.
@@ -94,7 +93,7 @@ impl HostExchange for Session {
     fn set_target(&mut self, _: Resource<Handle>, text: String) -> Said<Result<(), Denied>> {
         let writable = self.writable;
         let exchange = self.count()?;
-        let Ok(target) = Target::parse(&text) else {
+        let Ok(target) = exchange.target.replaced(&text) else {
             return Ok(Err(Denied::Invalid));
         };
         let same_path = target.path() == exchange.target.path();

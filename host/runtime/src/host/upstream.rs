@@ -18,7 +18,6 @@ use crate::contract::upstream;
 use crate::contract::upstream::{Answer, CallError};
 use crate::outbound::{Call, Outbound, OutboundError};
 use crate::session::Session;
-use crate::target::Target;
 
 /// Calls in one `send-all`.
 const MAX_FAN_OUT: usize = 32;
@@ -154,7 +153,8 @@ impl Session {
         call: upstream::Call,
     ) -> Result<(Arc<dyn Outbound>, Call), CallError> {
         use CallError as E;
-        let target = Target::parse(&call.path_and_query).map_err(|e| E::Invalid(e.to_string()))?;
+        let target = self.exchange.target.replaced(&call.path_and_query);
+        let target = target.map_err(|e| E::Invalid(e.to_string()))?;
         let method = usable_method(&call.method).ok_or_else(|| E::Invalid("the method".into()))?;
         let headers = checked_headers(call.fields).map_err(E::Invalid)?;
         let mut request = Request::new(Bytes::from(call.body));

@@ -5,15 +5,29 @@
 //! small state machine, follows message boundaries (RFC 9112) and reports the first fault with the number of the
 //! message it is in. It holds a head back until it is complete, so that a bad one never reaches hyper.
 
-use crate::refusal::Reason;
+mod head;
+
+pub use head::is_token_byte;
+use head::{Body, Fields, check_line_so_far, request_line};
 
 /// What is wrong with a message, and which one on its connection (the first is 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     pub message: u64,
-    pub reason: Reason,
+    pub kind: FaultKind,
     /// Fit for the client.
     pub detail: &'static str,
+}
+
+/// What kind of fault; the floors above know the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    Malformed,
+    HeadTooLarge,
+    /// A transfer coding besides `chunked`.
+    Encoding,
+    /// It took too long to arrive.
+    TimedOut,
 }
 
 /// Follows one connection's requests.
@@ -63,16 +77,9 @@ pub enum Progress {
     },
 }
 
-/// How a body is framed (RFC 9112 section 6.3).
-enum Body {
-    None,
-    Sized(u64),
-    Chunked,
-}
+type Checked<T> = Result<T, (FaultKind, &'static str)>;
 
-type Checked<T> = Result<T, (Reason, &'static str)>;
-
-const MALFORMED: Reason = Reason::MalformedRequest;
+const MALFORMED: FaultKind = FaultKind::Malformed;
 const MAX_FIELDS: usize = 100;
 const MAX_TRAILERS: u32 = 16 * 1024;
 
@@ -108,10 +115,10 @@ impl Framing {
                     match self.head(rest) {
                         Ok(Some(length)) => at += length,
                         Ok(None) => return Progress::Partial(at),
-                        Err((reason, detail)) => {
+                        Err((kind, detail)) => {
                             let fault = Fault {
                                 message: self.messages + 1,
-                                reason,
+                                kind,
                                 detail,
                             };
                             return Progress::Bad {
@@ -133,10 +140,10 @@ impl Framing {
                 }
                 State::Chunk(chunk) => match self.chunked(chunk, rest) {
                     Ok(taken) => at += taken,
-                    Err((reason, detail)) => {
+                    Err((kind, detail)) => {
                         let fault = Fault {
                             message: self.messages,
-                            reason,
+                            kind,
                             detail,
                         };
                         return Progress::Bad {
@@ -161,7 +168,7 @@ impl Framing {
             let Some(lf) = memchr::memchr(b'\n', rest) else {
                 if bytes.len() > self.max_head {
                     return Err((
-                        Reason::HeadTooLarge,
+                        FaultKind::HeadTooLarge,
                         "the request head is larger than allowed",
                     ));
                 }
@@ -174,7 +181,7 @@ impl Framing {
             at += lf + 1;
             if at > self.max_head {
                 return Err((
-                    Reason::HeadTooLarge,
+                    FaultKind::HeadTooLarge,
                     "the request head is larger than allowed",
                 ));
             }
@@ -188,7 +195,7 @@ impl Framing {
             lines += 1;
             if lines > MAX_FIELDS + 1 {
                 return Err((
-                    Reason::HeadTooLarge,
+                    FaultKind::HeadTooLarge,
                     "the request has too many header fields",
                 ));
             }
@@ -237,7 +244,10 @@ impl Chunk {
     /// One byte on. None after the last byte of the message.
     fn step(self, b: u8) -> Checked<Option<Chunk>> {
         let bad = (MALFORMED, "the chunked body is not valid");
-        let trailers_too_large = (Reason::HeadTooLarge, "the trailers are larger than allowed");
+        let trailers_too_large = (
+            FaultKind::HeadTooLarge,
+            "the trailers are larger than allowed",
+        );
         Ok(Some(match (self, b) {
             (Chunk::Size(digits, value), _) if b.is_ascii_hexdigit() => {
                 if digits == 16 {
@@ -265,200 +275,5 @@ impl Chunk {
     }
 }
 
-// === the head's lines ===
-
-#[derive(Default)]
-struct Fields {
-    http_1_0: bool,
-    length: Option<u64>,
-    chunked: bool,
-    hosts: u8,
-}
-
-/// Catches early what no further byte can mend, so that a stranger's garbage does not wait for a time-out.
-fn check_line_so_far(line: &[u8], first: bool) -> Checked<()> {
-    let bare_cr = memchr::memchr(b'\r', line).is_some_and(|i| i + 1 != line.len());
-    let garbage = first
-        && !line
-            .first()
-            .is_none_or(|b| is_token_byte(*b) || *b == b'\r');
-    if bare_cr || garbage || memchr::memchr(0, line).is_some() {
-        return Err((MALFORMED, "the request head is not valid"));
-    }
-    Ok(())
-}
-
-/// Checks `method SP target SP HTTP/1.x` (RFC 9112 section 3). True for HTTP/1.0.
-fn request_line(line: &[u8]) -> Checked<bool> {
-    let mut parts = line.split(|b| *b == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err((MALFORMED, "the request line is not `method target version`"));
-    };
-    if method.is_empty() || !method.iter().all(|b| is_token_byte(*b)) {
-        return Err((MALFORMED, "the method is not a token"));
-    }
-    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
-        return Err((
-            MALFORMED,
-            "the request target has a character that must be percent-encoded",
-        ));
-    }
-    if target.contains(&b'#') {
-        return Err((MALFORMED, "the request target has a fragment"));
-    }
-    match version {
-        b"HTTP/1.1" => Ok(false),
-        b"HTTP/1.0" => Ok(true),
-        _ => Err((MALFORMED, "the HTTP version is not 1.0 or 1.1")),
-    }
-}
-
-impl Fields {
-    /// Reads one field line (RFC 9112 section 5).
-    fn read(&mut self, line: &[u8]) -> Checked<()> {
-        let bad = |detail| Err((MALFORMED, detail));
-        let Some(colon) = memchr::memchr(b':', line) else {
-            return bad("a header line has no colon");
-        };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.is_empty() || !name.iter().all(|b| is_token_byte(*b)) {
-            return bad("a header name is not a token");
-        }
-        if line[colon + 1..].iter().any(|b| is_control(*b)) {
-            return bad("a header value has a control character");
-        }
-        if name.eq_ignore_ascii_case(b"content-length") {
-            return self.content_length(value);
-        }
-        if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            return self.transfer_encoding(value);
-        }
-        if name.eq_ignore_ascii_case(b"host") {
-            self.hosts += 1;
-            if self.hosts > 1 {
-                return bad("the request has more than one Host");
-            }
-        }
-        Ok(())
-    }
-
-    fn content_length(&mut self, value: &[u8]) -> Checked<()> {
-        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-        let length = std::str::from_utf8(value)
-            .ok()
-            .filter(|_| digits)
-            .and_then(|text| text.parse::<u64>().ok());
-        match length {
-            Some(_) if self.length.is_some() => {
-                Err((MALFORMED, "the request has more than one Content-Length"))
-            }
-            // hyper keeps the top values for itself.
-            Some(length) if length <= i64::MAX as u64 => {
-                self.length = Some(length);
-                Ok(())
-            }
-            _ => Err((MALFORMED, "Content-Length is not a number of bytes")),
-        }
-    }
-
-    fn transfer_encoding(&mut self, value: &[u8]) -> Checked<()> {
-        if self.chunked {
-            return Err((MALFORMED, "the request has more than one Transfer-Encoding"));
-        }
-        if !value.eq_ignore_ascii_case(b"chunked") {
-            return Err((
-                Reason::EncodingNotSupported,
-                "the only transfer encoding supported is `chunked`",
-            ));
-        }
-        self.chunked = true;
-        Ok(())
-    }
-
-    fn body(&self) -> Checked<Body> {
-        if !self.http_1_0 && self.hosts == 0 {
-            return Err((MALFORMED, "the request has no Host"));
-        }
-        match (self.chunked, self.length) {
-            (true, Some(_)) => Err((
-                MALFORMED,
-                "the request has both Content-Length and Transfer-Encoding",
-            )),
-            (true, None) if self.http_1_0 => Err((MALFORMED, "HTTP/1.0 has no Transfer-Encoding")),
-            (true, None) => Ok(Body::Chunked),
-            (false, Some(length)) => Ok(Body::Sized(length)),
-            (false, None) => Ok(Body::None),
-        }
-    }
-}
-
-/// RFC 9110 section 5.6.2.
-pub(crate) fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
-}
-
-fn is_control(b: u8) -> bool {
-    b != b'\t' && b.is_ascii_control()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &[u8] = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n0\r\nT: 1\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET / HTTP/1.0\r\n\r\n";
-
-    /// Feeds bytes as a connection would: a partial head is held and given again.
-    fn feed(bytes: &[u8], step: usize) -> (u64, Option<Fault>) {
-        let mut framing = Framing::new(4096);
-        let mut held: Vec<u8> = Vec::new();
-        for part in bytes.chunks(step) {
-            held.extend_from_slice(part);
-            match framing.read(&held) {
-                Progress::Pass => held.clear(),
-                Progress::Partial(from) => drop(held.drain(..from)),
-                Progress::Bad { fault, .. } => return (framing.messages, Some(fault)),
-            }
-        }
-        (framing.messages, None)
-    }
-
-    #[test]
-    fn the_verdict_does_not_depend_on_how_the_bytes_arrive() {
-        for step in 1..GOOD.len() {
-            assert_eq!(feed(GOOD, step), (3, None), "step {step}");
-        }
-        let bad = [GOOD, b"GET /\nHost: a\r\n\r\n"].concat();
-        for step in 1..bad.len() {
-            let (messages, fault) = feed(&bad, step);
-            assert_eq!(
-                (messages, fault.map(|f| f.message)),
-                (3, Some(4)),
-                "step {step}"
-            );
-        }
-    }
-
-    #[test]
-    fn no_input_makes_it_panic() {
-        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-        for _ in 0..20_000 {
-            let mut bytes = GOOD.to_vec();
-            for _ in 0..3 {
-                seed ^= seed << 13;
-                seed ^= seed >> 7;
-                seed ^= seed << 17;
-                let at = usize::try_from(seed % bytes.len() as u64).unwrap_or(0);
-                bytes[at] = u8::try_from(seed >> 32 & 0xff).unwrap_or(0);
-            }
-            let whole = feed(&bytes, bytes.len());
-            assert_eq!(
-                whole.1.is_some(),
-                feed(&bytes, 7).1.is_some(),
-                "{:?}",
-                String::from_utf8_lossy(&bytes)
-            );
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,146 @@
+//! The lines of a request head (RFC 9112 sections 3 and 5).
+
+use super::{Checked, FaultKind, MALFORMED};
+
+/// How a body is framed (RFC 9112 section 6.3).
+pub(super) enum Body {
+    None,
+    Sized(u64),
+    Chunked,
+}
+
+#[derive(Default)]
+pub(super) struct Fields {
+    pub(super) http_1_0: bool,
+    length: Option<u64>,
+    chunked: bool,
+    hosts: u8,
+}
+
+/// Catches early what no further byte can mend, so that a stranger's garbage does not wait for a time-out.
+pub(super) fn check_line_so_far(line: &[u8], first: bool) -> Checked<()> {
+    let bare_cr = memchr::memchr(b'\r', line).is_some_and(|i| i + 1 != line.len());
+    let garbage = first
+        && !line
+            .first()
+            .is_none_or(|b| is_token_byte(*b) || *b == b'\r');
+    if bare_cr || garbage || memchr::memchr(0, line).is_some() {
+        return Err((MALFORMED, "the request head is not valid"));
+    }
+    Ok(())
+}
+
+/// Checks `method SP target SP HTTP/1.x` (RFC 9112 section 3). True for HTTP/1.0.
+pub(super) fn request_line(line: &[u8]) -> Checked<bool> {
+    let mut parts = line.split(|b| *b == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err((MALFORMED, "the request line is not `method target version`"));
+    };
+    if method.is_empty() || !method.iter().all(|b| is_token_byte(*b)) {
+        return Err((MALFORMED, "the method is not a token"));
+    }
+    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+        return Err((
+            MALFORMED,
+            "the request target has a character that must be percent-encoded",
+        ));
+    }
+    if target.contains(&b'#') {
+        return Err((MALFORMED, "the request target has a fragment"));
+    }
+    match version {
+        b"HTTP/1.1" => Ok(false),
+        b"HTTP/1.0" => Ok(true),
+        _ => Err((MALFORMED, "the HTTP version is not 1.0 or 1.1")),
+    }
+}
+
+impl Fields {
+    /// Reads one field line (RFC 9112 section 5).
+    pub(super) fn read(&mut self, line: &[u8]) -> Checked<()> {
+        let bad = |detail| Err((MALFORMED, detail));
+        let Some(colon) = memchr::memchr(b':', line) else {
+            return bad("a header line has no colon");
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.is_empty() || !name.iter().all(|b| is_token_byte(*b)) {
+            return bad("a header name is not a token");
+        }
+        if line[colon + 1..].iter().any(|b| is_control(*b)) {
+            return bad("a header value has a control character");
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            return self.content_length(value);
+        }
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            return self.transfer_encoding(value);
+        }
+        if name.eq_ignore_ascii_case(b"host") {
+            self.hosts += 1;
+            if self.hosts > 1 {
+                return bad("the request has more than one Host");
+            }
+        }
+        Ok(())
+    }
+
+    fn content_length(&mut self, value: &[u8]) -> Checked<()> {
+        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let length = std::str::from_utf8(value)
+            .ok()
+            .filter(|_| digits)
+            .and_then(|text| text.parse::<u64>().ok());
+        match length {
+            Some(_) if self.length.is_some() => {
+                Err((MALFORMED, "the request has more than one Content-Length"))
+            }
+            // hyper keeps the top values for itself.
+            Some(length) if length <= i64::MAX as u64 => {
+                self.length = Some(length);
+                Ok(())
+            }
+            _ => Err((MALFORMED, "Content-Length is not a number of bytes")),
+        }
+    }
+
+    fn transfer_encoding(&mut self, value: &[u8]) -> Checked<()> {
+        if self.chunked {
+            return Err((MALFORMED, "the request has more than one Transfer-Encoding"));
+        }
+        if !value.eq_ignore_ascii_case(b"chunked") {
+            return Err((
+                FaultKind::Encoding,
+                "the only transfer encoding supported is `chunked`",
+            ));
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    pub(super) fn body(&self) -> Checked<Body> {
+        if !self.http_1_0 && self.hosts == 0 {
+            return Err((MALFORMED, "the request has no Host"));
+        }
+        match (self.chunked, self.length) {
+            (true, Some(_)) => Err((
+                MALFORMED,
+                "the request has both Content-Length and Transfer-Encoding",
+            )),
+            (true, None) if self.http_1_0 => Err((MALFORMED, "HTTP/1.0 has no Transfer-Encoding")),
+            (true, None) => Ok(Body::Chunked),
+            (false, Some(length)) => Ok(Body::Sized(length)),
+            (false, None) => Ok(Body::None),
+        }
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+pub fn is_token_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
+}
+
+fn is_control(b: u8) -> bool {
+    b != b'\t' && b.is_ascii_control()
+}

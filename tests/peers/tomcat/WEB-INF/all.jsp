@@ -1,0 +1,1 @@
+<%@ page contentType="application/json" session="false" %>{"admin":false,"host":"<%= request.getServerName() %>","user":"<%= request.getHeader("X-User-Id") %>"}

@@ -1,0 +1,117 @@
+//! One path, whoever reads it.
+
+use portcullis_tests::gateway::{Gateway, Setup};
+use portcullis_tests::upstream::echo::Echo;
+
+/// A strict route beside one that takes everything.
+fn toml(echo: &Echo) -> String {
+    format!(
+        "[upstream.echo]\nservers = [\"{}\"]\n\n\
+        [[route]]\nname = \"admin\"\npath = \"/admin/**\"\npublic = true\nupstream = \"echo\"\naccess = {{ allow = [\"10.0.0.0/8\"] }}\n\n\
+        [[route]]\nname = \"all\"\npath = \"/**\"\npublic = true\nupstream = \"echo\"\n",
+        echo.address()
+    )
+}
+
+async fn statuses(gateway: &Gateway, rows: &[(&str, u16)]) {
+    for (path, want) in rows {
+        let answer = gateway.get(path, &[]).await;
+        assert_eq!(answer.status, *want, "{path}: {answer:?}");
+        if *want == 400 {
+            assert_eq!(answer.json()["type"], "malformed_request", "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_reading_of_a_path_goes_round_a_stricter_route() {
+    let echo = Echo::start("one").await;
+    let gateway = Gateway::start(&toml(&echo)).await;
+    let rows = [
+        ("/admin/x", 403),
+        ("//admin//x", 403),
+        ("/x/../admin/x", 403),
+        ("/x/%2e%2e/admin/x", 403),
+        ("/%61dmin/x", 403),
+        ("/x/..;/admin/x", 400),
+        ("/x/..;a=b/admin/x", 400),
+        ("/x/%2e%2e;/admin/x", 400),
+        ("/x/..%3b/admin/x", 400),
+        ("/x/..%3B/admin/x", 400),
+        ("/x/;/../admin/x", 400),
+        ("/admin;a/x", 400),
+        ("/admin;/x", 400),
+        ("/admin%3ba/x", 400),
+        ("/;/admin/x", 400),
+        ("/.;/admin/x", 400),
+        ("/x%2f..%2fadmin/x", 400),
+        ("/x%5c..%5cadmin/x", 400),
+        ("/x/%c0%ae%c0%ae/admin/x", 400),
+        ("/x%c0%afadmin/x", 400),
+        ("/admin./x", 400),
+        ("/admin%20/x", 400),
+        ("/admin%2e/x", 400),
+        ("/x/.%20/../admin/x", 400),
+        ("/(S(abc))/admin/x", 400),
+        ("/admin::$INDEX_ALLOCATION/x", 400),
+        ("/index.php/admin/x", 400),
+        ("/admin%3f/x", 400),
+        ("/a.b/c~d/%C3%A9?x=;..%2f", 200),
+        ("/index.php", 200),
+    ];
+    statuses(&gateway, &rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readings_that_are_refused_are_the_operator_s_to_choose() {
+    let echo = Echo::start("one").await;
+    let start = async |keys: &str| Setup::new(&toml(&echo)).listen(keys).start().await;
+    let gateway = start("path_parameters = \"remove\"").await;
+    let rows = [
+        ("/x/..;/admin/x", 403),
+        ("/admin;a/x", 403),
+        ("/x/;/../admin/x", 403),
+        ("/a;b=c/d", 200),
+        ("/x/..%3b/admin/x", 400),
+    ];
+    statuses(&gateway, &rows).await;
+    let answer = gateway.get("/a;b=c/d;e?f=;g", &[]).await;
+    assert_eq!(answer.json()["target"], "/a/d?f=;g", "{answer:?}");
+    let gateway = start("path_parameters = \"forward\"\nstrict_paths = []").await;
+    let rows = [
+        ("/a;b=c/d", 200),
+        ("/a%3bb", 200),
+        ("/index.php/a", 200),
+        ("/a./b", 200),
+        ("/x/..;/admin/x", 400),
+        ("/x/..%3b/admin/x", 400),
+        ("/x/%c0%ae%c0%ae/admin/x", 400),
+    ];
+    statuses(&gateway, &rows).await;
+    let gateway = start("strict_paths = [\"php\"]").await;
+    statuses(
+        &gateway,
+        &[("/a./b", 200), ("/index.php/a", 400), ("/a;b", 400)],
+    )
+    .await;
+}
+
+/// What a route can never match is a mistake of the file.
+#[test]
+fn a_path_that_no_request_can_have_is_told() {
+    for (path, listen, told) in [
+        ("/a;b", "", "path_parameters"),
+        ("/index.php/**", "", "strict_paths"),
+        ("/a%2Fb", "", "whatever routes there are"),
+        ("/a./b", "strict_paths = [\"php\"]", ""),
+        ("/a;b", "path_parameters = \"forward\"", ""),
+    ] {
+        let toml = format!(
+            "[[route]]\nname = \"r\"\npath = \"{path}\"\npublic = true\nrespond = {{ body = \"x\" }}\n"
+        );
+        let output = Setup::new(&toml).listen(listen).check();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), told.is_empty(), "{path}: {text}");
+        assert!(text.contains(told), "{path}: {text}");
+    }
+}

@@ -1,0 +1,278 @@
+//! `cargo xtask mutants`: changes the code that security rests on, one line at a time, and runs its tests on each change.
+//!
+//! A change that no test notices is a survivor. Each is listed in `xtask/mutants.toml` with the reason why it may
+//! survive; what is not listed there needs a test. A whole run writes docs/contributing/mutants.md.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+
+use crate::cargo::{cargo, must, says, shown};
+use crate::{Done, Failure, place, step};
+
+/// What is changed.
+struct Subject {
+    package: &'static str,
+    /// Files of it, by pattern; none given: all.
+    files: &'static [&'static str],
+}
+
+const SUBJECTS: [Subject; 7] = [
+    whole("portcullis-syntax"),
+    whole("telegram-auth"),
+    whole("rbac"),
+    whole("api-key"),
+    whole("session"),
+    whole("jwt-auth"),
+    Subject {
+        package: "portcullis-proxy",
+        files: &[
+            "host/proxy/src/forwarded.rs",
+            "host/proxy/src/forwarded/told.rs",
+            "host/proxy/src/sift.rs",
+            "host/proxy/src/edge/addresses.rs",
+            "host/proxy/src/limits/rule/*.rs",
+        ],
+    },
+];
+
+/// Of the changes that compile, so many per cent have to be noticed.
+const LEAST: f64 = 95.0;
+const VERSION: &str = "27.1.0";
+const PAGE: &str = "docs/contributing/mutants.md";
+
+const fn whole(package: &'static str) -> Subject {
+    Subject {
+        package,
+        files: &[],
+    }
+}
+
+/// `xtask/mutants.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    #[serde(default)]
+    survivor: Vec<Survivor>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Survivor {
+    file: String,
+    /// As cargo-mutants names it.
+    change: String,
+    why: String,
+}
+
+/// How the changes of one subject ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Score {
+    caught: usize,
+    missed: Vec<String>,
+    /// They did not compile.
+    unviable: usize,
+}
+
+/// `sample`: one in so many. `only`: this package alone.
+pub(crate) fn mutants(sample: usize, only: Option<&str>) -> Done {
+    let tool = tool()?;
+    let known = known()?;
+    let mut scores = BTreeMap::new();
+    for subject in &SUBJECTS {
+        if only.is_none_or(|only| only == subject.package) {
+            step(&format!("mutants: {}", subject.package));
+            scores.insert(subject.package, subject.run(&tool, sample)?);
+        }
+    }
+    let page = page(&scores, &known);
+    println!("{page}");
+    if sample <= 1 && only.is_none() {
+        let path = place::root().join(PAGE);
+        fs::write(&path, &page).map_err(Failure::of(path.display()))?;
+    }
+    judge(&scores, &known)
+}
+
+/// cargo-mutants, installed below the target directory where it is missing.
+fn tool() -> Done<PathBuf> {
+    let folder = place::target().join("tools");
+    let tool = folder.join("bin/cargo-mutants");
+    let version = says(Command::new(&tool).arg("--version"));
+    if !version.is_some_and(|version| version.ends_with(VERSION)) {
+        step("cargo-mutants");
+        let mut install = cargo(&["install", "cargo-mutants", "--locked", "--version", VERSION]);
+        must(install.arg("--root").arg(&folder))?;
+    }
+    Ok(tool)
+}
+
+fn known() -> Done<Known> {
+    let path = place::root().join("xtask/mutants.toml");
+    let text = fs::read_to_string(&path).map_err(Failure::of(path.display()))?;
+    toml::from_str(&text).map_err(Failure::of(path.display()))
+}
+
+impl Subject {
+    fn run(&self, tool: &Path, sample: usize) -> Done<Score> {
+        let out = place::target().join("mutants").join(self.package);
+        fs::create_dir_all(&out).map_err(Failure::of(out.display()))?;
+        let mut command = Command::new(tool);
+        command
+            .args([
+                "mutants",
+                "--package",
+                self.package,
+                "--no-shuffle",
+                "--colors",
+                "never",
+            ])
+            .args(["--timeout", "120", "--build-timeout", "900", "--output"])
+            .arg(&out)
+            .current_dir(place::root())
+            .env("CARGO_TARGET_DIR", place::target().join("mutants/target"));
+        for file in self.files {
+            command.args(["--file", file]);
+        }
+        if sample > 1 {
+            let shard = format!("0/{sample}");
+            command.args(["--shard", &shard, "--sharding", "round-robin"]);
+        }
+        if !self.files.is_empty() {
+            // The tests beside the code: those through the binary are another package's.
+            command.args(["--", "--lib"]);
+        }
+        let line = shown(&command);
+        let status = command.status().map_err(Failure::of(&line))?;
+        // 2: some were missed, 3: some took too long. Anything else is no result.
+        if !matches!(status.code(), Some(0 | 2 | 3)) {
+            return Err(Failure::new(format!("`{line}` failed ({status})")));
+        }
+        Score::read(&out.join("mutants.out"))
+    }
+}
+
+impl Score {
+    fn read(folder: &Path) -> Done<Score> {
+        let lines = |name: &str| -> Done<Vec<String>> {
+            let path = folder.join(name);
+            let text = fs::read_to_string(&path).map_err(Failure::of(path.display()))?;
+            Ok(text.lines().map(str::to_owned).collect())
+        };
+        Ok(Score {
+            // A change that makes a test run for ever is noticed.
+            caught: lines("caught.txt")?.len() + lines("timeout.txt")?.len(),
+            missed: lines("missed.txt")?,
+            unviable: lines("unviable.txt")?.len(),
+        })
+    }
+
+    fn viable(&self) -> usize {
+        self.caught + self.missed.len()
+    }
+
+    /// Per cent; all of nothing.
+    #[expect(clippy::cast_precision_loss, reason = "there are thousands at most")]
+    fn share(&self) -> f64 {
+        match self.viable() {
+            0 => 100.0,
+            viable => self.caught as f64 * 100.0 / viable as f64,
+        }
+    }
+}
+
+impl Known {
+    /// Why a survivor `FILE:LINE:COLUMN: CHANGE` may survive. The line is not compared: it moves.
+    fn why(&self, missed: &str) -> Option<&str> {
+        let file = missed.split(':').next()?;
+        let change = missed.splitn(4, ':').nth(3)?.trim();
+        let fits = |known: &&Survivor| known.file == file && change.starts_with(&known.change);
+        self.survivor
+            .iter()
+            .find(fits)
+            .map(|known| known.why.as_str())
+    }
+}
+
+fn page(scores: &BTreeMap<&str, Score>, known: &Known) -> String {
+    let mut page = String::from(
+        "# How the tests are tested\n\n\
+         `cargo xtask mutants` changes the code that security rests on, one expression at a time, and runs its tests on each \
+         change\n(cargo-mutants). A change that no test notices survives. This page is what the last whole run wrote.\n\n\
+         | package | changes that compile | noticed | share | did not compile |\n|---|---|---|---|---|\n",
+    );
+    for (package, score) in scores {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            page,
+            "| {package} | {} | {} | {:.1} % | {} |",
+            score.viable(),
+            score.caught,
+            score.share(),
+            score.unviable
+        );
+    }
+    page.push_str("\n## Survivors\n\n| change | why it may survive |\n|---|---|\n");
+    for missed in scores.values().flat_map(|score| &score.missed) {
+        let why = known.why(missed).unwrap_or("**no reason is given**");
+        let _ = writeln!(page, "| `{}` | {why} |", missed.replace('|', "\\|"));
+    }
+    page
+}
+
+fn judge(scores: &BTreeMap<&str, Score>, known: &Known) -> Done {
+    let mut wrong = Vec::new();
+    for (package, score) in scores {
+        if score.share() < LEAST {
+            wrong.push(format!(
+                "{package}: only {:.1} % were noticed",
+                score.share()
+            ));
+        }
+        let without = score
+            .missed
+            .iter()
+            .filter(|missed| known.why(missed).is_none());
+        wrong.extend(without.map(|missed| format!("no test notices: {missed}")));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{}\nWrite the test, or the reason into xtask/mutants.toml.",
+        wrong.join("\n")
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_survivor_needs_a_reason_and_a_package_its_share() {
+        let known: Known = toml::from_str(
+            "[[survivor]]\nfile = \"a.rs\"\nchange = \"replace f -> bool with true\"\nwhy = \"it is\"",
+        )
+        .expect("valid");
+        let score = |missed: &[&str], caught| Score {
+            caught,
+            missed: missed.iter().map(|text| (*text).to_owned()).collect(),
+            unviable: 0,
+        };
+        let of = |score| BTreeMap::from([("p", score)]);
+        let named = "a.rs:7:3: replace f -> bool with true";
+        assert!(judge(&of(score(&[named], 19)), &known).is_ok());
+        assert!(judge(&of(score(&[named], 18)), &known).is_err(), "94.7 %");
+        for other in [
+            "b.rs:7:3: replace f -> bool with true",
+            "a.rs:7:3: replace g -> bool with true",
+        ] {
+            assert!(judge(&of(score(&[other], 99)), &known).is_err(), "{other}");
+        }
+        assert!(judge(&of(Score::default()), &known).is_ok());
+    }
+}
