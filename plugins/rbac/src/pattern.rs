@@ -165,6 +165,8 @@ mod tests {
             ("GET /a%20b/c", "GET", "/a%20b/c"),
             ("GET /a b", "GET", "/a%20b"),
             ("GET /tags/{t}", "GET", "/tags/%C3%A4"),
+            ("GET /tags/{tag_id}", "GET", "/tags/7"),
+            ("M-SEARCH /", "M-SEARCH", "/"),
         ] {
             assert!(
                 allows(permission, method, path),
@@ -190,10 +192,13 @@ mod tests {
             ("GET /files/**", "GET", "/filesystem/a"),
             ("GET /files/{f}", "GET", "/files/a%2Fb"),
             ("GET /files/**", "GET", "/files/%2e%2e/secret"),
+            ("GET /files/**", "GET", "/files/./secret"),
+            ("GET /files/**", "GET", "/files/%2e"),
             ("GET /files/**", "GET", "/files/a%5Cb"),
             ("GET /files/**", "GET", "/files/%ff"),
             ("GET /files/**", "GET", "/files/%0a"),
             ("GET /files/**", "GET", "/files/%"),
+            ("GET /files/**", "GET", "/files/%4"),
             ("* /**", "GET", "no-slash"),
         ] {
             assert!(
@@ -211,12 +216,28 @@ mod tests {
     }
 
     #[test]
+    fn a_permission_needs_a_slash() {
+        for text in [
+            "GET api",
+            "GET api/**",
+            "* api/**",
+            "GET a/b",
+            "GET **",
+            "GET ",
+        ] {
+            assert!(Permission::parse(text).is_err(), "{text:?}");
+        }
+        for text in ["GET /", "GET /**", "* /api/**"] {
+            assert!(Permission::parse(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_permission_is_told() {
         for text in [
             "",
             "GET",
             "/api",
-            "GET api",
             "get /api",
             "GET, /api",
             " /api",
@@ -224,6 +245,7 @@ mod tests {
             "GET /a/{b",
             "GET /a{b}",
             "GET /{}",
+            "GET /{a-b}",
             "GET /a/*",
             "GET /**/a",
             "GET /a?b=1",
