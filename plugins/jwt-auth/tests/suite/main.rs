@@ -7,6 +7,7 @@ mod key_set;
 mod kit;
 mod mapping;
 mod places;
+mod secrets;
 mod settings;
 mod times;
 mod vectors;
