@@ -4,6 +4,7 @@
 
 mod attacks;
 mod key_set;
+mod keys;
 mod kit;
 mod mapping;
 mod places;
