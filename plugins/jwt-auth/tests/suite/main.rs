@@ -4,6 +4,7 @@
 
 mod answers;
 mod attacks;
+mod edges;
 mod key_set;
 mod keys;
 mod kit;
