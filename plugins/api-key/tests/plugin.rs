@@ -218,7 +218,9 @@ fn every_mistake_is_told_and_no_key_is() {
 fn no_hash_is_shown() {
     let shown = format!("{:?}", plugin(json!({})));
     assert!(
-        shown.contains("\"ci\"") && !shown.contains(&hash(CI)[..8]),
+        shown.contains("sha256: Key")
+            && shown.contains("\"ci\"")
+            && !shown.contains(&hash(CI)[..8]),
         "{shown}"
     );
 }

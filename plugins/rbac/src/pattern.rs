@@ -168,6 +168,8 @@ mod tests {
             ("GET /tags/{t}", "GET", "/tags/%C3%A4"),
             ("GET /files/**", "GET", "/files/a;b/c."),
             ("GET /files/**", "GET", "/files/..a/...b"),
+            ("GET /tags/{tag_id}", "GET", "/tags/7"),
+            ("M-SEARCH /", "M-SEARCH", "/"),
         ] {
             assert!(
                 allows(permission, method, path),
@@ -203,10 +205,13 @@ mod tests {
             ("GET /files/**", "GET", "/files/..%20;x/secret"),
             ("GET /files/**", "GET", "/files/.../secret"),
             ("GET /files/{f}", "GET", "/files/;"),
+            ("GET /files/**", "GET", "/files/./secret"),
+            ("GET /files/**", "GET", "/files/%2e"),
             ("GET /files/**", "GET", "/files/a%5Cb"),
             ("GET /files/**", "GET", "/files/%ff"),
             ("GET /files/**", "GET", "/files/%0a"),
             ("GET /files/**", "GET", "/files/%"),
+            ("GET /files/**", "GET", "/files/%4"),
             ("* /**", "GET", "no-slash"),
         ] {
             assert!(
@@ -224,12 +229,28 @@ mod tests {
     }
 
     #[test]
+    fn a_permission_needs_a_slash() {
+        for text in [
+            "GET api",
+            "GET api/**",
+            "* api/**",
+            "GET a/b",
+            "GET **",
+            "GET ",
+        ] {
+            assert!(Permission::parse(text).is_err(), "{text:?}");
+        }
+        for text in ["GET /", "GET /**", "* /api/**"] {
+            assert!(Permission::parse(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_permission_is_told() {
         for text in [
             "",
             "GET",
             "/api",
-            "GET api",
             "get /api",
             "GET, /api",
             " /api",
@@ -237,6 +258,7 @@ mod tests {
             "GET /a/{b",
             "GET /a{b}",
             "GET /{}",
+            "GET /{a-b}",
             "GET /a/*",
             "GET /**/a",
             "GET /a?b=1",

@@ -121,10 +121,20 @@ mod tests {
         for text in ["a=1&a=1", "a=1&b=2&%61=3"] {
             assert_eq!(code(text), Err("duplicate"), "{text:?}");
         }
-        assert_eq!(
-            code(&format!("a={}", "1".repeat(MAX_LENGTH))),
-            Err("format")
-        );
+    }
+
+    #[test]
+    fn init_data_has_16_kib() {
+        for (length, want) in [
+            (16_383, Ok(())),
+            (16_384, Ok(())),
+            (16_385, Err("it is too long")),
+        ] {
+            let text = format!("a={}", "1".repeat(length - 2));
+            assert_eq!(text.len(), length);
+            let got = Fields::parse(&text).map(|_| ());
+            assert_eq!(got, want.map_err(Problem::Format), "{length} bytes");
+        }
     }
 
     #[test]

@@ -157,6 +157,13 @@ fn the_client_is_told_little_and_the_log_why() {
     );
     let nobody = refused(&with(sign::sign(&[("auth_date", "1767225660")], TOKEN)));
     assert_eq!(nobody.1, "no_user: no user in initData");
+    let unreadable = [("auth_date", "1767225660"), ("user", "7")];
+    let unreadable = refused(&with(sign::sign(&unreadable, TOKEN)));
+    assert_eq!(unreadable.1, "user: the user cannot be read");
+    let shapeless = refused(&with("a".to_owned()));
+    assert_eq!(shapeless.1, "format: a pair has no `=`");
+    let twice = refused(&with("a=1&a=2".to_owned()));
+    assert_eq!(twice.1, "duplicate");
     let foreign = refused(&with(sign::init_data("1:other", 7, NOW, &[])));
     assert_eq!(
         foreign,

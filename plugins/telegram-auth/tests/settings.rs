@@ -97,3 +97,124 @@ fn an_unknown_key_is_an_error() {
         "{told}"
     );
 }
+
+/// What is told of settings with one bot, and more beside it.
+fn told_of(bot: &str, more: &str) -> String {
+    plan(&format!(r#"{{"bots":[{bot}]{more}}}"#))
+        .err()
+        .unwrap_or_default()
+}
+
+#[test]
+fn a_token_is_a_number_a_colon_and_letters() {
+    for (token, passes) in [
+        (TOKEN, true),
+        ("1:a", true),
+        ("1:a-B_9", true),
+        ("1:", false),
+        (":a", false),
+        ("1", false),
+        ("x:a", false),
+        ("-1:a", false),
+        ("1:a b", false),
+        ("1:a.b", false),
+        ("1:a ", false),
+        ("1:a:b", false),
+        ("18446744073709551616:a", false),
+    ] {
+        let told = told_of(&format!(r#"{{"token":"{token}"}}"#), "");
+        assert_eq!(told.is_empty(), passes, "{token}: {told}");
+        assert!(passes || told.starts_with("bots[0]: the token"), "{told}");
+    }
+}
+
+#[test]
+fn a_bot_has_one_kind_of_key() {
+    let secret = "ab".repeat(32);
+    let cases = [
+        (format!(r#"{{"secret":"{secret}"}}"#), ""),
+        (format!(r#"{{"secret":"{secret}","bot_id":7}}"#), ""),
+        (r#"{"bot_id":" 7 "}"#.to_owned(), ""),
+        (r#"{"bot_id":7,"public_key":"test"}"#.to_owned(), ""),
+        ("{}".to_owned(), "bots[0]: give it a token"),
+        (
+            r#"{"public_key":"test"}"#.to_owned(),
+            "bots[0]: give it a token",
+        ),
+        (
+            format!(r#"{{"secret":"{secret}","token":"1:a"}}"#),
+            "bots[0]: give it one of",
+        ),
+        (
+            format!(r#"{{"secret":"{secret}","public_key":"test"}}"#),
+            "bots[0]: give it one of",
+        ),
+        (
+            r#"{"token":"1:a","bot_id":1}"#.to_owned(),
+            "bots[0]: give it one of",
+        ),
+        (
+            format!(r#"{{"secret":"{secret}0"}}"#),
+            "bots[0]: secret is not 64",
+        ),
+        (
+            r#"{"bot_id":7,"public_key":"tests"}"#.to_owned(),
+            "bots[0]: public_key is neither",
+        ),
+    ];
+    for (bot, want) in cases {
+        let told = told_of(&bot, "");
+        assert_eq!(told.is_empty(), want.is_empty(), "{bot}: {told}");
+        assert!(told.starts_with(want), "{bot}: {told}");
+    }
+}
+
+#[test]
+fn a_role_fits_into_a_list_with_commas() {
+    for (role, passes) in [
+        ("mod", true),
+        ("a:b/c-d_e.f", true),
+        ("", false),
+        ("a,b", false),
+        ("a b", false),
+        ("é", false),
+    ] {
+        for place in ["default_roles", "bots[0].roles", "roles.7"] {
+            let told = match place {
+                "default_roles" => told_of(
+                    r#"{"bot_id":1}"#,
+                    &format!(r#","default_roles":["{role}"]"#),
+                ),
+                "roles.7" => told_of(
+                    r#"{"bot_id":1}"#,
+                    &format!(r#","roles":{{"7":["{role}"]}}"#),
+                ),
+                _ => told_of(&format!(r#"{{"bot_id":1,"roles":["{role}"]}}"#), ""),
+            };
+            assert_eq!(told.is_empty(), passes, "{place} {role:?}: {told}");
+            assert!(passes || told.starts_with(&format!("{place}: ")), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_header_is_a_token_and_a_query_has_a_name() {
+    let cases = [
+        (r#","header":"x-init_data.2""#, ""),
+        (r#","header":"""#, "header:"),
+        (r#","header":"a b""#, "header:"),
+        (r#","header":"a:b""#, "header:"),
+        (r#","query":"tma""#, ""),
+        (r#","query":"""#, "query:"),
+        (r#","max_age":"1ms""#, ""),
+        (r#","max_age":"0s""#, "max_age:"),
+        (r#","admin_ids":"1,, 2,""#, ""),
+        (r#","admin_ids":"1,x""#, "admin_ids: \"x\""),
+        (r#","admin_ids":["x"]"#, "admin_ids: \"x\""),
+    ];
+    for (more, want) in cases {
+        let told = told_of(r#"{"bot_id":1}"#, more);
+        assert_eq!(told.is_empty(), want.is_empty(), "{more}: {told}");
+        assert!(told.starts_with(want), "{more}: {told}");
+    }
+}

@@ -14,13 +14,13 @@ use portcullis_sdk::upstream::{Answer, CallError};
 use crate::kit::{NOW, ask, encode, plugin, signed, verdict};
 
 /// An upstream with a key set that tests change.
-struct Upstream {
+pub struct Upstream {
     keys: Rc<RefCell<Option<Value>>>,
     calls: Rc<Cell<u32>>,
 }
 
 impl Upstream {
-    fn with(keys: &[(&str, u8)]) -> Upstream {
+    pub fn with(keys: &[(&str, u8)]) -> Upstream {
         let upstream = Upstream {
             keys: Rc::default(),
             calls: Rc::default(),
@@ -46,7 +46,7 @@ impl Upstream {
         self.says(json!({ "keys": keys }));
     }
 
-    fn says(&self, body: Value) {
+    pub fn says(&self, body: Value) {
         *self.keys.borrow_mut() = Some(body);
     }
 
@@ -54,17 +54,17 @@ impl Upstream {
         *self.keys.borrow_mut() = None;
     }
 
-    fn calls(&self) -> u32 {
+    pub fn calls(&self) -> u32 {
         self.calls.replace(0)
     }
 }
 
-fn jwk(kid: &str, seed: u8) -> Value {
+pub fn jwk(kid: &str, seed: u8) -> Value {
     let key = SigningKey::from_bytes(&[seed; 32]).verifying_key();
     json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": kid, "x": encode(key.to_bytes()) })
 }
 
-fn token(kid: &str, seed: u8) -> String {
+pub fn token(kid: &str, seed: u8) -> String {
     let header = encode(json!({ "alg": "EdDSA", "kid": kid }).to_string());
     let claims = encode(r#"{"sub":"42","iss":"i","exp":9999999999}"#);
     let message = format!("{header}.{claims}");
@@ -73,17 +73,17 @@ fn token(kid: &str, seed: u8) -> String {
 }
 
 /// A plugin of its own name in the store.
-fn checker(more: &str) -> JwtAuth {
+pub fn checker(more: &str) -> JwtAuth {
     plugin(&format!(
         r#"{{"algorithms":["EdDSA"],"issuer":"i","jwks":{{"upstream":"auth","path":"/keys"{more}}}}}"#
     ))
 }
 
-fn at(seconds: u64) {
+pub fn at(seconds: u64) {
     set_now(Duration::from_secs(NOW + seconds));
 }
 
-fn unavailable(outcome: Result<Caller, Fault>) -> String {
+pub fn unavailable(outcome: Result<Caller, Fault>) -> String {
     let fault = outcome.unwrap_err();
     let refusal = fault.refusal().unwrap();
     assert_eq!(refusal.reason(), "unavailable");

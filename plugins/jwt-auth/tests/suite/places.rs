@@ -57,6 +57,23 @@ fn the_header_is_forwarded_on_demand_only() {
 }
 
 #[test]
+fn other_schemes_stay_beside_it() {
+    let both = || {
+        get("/")
+            .with_header("authorization", "Basic eDp5")
+            .with_header("authorization", format!("Bearer {}", good()))
+    };
+    let fake = both();
+    assert_eq!(asked("", &fake).unwrap().id, "42");
+    let left = fake.exchange().request().header_all("authorization");
+    assert_eq!(left, [b"Basic eDp5"]);
+    let fake = both();
+    assert!(asked(r#","forward":true"#, &fake).is_ok());
+    let left = fake.exchange().request().header_all("authorization");
+    assert_eq!(left.len(), 2);
+}
+
+#[test]
 fn a_cookie_is_taken_out_from_among_others() {
     let cookie = format!("a=1; session={}; b=\u{ff}2", good());
     let fake = get("/").with_header("cookie", &cookie);
@@ -65,6 +82,9 @@ fn a_cookie_is_taken_out_from_among_others() {
         fake.header_text("cookie").as_deref(),
         Some("a=1; b=\u{ff}2")
     );
+    let gaps = get("/").with_header("cookie", format!("a=1;; session={};", good()));
+    assert!(asked(ALL, &gaps).is_ok());
+    assert_eq!(gaps.header_text("cookie").as_deref(), Some("a=1"));
     let alone = get("/").with_header("cookie", format!("session={}", good()));
     assert!(asked(ALL, &alone).is_ok());
     assert_eq!(alone.header_text("cookie"), None);
