@@ -31,6 +31,7 @@ mod swap;
 mod tls;
 mod tls_upstream;
 mod traces;
+mod unread;
 mod upstreams;
 mod versions;
 mod websocket;
