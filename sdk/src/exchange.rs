@@ -195,6 +195,15 @@ impl<'a> Exchange<'a> {
 // === impl Message ===
 
 impl Message<'_> {
+    pub(crate) fn side(&self) -> Side {
+        self.side
+    }
+
+    /// The status of the exchange's response; `None` until there is one.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.wire.status()
+    }
+
     /// The first header of this name, as text; names are case-insensitive. A value that is not UTF-8 has its
     /// bad bytes replaced by U+FFFD: present and wrong is safer than absent.
     pub fn header(&self, name: &str) -> Option<String> {
@@ -260,14 +269,16 @@ impl Message<'_> {
         Ok(body)
     }
 
-    /// The whole body as JSON. A request that is not JSON is refused with 400 and a sentence on where; a
-    /// response that is not is a failure.
+    /// The whole body as JSON. A request that is not JSON is refused with 400 and a sentence on where; in place of a
+    /// response that is not comes a 502.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         serde_json::from_slice(&self.body()?).map_err(|error| match self.side {
             Side::Request => Refusal::invalid_request()
                 .detail(format!("the body does not fit: {error}"))
                 .into(),
-            Side::Response => Fault::failed(format!("the response does not fit: {error}")),
+            Side::Response => Refusal::bad_gateway()
+                .because(format!("the response does not fit: {error}"))
+                .into(),
         })
     }
 

@@ -52,6 +52,7 @@ pub mod clock;
 mod exchange;
 mod kinds;
 pub mod log;
+pub mod media;
 mod query;
 mod refusal;
 mod reply;

@@ -59,6 +59,7 @@ impl Refusal {
         unsupported_media_type = "unsupported-media-type", "415";
         unprocessable = "unprocessable", "422";
         rate_limited = "rate-limited", "429";
+        bad_gateway = "bad-gateway", "502: the upstream's response is not what it has to be, and the client must not get it";
         unavailable = "unavailable", "503";
     }
 

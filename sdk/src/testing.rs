@@ -228,8 +228,14 @@ impl Fake {
     }
 
     pub(crate) fn remove_header(&self, side: Side, name: &str) -> Result<(), Denied> {
+        let folded = |name: &str| match side {
+            // `_` is another spelling of `-` to many servers: the client's goes with it.
+            Side::Request => name.replace('_', "-"),
+            Side::Response => name.to_owned(),
+        };
         self.change(side, |half| {
-            half.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+            half.headers
+                .retain(|(n, _)| !folded(n).eq_ignore_ascii_case(&folded(name)));
         });
         Ok(())
     }

@@ -147,6 +147,7 @@ async fn pass(
 
     let mut filters = Filters::of(&route);
     let (body, early) = filters.request(&mut x, body).await?;
+    filters.narrow(&mut x);
 
     let head = x.method == Method::HEAD;
     let answers = match early {

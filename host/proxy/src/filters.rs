@@ -11,6 +11,7 @@ use crate::body::{Content, RequestBody, collect, forget_framing};
 use crate::events;
 use crate::exchange::{body_refusal, reply_of};
 use crate::generation::Route;
+use crate::readable::ask_for_readable;
 use crate::refusal::{Reason, Refusal};
 
 /// Each filter with the place where its instance waits between request and response.
@@ -36,6 +37,19 @@ impl Filters {
         self.running
             .iter()
             .any(|(plugin, _)| plugin.phases().response || plugin.phases().response_body)
+    }
+
+    fn read_responses(&self) -> bool {
+        self.running
+            .iter()
+            .any(|(plugin, _)| plugin.phases().response_body)
+    }
+
+    /// What is asked of the upstream, the cache or a handler, once the request phases are over.
+    pub(crate) fn narrow(&self, x: &mut Exchange) {
+        if self.read_responses() {
+            ask_for_readable(&mut x.request);
+        }
     }
 
     /// Runs the request phases. A reply ends the way to the upstream; the body is what is left to send.

@@ -30,6 +30,7 @@ mod metrics;
 mod multiplexed;
 mod outbound;
 mod permit;
+mod readable;
 mod refusal;
 mod router;
 mod server;

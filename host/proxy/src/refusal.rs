@@ -265,6 +265,7 @@ fn plugin_reason(reason: RefusalReason) -> Reason {
         RefusalReason::UnsupportedMediaType => Reason::UnsupportedMedia,
         RefusalReason::Unprocessable => Reason::Unprocessable,
         RefusalReason::RateLimited => Reason::RateLimited,
+        RefusalReason::BadGateway => Reason::UpstreamBroken,
         RefusalReason::Unavailable => Reason::Unavailable,
     }
 }

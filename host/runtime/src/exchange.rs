@@ -129,6 +129,7 @@ refusal_reasons! {
     UnsupportedMediaType "unsupported-media-type",
     Unprocessable "unprocessable",
     RateLimited "rate-limited",
+    BadGateway "bad-gateway",
     Unavailable "unavailable",
 }
 

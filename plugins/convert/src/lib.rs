@@ -109,14 +109,14 @@ impl Filter for Convert {
 
     fn on_request_body(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
         if let Some(rule) = &self.request {
-            rule.apply(x, self.limits)?;
+            rule.apply(x.request(), self.limits)?;
         }
         Ok(Verdict::Next)
     }
 
     fn on_response_body(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
         if let Some(rule) = &self.response {
-            rule.apply(x, self.limits)?;
+            rule.apply(x.response(), self.limits)?;
         }
         Ok(Verdict::Next)
     }

@@ -1,5 +1,7 @@
 //! One direction: which bodies are converted, and what happens to the others.
 
+use portcullis_sdk::Message;
+use portcullis_sdk::media::{Content, Doubt, MediaType};
 use portcullis_sdk::prelude::*;
 
 use crate::settings::{Limits, Other, RuleSettings, Source, Target};
@@ -82,7 +84,7 @@ impl Rule {
         }
         let usual = || settings.to.content_type().to_owned();
         let content_type = settings.content_type.unwrap_or_else(usual);
-        if !is_media_type(essence(&content_type)) || content_type.contains(char::is_control) {
+        if MediaType::parse(&content_type).is_err() {
             mistakes.push(format!(
                 "{name}.content_type: {} is no content type; write \"text/plain; charset=utf-8\"",
                 shown(&content_type)
@@ -105,73 +107,100 @@ impl Rule {
 
     /// Refuses what names a foreign type, before the body.
     pub fn check_head(&self, x: &Exchange) -> Result<(), Fault> {
-        if x.header("content-type").is_none() && x.header("content-encoding").is_none() {
+        let said = x.request().content();
+        let silent =
+            matches!(&said, Ok(said) if said.media_type.is_none() && said.obstacle().is_none());
+        if silent {
             return Ok(());
         }
-        self.fits(x).map(drop)
+        self.fits(said).map(drop)
     }
 
     /// Converts the body and says so in its head. Empty ones stay what they are.
-    pub fn apply(&self, x: &mut Exchange, limits: Limits) -> Result<(), Fault> {
-        let body = x.body()?;
-        if body.is_empty() || !self.fits(x)? {
+    pub fn apply(&self, message: Message<'_>, limits: Limits) -> Result<(), Fault> {
+        let body = message.body()?;
+        if body.is_empty() || !self.fits(message.content())? {
             return Ok(());
         }
         let new = convert(&body, self.from, self.to, &self.root, limits);
         let new = new.map_err(|mistake| self.fault(mistake))?;
-        x.replace_body(new)?;
-        x.set_header("content-type", &self.content_type)?;
+        message.replace_body(new)?;
+        message.set_header("content-type", &self.content_type)?;
         for name in STALE {
-            if x.header_bytes(name).is_some() {
-                x.remove_header(name)?;
+            if message.header_bytes(name).is_some() {
+                message.remove_header(name)?;
             }
         }
         Ok(())
     }
 
-    /// Whether it is to be converted; an error where others are refused.
-    fn fits(&self, x: &Exchange) -> Result<bool, Fault> {
-        let why = match (x.header("content-encoding"), x.header("content-type")) {
-            // 206: a part of a representation is no document.
-            _ if self.side == Side::Response && x.status() == Some(206) => {
-                "it is a part".to_owned()
+    /// Whether it is to be converted; an error where it is not and may not pass either. `other` speaks of bodies that
+    /// clearly are of another type, and of responses that name none. What may be one of ours and cannot be read never
+    /// passes.
+    fn fits(&self, said: Result<Content, Doubt>) -> Result<bool, Fault> {
+        let said = said.map_err(|doubt| self.refuse(&doubt.to_string()))?;
+        let foreign = match &said.media_type {
+            Some(media_type) if self.accepts(media_type) => {
+                if let Some(why) = said.obstacle() {
+                    return Err(self.refuse(why));
+                }
+                if !media_type.is_utf8() {
+                    return Err(self.refuse("its charset is not UTF-8"));
+                }
+                return Ok(true);
             }
-            (Some(coding), _) if !coding.eq_ignore_ascii_case("identity") => {
-                format!("it is encoded as {}", shown(&coding))
+            Some(_) if self.may_be_taken_for_ours(&said) => {
+                return Err(self.refuse("services read its content type in more than one way"));
             }
-            (_, Some(media_type)) if self.accepts(&media_type) => return Ok(true),
-            (_, Some(media_type)) => format!("its content type is {}", shown(&media_type)),
-            (_, None) => "it has no content type".to_owned(),
+            Some(media_type) => format!("its content type is {}", shown(media_type.essence())),
+            None => match (said.obstacle(), self.side) {
+                (Some(why), _) => return Err(self.refuse(why)),
+                (None, Side::Request) => return Err(self.refuse("it has no content type")),
+                (None, Side::Response) => "it has no content type".to_owned(),
+            },
         };
-        match (self.other, self.side) {
-            (Other::Pass, _) => Ok(false),
-            (Other::Refuse, Side::Request) => Err(Refusal::unsupported_media_type()
-                .detail(format!(
-                    "the body should be {}, but {why}",
-                    self.from.name()
-                ))
-                .into()),
-            (Other::Refuse, Side::Response) => Err(Fault::failed(format!(
-                "the response should be {}, but {why}",
-                self.from.name()
-            ))),
+        match self.other {
+            Other::Pass => Ok(false),
+            Other::Refuse => Err(self.refuse(&foreign)),
         }
     }
 
-    fn accepts(&self, content_type: &str) -> bool {
-        let charset = parameter(content_type, "charset").unwrap_or("utf-8");
-        let readable = ["utf-8", "utf8", "us-ascii"]
+    /// JSON by a name that is not ours, or parts of anything.
+    fn may_be_taken_for_ours(&self, said: &Content) -> bool {
+        let media_type = said.media_type.as_ref();
+        media_type.is_some_and(|media_type| {
+            let in_parts = said.partial && media_type.essence().starts_with("multipart/");
+            let like_json = media_type.passes_for_json() && !media_type.is_json();
+            in_parts || (self.from == Source::Json && like_json)
+        })
+    }
+
+    fn accepts(&self, media_type: &MediaType) -> bool {
+        let essence = media_type.essence();
+        self.accept
             .iter()
-            .any(|known| charset.eq_ignore_ascii_case(known));
-        let media_type = essence(content_type).to_ascii_lowercase();
-        readable
-            && self
-                .accept
-                .iter()
-                .any(|pattern| match pattern.strip_prefix('*') {
-                    Some(suffix) => media_type.ends_with(suffix),
-                    None => *pattern == media_type,
-                })
+            .any(|pattern| match pattern.strip_prefix('*') {
+                Some(suffix) => essence.ends_with(suffix),
+                None => *pattern == essence,
+            })
+    }
+
+    /// A body that is not what it should be is the client's mistake, or the upstream's.
+    fn refuse(&self, why: &str) -> Fault {
+        let from = self.from.name();
+        match self.side {
+            Side::Request => Refusal::unsupported_media_type()
+                .detail(format!("the body should be {from}, but {why}"))
+                .into(),
+            Side::Response => self.bad_gateway(&format!("it should be {from}, but {why}")),
+        }
+    }
+
+    /// Not a failure: where the plugin fails open, that would let the response pass.
+    fn bad_gateway(&self, why: &str) -> Fault {
+        Refusal::bad_gateway()
+            .because(format!("the response is not converted: {why}"))
+            .into()
     }
 
     /// A request that cannot be converted is the client's mistake, a response the upstream's.
@@ -182,7 +211,7 @@ impl Rule {
                 Some(pointer) => format!("{pointer:?}: {}", mistake.detail),
                 None => mistake.detail,
             };
-            return Fault::failed(format!("the response is not converted: {detail}"));
+            return self.bad_gateway(&detail);
         }
         let detail = mistake.detail;
         let refusal = match mistake.kind {
@@ -215,16 +244,4 @@ fn is_media_type(text: &str) -> bool {
             .split_once('/')
             .is_some_and(|(a, b)| token(a) && token(b)),
     }
-}
-
-fn essence(content_type: &str) -> &str {
-    content_type.split(';').next().unwrap_or_default().trim()
-}
-
-fn parameter<'a>(content_type: &'a str, name: &str) -> Option<&'a str> {
-    content_type.split(';').skip(1).find_map(|parameter| {
-        let (key, value) = parameter.split_once('=')?;
-        let value = value.trim().trim_matches('"');
-        key.trim().eq_ignore_ascii_case(name).then_some(value)
-    })
 }

@@ -30,7 +30,7 @@ pub struct RuleSettings {
     pub(crate) from: Source,
     /// What it becomes.
     pub(crate) to: Target,
-    /// What happens to a body of another content type: `refuse` or `pass`. By default a request is refused
+    /// What happens to a body of clearly another content type: `refuse` or `pass`. By default a request is refused
     /// and a response passes.
     pub(crate) other: Option<Other>,
     /// The content types that count as `from`, in place of the usual ones.
@@ -77,7 +77,7 @@ pub enum Target {
 pub enum Other {
     /// It passes as it is.
     Pass,
-    /// It is refused with 415.
+    /// It is refused: a request with 415, a response with 502.
     Refuse,
 }
 
@@ -177,7 +177,13 @@ impl Source {
     /// The media types that are this format.
     pub(crate) fn media_types(self) -> &'static [&'static str] {
         match self {
-            Source::Json => &["application/json", "text/json", "*+json"],
+            Source::Json => &[
+                "application/json",
+                "text/json",
+                "application/x-json",
+                "text/x-json",
+                "*+json",
+            ],
             Source::Python => &["text/plain", "text/x-python", "application/x-python"],
             Source::Form => &["application/x-www-form-urlencoded"],
             Source::Msgpack => &[

@@ -138,7 +138,7 @@ fn or_passes_where_it_may() {
     );
     assert_eq!(body(&fake.exchange()), "<p>");
     let both = plugin(BOTH);
-    for (status, content_type) in [(200, "text/html"), (206, "text/plain")] {
+    for (status, content_type) in [(200, "text/html"), (404, "text/html")] {
         let fake = post("a/b", "").with_response(status, &[("content-type", content_type)], "[1");
         assert_eq!(
             both.on_response_body(&mut fake.exchange_back()),
@@ -150,8 +150,126 @@ fn or_passes_where_it_may() {
     let fake = post("a/b", "").with_response(200, &[("content-type", "text/html")], "<p>");
     assert_eq!(
         reason(strict.on_response_body(&mut fake.exchange_back())),
-        "failed"
+        "bad-gateway"
     );
+}
+
+type Lines = &'static [(&'static str, &'static str)];
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+#[test]
+fn what_cannot_be_read_passes_nowhere() {
+    let lenient = plugin(r#"{"request":{"from":"json","to":"python","other":"pass"}}"#);
+    let cases: [(Lines, &str); 14] = [
+        (&[("content-type", "text/html")], "passes"),
+        (
+            &[("content-type", "text/html"), ("content-encoding", "gzip")],
+            "passes",
+        ),
+        (&[], "unsupported-media-type"),
+        (&[JSON, JSON], "unsupported-media-type"),
+        (
+            &[("content-type", "text/html"), JSON],
+            "unsupported-media-type",
+        ),
+        (
+            &[("content-type", "text/html, application/json")],
+            "unsupported-media-type",
+        ),
+        (
+            &[("content-type", "application/json;")],
+            "unsupported-media-type",
+        ),
+        (&[("content-type", "")], "unsupported-media-type"),
+        (
+            &[("content-type", "application/json; charset=utf-16")],
+            "unsupported-media-type",
+        ),
+        (
+            &[("content-type", "application/jsonrequest")],
+            "unsupported-media-type",
+        ),
+        (
+            &[JSON, ("content-encoding", "gzip")],
+            "unsupported-media-type",
+        ),
+        (
+            &[JSON, ("content-encoding", "identity, gzip")],
+            "unsupported-media-type",
+        ),
+        (
+            &[
+                JSON,
+                ("content-encoding", "identity"),
+                ("content-encoding", "x"),
+            ],
+            "unsupported-media-type",
+        ),
+        (
+            &[JSON, ("content-range", "bytes 0-1/9")],
+            "unsupported-media-type",
+        ),
+    ];
+    for (lines, wanted) in cases {
+        let fake = lines
+            .iter()
+            .fold(Fake::request("PUT", "/"), |fake, (name, value)| {
+                fake.with_header(name, value)
+            })
+            .with_body("{}");
+        let done = lenient.on_request(&mut fake.exchange());
+        let done = done.and_then(|_| lenient.on_request_body(&mut fake.exchange()));
+        let told = match done {
+            Ok(Verdict::Next) => "passes".to_owned(),
+            done => reason(done),
+        };
+        assert_eq!(told, wanted, "{lines:?}");
+        assert_eq!(body(&fake.exchange()), "{}");
+    }
+}
+
+#[test]
+fn a_response_that_cannot_be_read_is_refused() {
+    let plugin = plugin(BOTH);
+    const PYTHON: (&str, &str) = ("content-type", "text/plain");
+    let cases: [(u16, Lines, &str); 11] = [
+        (200, &[PYTHON], "passes"),
+        (200, &[PYTHON, ("content-encoding", "gzip")], "bad-gateway"),
+        (
+            200,
+            &[PYTHON, ("content-encoding", "identity, gzip")],
+            "bad-gateway",
+        ),
+        (200, &[("content-encoding", "gzip")], "bad-gateway"),
+        (206, &[PYTHON], "bad-gateway"),
+        (
+            206,
+            &[("content-type", "multipart/byteranges; boundary=x")],
+            "bad-gateway",
+        ),
+        (200, &[PYTHON, PYTHON], "bad-gateway"),
+        (200, &[("content-type", "text/html"), PYTHON], "bad-gateway"),
+        (200, &[("content-type", "text/plain;")], "bad-gateway"),
+        (
+            200,
+            &[("content-type", "text/plain; charset=utf-16")],
+            "bad-gateway",
+        ),
+        (
+            200,
+            &[("content-type", "image/png"), ("content-encoding", "gzip")],
+            "passes",
+        ),
+    ];
+    for (status, headers, wanted) in cases {
+        let fake = Fake::request("GET", "/").with_response(status, headers, "{'a': 1}");
+        let done = plugin.on_response_body(&mut fake.exchange_back());
+        match wanted {
+            "bad-gateway" => assert_eq!(reason(done), wanted, "{status} {headers:?}"),
+            _ => assert_eq!(done, Ok(Verdict::Next), "{status} {headers:?}"),
+        }
+    }
 }
 
 #[test]
@@ -194,7 +312,11 @@ fn a_mistake_is_told_by_whose_it_is() {
         .on_response_body(&mut fake.exchange_back())
         .unwrap_err();
     let told = "the response is not converted: line 1, column 1: a set cannot be converted";
-    assert_eq!(fault, Fault::failed(told));
+    let refusal = fault.refusal().unwrap();
+    assert_eq!(
+        (refusal.reason(), refusal.told(), refusal.logged()),
+        ("bad-gateway", None, Some(told))
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use portcullis_sdk::media::MediaType;
 use shape::{Compiler, Json, Page, Pointer, Roots, Scope, Tree, Trouble, Uses, header_value};
 
 use crate::settings::BodySettings;
@@ -248,13 +249,7 @@ fn member(place: &str, text: &str, compiler: &mut Compiler) -> Option<Pointer> {
     Some(pointer)
 }
 
-/// `application/json`, `application/problem+json`; RFC 6838 section 4.2.8.
-pub(crate) fn is_json(content_type: &str) -> bool {
-    let media = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    media == "application/json" || media.ends_with("+json")
+/// What a template makes.
+fn is_json(content_type: &str) -> bool {
+    MediaType::parse(content_type).is_ok_and(|media_type| media_type.is_json())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_sdk::Message;
 use shape::{Compiler, Roots, Scope, Text, Trouble, Uses, decode, encode, header_value};
 
+use crate::head::Sees;
 use crate::settings::FieldSettings;
 
 /// Compiled.
@@ -88,7 +89,12 @@ impl Fields {
     }
 
     /// Changes headers.
-    pub(crate) fn headers(&self, message: Message<'_>, scope: &Scope) -> Result<(), crate::Stop> {
+    pub(crate) fn headers(
+        &self,
+        message: Message<'_>,
+        scope: &Scope,
+        sees: Sees,
+    ) -> Result<(), crate::Stop> {
         for name in &self.remove {
             message.remove_header(name)?;
         }
@@ -107,14 +113,19 @@ impl Fields {
             }
         }
         for (name, text) in &self.default {
-            if message.header_bytes(name).is_none()
+            if !sees.lacks(text)
+                && message.header_bytes(name).is_none()
                 && let Some(value) = value(name, text, scope)?
             {
                 message.set_header(name, value)?;
             }
         }
         for (name, text) in &self.set {
-            match value(name, text, scope)? {
+            let value = match sees.lacks(text) {
+                true => None,
+                false => value(name, text, scope)?,
+            };
+            match value {
                 Some(value) => message.set_header(name, value)?,
                 None => message.remove_header(name)?,
             }
@@ -128,9 +139,9 @@ impl Fields {
         let mut pairs: Vec<(String, String)> = query
             .split('&')
             .filter(|pair| !pair.is_empty())
-            .map(|pair| (name(pair), pair.to_owned()))
+            .map(|pair| (name(pair), self.whole(pair)))
             .collect();
-        pairs.retain(|(name, _)| !self.remove.contains(name));
+        pairs.retain(|(known, _)| !self.remove.iter().any(|name| is_of(known, name)));
         for (known, pair) in &mut pairs {
             if let Some((_, to)) = self.rename.iter().find(|(from, _)| from == known) {
                 let value = pair.split_once('=').map(|(_, value)| format!("={value}"));
@@ -155,7 +166,7 @@ impl Fields {
                 .iter()
                 .position(|(known, _)| known == name)
                 .unwrap_or(pairs.len());
-            pairs.retain(|(known, _)| known != name);
+            pairs.retain(|(known, _)| !is_of(known, name));
             if let Some(value) = value {
                 let pair = format!("{}={}", encode(name), encode(&value));
                 pairs.insert(at.min(pairs.len()), (name.clone(), pair));
@@ -164,6 +175,25 @@ impl Fields {
         let pairs: Vec<String> = pairs.into_iter().map(|(_, pair)| pair).collect();
         Ok(pairs.join("&"))
     }
+
+    /// A pair in which no reader finds one of our names. Where `;` would end it for some, the value keeps its `;` encoded.
+    fn whole(&self, pair: &str) -> String {
+        let set = self.set.iter().map(|(name, _)| name);
+        let ours: Vec<&String> = self.remove.iter().chain(set).collect();
+        let hidden = |piece: &str| ours.iter().any(|ours| is_of(&name(piece), ours));
+        match pair.split_once(';') {
+            Some((first, rest)) if hidden(first) || rest.split(';').any(hidden) => {
+                pair.replace(';', "%3B")
+            }
+            _ => pair.to_owned(),
+        }
+    }
+}
+
+/// Whether a parameter is of this name, in the eyes of services that take `name[]` and `name[key]` for it too.
+fn is_of(parameter: &str, name: &str) -> bool {
+    let rest = parameter.strip_prefix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
 }
 
 /// A name that cannot be decoded is nobody's.

@@ -18,8 +18,35 @@ pub(crate) struct Head {
     uses: Uses,
 }
 
+/// What values can be made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sees {
+    All,
+    /// There is no body that could be read. What needs one is left out; a header that would be set is removed, for what
+    /// came must not stand in its place.
+    NoBody,
+}
+
 /// Changing to one of these would need more of a connection than a message.
 const NO_METHODS: [&str; 2] = ["CONNECT", "TRACE"];
+
+// === impl Sees ===
+
+impl Sees {
+    /// Before the body is there.
+    pub(crate) fn of(head: &Head) -> Sees {
+        match head.uses.takes("body") {
+            true => Sees::NoBody,
+            false => Sees::All,
+        }
+    }
+
+    pub(crate) fn lacks(self, text: &Text) -> bool {
+        self == Sees::NoBody && text.uses().takes("body")
+    }
+}
+
+// === impl Head ===
 
 impl Head {
     /// Of a request; mistakes are noted.
@@ -114,7 +141,7 @@ impl Head {
     }
 
     /// Changes the message.
-    pub(crate) fn apply(&self, x: &mut Exchange, scope: &Scope) -> Result<(), Stop> {
+    pub(crate) fn apply(&self, x: &mut Exchange, scope: &Scope, sees: Sees) -> Result<(), Stop> {
         if let Some(target) = self.changed_target(&x.target(), scope)? {
             x.set_target(&target)?;
         }
@@ -126,7 +153,7 @@ impl Head {
             x.set_method(&name)?;
         }
         let message = match &self.status {
-            Some(text) => {
+            Some(text) if !sees.lacks(text) => {
                 let code = text
                     .fill(&scope.value())
                     .map_err(|trouble| trouble.at("status"))?;
@@ -134,10 +161,10 @@ impl Head {
                 x.set_status(code)?;
                 x.response()
             }
-            None if x.status().is_some() => x.response(),
-            None => x.request(),
+            _ if x.status().is_some() => x.response(),
+            _ => x.request(),
         };
-        self.headers.headers(message, scope)
+        self.headers.headers(message, scope, sees)
     }
 
     fn changed_target(&self, old: &str, scope: &Scope) -> Result<Option<String>, Trouble> {

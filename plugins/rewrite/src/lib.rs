@@ -5,16 +5,20 @@
 mod body;
 mod fields;
 mod head;
+mod read;
 mod settings;
 
 use portcullis_sdk::prelude::*;
 use portcullis_sdk::{Denied, Message};
-use shape::{Compiler, Json, Kind, Roots, Scope, Statuses, Trouble, Uses, from_json};
+use shape::{Compiler, Kind, Roots, Scope, Statuses, Trouble, Uses, from_json};
 
-use body::{Body, is_json};
-use head::Head;
+use body::Body;
+use head::{Head, Sees};
+use read::{Read, is_bodiless, read};
 
-pub use settings::{BodySettings, FieldSettings, RequestSettings, ResponseSettings, Settings};
+pub use settings::{
+    BodySettings, FieldSettings, Other, RequestSettings, ResponseSettings, Settings,
+};
 
 /// The plugin.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ pub struct Rewrite {
     request: Side,
     response: Side,
     only: Option<Statuses>,
+    other: Option<Other>,
     max_body: u32,
 }
 
@@ -38,6 +43,8 @@ struct Side {
 #[derive(Debug)]
 enum Stop {
     Trouble(Trouble),
+    /// By the gateway.
+    Denied(Denied),
     Fault(Fault),
 }
 
@@ -73,6 +80,7 @@ impl Filter for Rewrite {
             request,
             response,
             only: settings.response.only,
+            other: settings.response.other,
             max_body: settings.max_body.0,
         })
     }
@@ -81,7 +89,7 @@ impl Filter for Rewrite {
         let wanted = |wanted, phase| if wanted { phase } else { Phases::NONE };
         wanted(self.request.wants_head(), Phases::REQUEST)
             .and(wanted(self.request.wants_body(), Phases::REQUEST_BODY))
-            .and(wanted(self.response.wants_head(), Phases::RESPONSE))
+            .and(wanted(!self.response.head.is_empty(), Phases::RESPONSE))
             .and(wanted(self.response.wants_body(), Phases::RESPONSE_BODY))
     }
 
@@ -95,12 +103,14 @@ impl Filter for Rewrite {
     }
 
     fn on_request_body(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
-        let done = self.request.reshape_all(x, x.request());
+        let done = self.request.reshape_all(x, x.request(), None);
         done.map_err(Stop::of_request).map(|()| Verdict::Next)
     }
 
     fn on_response(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
-        if self.is_meant(x) {
+        // What answers to HEAD has no body that its head could wait for.
+        let ready = self.response.wants_head() || x.method() == "HEAD";
+        if ready && self.is_meant(x) {
             self.response.reshape_head(x).map_err(Stop::of_response)?;
         }
         Ok(Verdict::Next)
@@ -109,7 +119,7 @@ impl Filter for Rewrite {
     fn on_response_body(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
         if self.is_meant(x) {
             self.response
-                .reshape_all(x, x.response())
+                .reshape_all(x, x.response(), self.other)
                 .map_err(Stop::of_response)?;
         }
         Ok(Verdict::Next)
@@ -144,10 +154,15 @@ impl Side {
 
     fn reshape_head(&self, x: &mut Exchange) -> Result<(), Stop> {
         let scope = scope(x, self.head.uses())?;
-        self.head.apply(x, &scope)
+        self.head.apply(x, &scope, Sees::of(&self.head))
     }
 
-    fn reshape_all(&self, x: &mut Exchange, message: Message<'_>) -> Result<(), Stop> {
+    fn reshape_all(
+        &self,
+        x: &mut Exchange,
+        message: Message<'_>,
+        other: Option<Other>,
+    ) -> Result<(), Stop> {
         let mut uses = self.uses.clone();
         if !self.wants_head() {
             uses.add(self.head.uses());
@@ -155,15 +170,20 @@ impl Side {
         let mut scope = scope(x, &uses)?;
         let reads = uses.takes("body") || matches!(self.body, Body::Changed(_));
         let json = if reads {
-            read(x, message)?
+            read(x, message, other)?
         } else {
             Read::Nothing
         };
         if let (true, Read::Json(json)) = (uses.takes("body"), &json) {
             scope.insert("body", from_json(json));
         }
-        if !self.wants_head() && !matches!(json, Read::Foreign) {
-            self.head.apply(x, &scope)?;
+        if !self.wants_head() {
+            let sees = match &json {
+                Read::Foreign => Sees::NoBody,
+                Read::Nothing if is_bodiless(x) => Sees::NoBody,
+                _ => Sees::All,
+            };
+            self.head.apply(x, &scope, sees)?;
         }
         match (&self.body, json) {
             (Body::Changed(changes), Read::Json(mut json)) => {
@@ -173,55 +193,13 @@ impl Side {
             (Body::Anew(anew), Read::Json(_) | Read::Nothing) if !is_bodiless(x) => {
                 replace(message, &anew.make(&scope)?)?;
                 message.set_header("content-type", &anew.content_type)?;
+                // The old body may have been in one; the new one is plain.
+                message.remove_header("content-encoding")?;
             }
             _ => {}
         }
         Ok(())
     }
-}
-
-/// A body, as far as it is ours to read.
-enum Read {
-    Nothing,
-    Json(Json),
-    /// A response that is no JSON, or compressed, or a part of one: left alone.
-    Foreign,
-}
-
-fn read(x: &Exchange, message: Message<'_>) -> Result<Read, Stop> {
-    let body = message.body()?;
-    if body.is_empty() {
-        return Ok(Read::Nothing);
-    }
-    let response = x.status().is_some();
-    let encoded = message
-        .header("content-encoding")
-        .is_some_and(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"));
-    let json = message
-        .header("content-type")
-        .is_none_or(|media| is_json(&media));
-    if encoded || !json || x.status() == Some(206) {
-        return match response {
-            true => Ok(Read::Foreign),
-            false => Err(Stop::Fault(Refusal::unsupported_media_type().into())),
-        };
-    }
-    match Json::parse(&body) {
-        Ok(json) => Ok(Read::Json(json)),
-        Err(why) if response => Err(Stop::Fault(Fault::failed(format!(
-            "the response is no JSON: {why}"
-        )))),
-        Err(why) => {
-            let refusal = Refusal::invalid_request().detail(format!("the body is no JSON: {why}"));
-            Err(Stop::Fault(refusal.into()))
-        }
-    }
-}
-
-/// A response that cannot have a body; RFC 9110 section 6.4.1.
-fn is_bodiless(x: &Exchange) -> bool {
-    x.status()
-        .is_some_and(|status| [204, 205, 304].contains(&status) || x.method() == "HEAD")
 }
 
 fn replace(message: Message<'_>, body: &str) -> Result<(), Stop> {
@@ -248,6 +226,7 @@ impl Stop {
     fn of_request(self) -> Fault {
         match self {
             Stop::Fault(fault) => fault,
+            Stop::Denied(denied) => denied.into(),
             Stop::Trouble(Trouble::Broken(why)) => Fault::failed(why),
             Stop::Trouble(Trouble::Missing(why) | Trouble::Unfit(why)) => Refusal::invalid_request(
             )
@@ -257,11 +236,16 @@ impl Stop {
         }
     }
 
+    /// No failure, but for a mistake of gateway.toml: where the plugin fails open, the response would pass as it came.
     fn of_response(self) -> Fault {
-        match self {
-            Stop::Fault(fault) => fault,
-            Stop::Trouble(trouble) => Fault::failed(trouble.to_string()),
-        }
+        let why = match self {
+            Stop::Fault(fault) => return fault,
+            Stop::Denied(denied) => format!("the gateway denied a change: {denied:?}"),
+            Stop::Trouble(trouble) => trouble.to_string(),
+        };
+        Refusal::bad_gateway()
+            .because(format!("the response is not reshaped: {why}"))
+            .into()
     }
 }
 
@@ -273,6 +257,6 @@ impl From<Trouble> for Stop {
 
 impl From<Denied> for Stop {
     fn from(denied: Denied) -> Stop {
-        Stop::Fault(denied.into())
+        Stop::Denied(denied)
     }
 }

@@ -54,6 +54,19 @@ pub struct ResponseSettings {
     /// The body, if it is JSON.
     #[serde(default)]
     pub(crate) body: BodySettings,
+    /// What happens to a body that clearly is no JSON, where there are rules for JSON: `refuse` or `pass`. By default it
+    /// is refused with a 2xx, and passes with any other status.
+    pub(crate) other: Option<Other>,
+}
+
+/// What happens to a response of another content type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Other {
+    /// It passes as it is.
+    Pass,
+    /// It is refused with 502.
+    Refuse,
 }
 
 /// Headers, or parameters of the query. In this order: remove, rename, default, set.

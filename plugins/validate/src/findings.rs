@@ -45,10 +45,14 @@ pub struct Findings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
     UnknownOperation,
+    /// A header or the query names another method than the request's.
+    Overridden,
     /// The body has another content type or coding.
     MediaType(String),
     Findings(Findings),
 }
+
+const OVERRIDDEN: &str = "the request names another method than its own";
 
 /// How much of a sentence is told: it may name what the client sent.
 const SHOWN: usize = 240;
@@ -153,34 +157,30 @@ impl Stop {
     pub fn refusal(&self) -> Refusal {
         let refusal = match self {
             Stop::UnknownOperation => Refusal::not_found().detail("the API has no such operation"),
+            Stop::Overridden => Refusal::invalid_request().detail(OVERRIDDEN),
             Stop::MediaType(why) => Refusal::unsupported_media_type().detail(why),
             Stop::Findings(findings) => findings.refusal().member("errors", findings.json()),
         };
         refusal.because(self.told())
     }
 
+    /// In place of a response that does not fit.
+    pub fn bad_gateway(&self) -> Refusal {
+        Refusal::bad_gateway()
+            .detail("the upstream's response does not fit its schema")
+            .because(self.told())
+    }
+
     /// For the log: places and rules, no values.
     pub fn told(&self) -> String {
         let text = match self {
             Stop::UnknownOperation => "the API has no such operation".to_owned(),
+            Stop::Overridden => OVERRIDDEN.to_owned(),
             Stop::MediaType(why) => why.clone(),
             Stop::Findings(findings) => findings.json().to_string(),
         };
         bounded(&text, LOGGED)
     }
-}
-
-/// In place of a response that does not fit.
-pub fn bad_gateway() -> Reply {
-    let problem = json!({
-        "type": "about:blank",
-        "title": "Bad Gateway",
-        "status": 502,
-        "detail": "the upstream's response does not fit its schema",
-    });
-    Reply::new(502)
-        .header("content-type", "application/problem+json")
-        .body(problem.to_string())
 }
 
 /// The text, cut between two characters.

@@ -16,7 +16,8 @@ use portcullis_sdk::prelude::*;
 pub use settings::Settings;
 
 use findings::{Findings, Stop};
-use openapi::Api;
+use openapi::{Api, Operation};
+use param::Query;
 use rules::{Limits, Rules, StatusRange};
 use settings::{Mode, Unknown};
 
@@ -62,7 +63,12 @@ impl Filter for Validate {
             Source::Own { request, .. } if !request.reads_body() => Phases::REQUEST,
             _ => Phases::REQUEST.and(Phases::REQUEST_BODY),
         };
-        wanted(self.request, request).and(wanted(self.response, Phases::RESPONSE_BODY))
+        // What answers to HEAD has no body to be called for, but a status and headers.
+        let response = match &self.source {
+            Source::Own { response, .. } if response.params.is_empty() => Phases::RESPONSE_BODY,
+            _ => Phases::RESPONSE.and(Phases::RESPONSE_BODY),
+        };
+        wanted(self.request, request).and(wanted(self.response, response))
     }
 
     fn body_limit(&self) -> u32 {
@@ -82,22 +88,18 @@ impl Filter for Validate {
     }
 
     fn on_request_body(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
-        self.request(x, |rules, _| rules.check_body(x, self.limits))
+        self.request(x, |rules, _| rules.check_body(x.request(), self.limits))
+    }
+
+    fn on_response(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
+        match x.method().as_str() {
+            "HEAD" => self.response(x),
+            _ => Ok(Verdict::Next),
+        }
     }
 
     fn on_response_body(&self, x: &mut Exchange) -> Result<Verdict, Fault> {
-        let Some(mode) = self.response else {
-            return Ok(Verdict::Next);
-        };
-        let Err(stop) = self.check_response(x)? else {
-            return Ok(Verdict::Next);
-        };
-        log::warn!("the response does not fit: {}", stop.told());
-        match mode {
-            Mode::Report => Ok(Verdict::Next),
-            // Not a fault: that would let it pass where the plugin fails open. What is wrong is for the log only.
-            Mode::Enforce => Ok(findings::bad_gateway().into()),
-        }
+        self.response(x)
     }
 }
 
@@ -105,6 +107,23 @@ impl Filter for Validate {
 type Checked = Result<Result<(), Stop>, Fault>;
 
 impl Validate {
+    fn response(&self, x: &Exchange) -> Result<Verdict, Fault> {
+        let Some(mode) = self.response else {
+            return Ok(Verdict::Next);
+        };
+        let Err(stop) = self.check_response(x)? else {
+            return Ok(Verdict::Next);
+        };
+        match mode {
+            Mode::Report => {
+                log::warn!("the response does not fit: {}", stop.told());
+                Ok(Verdict::Next)
+            }
+            // What is wrong is for the log only.
+            Mode::Enforce => Err(stop.bad_gateway().into()),
+        }
+    }
+
     fn request(
         &self,
         x: &Exchange,
@@ -115,7 +134,8 @@ impl Validate {
         };
         let checked = match &self.source {
             Source::Own { request, .. } => check(request, &[])?,
-            Source::Document(api) => match api.find(&x.method(), &x.path()) {
+            Source::Document(_) if is_overridden(x) => Err(Stop::Overridden),
+            Source::Document(api) => match self.operation(api, x) {
                 Some((operation, path)) => check(&operation.request, &path)?,
                 None => self.unknown(),
             },
@@ -128,6 +148,21 @@ impl Validate {
                 Ok(Verdict::Next)
             }
         }
+    }
+
+    /// The operation of a request and its path parameters. What the document does not know passes only if no service
+    /// may know it by the document's name.
+    fn operation<'d>(
+        &self,
+        api: &'d Api,
+        x: &Exchange,
+    ) -> Option<(&'d Operation, Vec<(String, String)>)> {
+        let (method, path) = (x.method(), x.path());
+        let near = || match self.unknown {
+            Unknown::Pass => api.find_near(&method, &path),
+            Unknown::Refuse => None,
+        };
+        api.find(&method, &path).or_else(near)
     }
 
     fn unknown(&self) -> Result<(), Stop> {
@@ -146,7 +181,7 @@ impl Validate {
                 true => response.check_message(x, self.limits),
                 false => Ok(Ok(())),
             },
-            Source::Document(api) => match api.find(&x.method(), &x.path()) {
+            Source::Document(api) => match self.operation(api, x) {
                 Some((operation, _)) => match operation.response(status) {
                     Some(rules) => rules.check_message(x, self.limits),
                     None => Ok(Err(Findings::status(status).into())),
@@ -155,4 +190,28 @@ impl Validate {
             },
         }
     }
+}
+
+/// Headers in which services look for another method than the one that was sent, and so for another operation.
+const OVERRIDES: [&str; 3] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+
+/// Whether a service may take another method for the request's than the one that it is checked by.
+fn is_overridden(x: &Exchange) -> bool {
+    let (method, request) = (x.method(), x.request());
+    let differs = |said: &[u8]| !said.eq_ignore_ascii_case(method.as_bytes());
+    let in_query = match Query::of(&x.target()).all("_method") {
+        Ok(said) => said.iter().any(|said| differs(said.as_bytes())),
+        Err(_) => true,
+    };
+    let there = request.headers_named(&OVERRIDES);
+    let in_headers = there.iter().any(Option::is_some)
+        && OVERRIDES
+            .iter()
+            .flat_map(|name| request.header_all(name))
+            .any(|said| differs(&said));
+    in_query || in_headers
 }

@@ -1,4 +1,6 @@
-//! Content types and what they are matched with.
+//! What content types are matched with.
+
+use portcullis_sdk::media::MediaType;
 
 /// A content type, or many: `application/json`, `*+json`, `image/*`, `*/*`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +17,8 @@ pub enum MediaRange {
 impl MediaRange {
     /// Parses one; its parameters count for nothing.
     pub fn parse(text: &str) -> Result<MediaRange, String> {
-        let essence = essence(text);
+        let essence = text.split(';').next().unwrap_or_default();
+        let essence = essence.trim().to_ascii_lowercase();
         let bad = || {
             format!(
                 "{text:?} is no media type; write \"application/json\", \"*+json\" or \"image/*\""
@@ -40,38 +43,29 @@ impl MediaRange {
     }
 
     /// Whether it holds what a message says of itself.
-    pub fn holds(&self, content_type: &str) -> bool {
-        let essence = essence(content_type);
+    pub fn holds(&self, media_type: &MediaType) -> bool {
+        let essence = media_type.essence();
         match self {
-            MediaRange::Exact(exact) => essence == *exact,
+            MediaRange::Exact(exact) => essence == exact,
             MediaRange::Suffix(suffix) => essence.ends_with(suffix),
             MediaRange::Type(start) => essence.starts_with(start),
             MediaRange::Any => true,
         }
     }
-}
 
-/// Whether a body of this type is JSON.
-pub fn is_json(content_type: &str) -> bool {
-    let essence = essence(content_type);
-    essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
-}
+    /// Whether it names one type.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, MediaRange::Exact(_))
+    }
 
-/// Whether the charset, if there is one, is UTF-8: JSON has no other (RFC 8259 section 8.1).
-pub fn is_utf8(content_type: &str) -> bool {
-    content_type.split(';').skip(1).all(|parameter| {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let value = value.trim().trim_matches('"');
-        !name.trim().eq_ignore_ascii_case("charset")
-            || ["utf-8", "utf8", "us-ascii"]
-                .iter()
-                .any(|known| value.eq_ignore_ascii_case(known))
-    })
-}
-
-fn essence(text: &str) -> String {
-    let essence = text.split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
+    /// Whether it names JSON.
+    pub fn is_json(&self) -> bool {
+        match self {
+            MediaRange::Exact(exact) => MediaType::parse(exact).is_ok_and(|exact| exact.is_json()),
+            MediaRange::Suffix(suffix) => suffix == "+json",
+            MediaRange::Type(_) | MediaRange::Any => false,
+        }
+    }
 }
 
 fn token(text: &str) -> bool {
@@ -98,7 +92,8 @@ mod tests {
             ("*/*", "a/b", true),
         ] {
             let range = MediaRange::parse(range).unwrap();
-            assert_eq!(range.holds(content_type), holds, "{range:?} {content_type}");
+            let media_type = MediaType::parse(content_type).unwrap();
+            assert_eq!(range.holds(&media_type), holds, "{range:?} {content_type}");
         }
         for bad in ["", "json", "*", "a/b/c", "*/json", "a/", "*+", "a b/c"] {
             assert!(MediaRange::parse(bad).is_err(), "{bad}");
@@ -106,9 +101,18 @@ mod tests {
     }
 
     #[test]
-    fn json_is_utf8() {
-        assert!(is_utf8("application/json") && is_utf8("a/b; Charset=\"UTF-8\""));
-        assert!(!is_utf8("application/json; charset=utf-16"));
-        assert!(is_json("a/b+json; x=y") && !is_json("text/plain"));
+    fn some_ranges_name_json() {
+        for (range, json) in [
+            ("application/json", true),
+            ("text/json", true),
+            ("application/vnd.a+json", true),
+            ("*+json", true),
+            ("*+xml", false),
+            ("text/csv", false),
+            ("application/*", false),
+            ("*/*", false),
+        ] {
+            assert_eq!(MediaRange::parse(range).unwrap().is_json(), json, "{range}");
+        }
     }
 }

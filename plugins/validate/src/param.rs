@@ -21,9 +21,15 @@ pub struct Param {
     pub commas: bool,
 }
 
-/// A query, decoded: name, and value if it can be.
+/// A query, decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Query(Vec<(String, Option<String>)>);
+pub struct Query {
+    /// Name, and value if it can be decoded.
+    pairs: Vec<(String, Option<String>)>,
+    /// Names that other readers find where this one finds none: `;` ends a pair for some, and others take `name[]` and
+    /// `name[key]` for `name`.
+    elsewhere: Vec<String>,
+}
 
 // === from settings ===
 
@@ -116,15 +122,10 @@ impl Param {
         }
     }
 
-    /// Its value in the query cannot be decoded.
-    pub fn undecodable(&self, findings: &mut Findings) {
+    /// Its values cannot be told for sure.
+    pub fn unreadable(&self, why: &str, findings: &mut Findings) {
         let pointer = format!("/{}", self.name.replace('~', "~0").replace('/', "~1"));
-        findings.add(
-            Kind::Unreadable,
-            self.place,
-            &pointer,
-            "it is not percent-encoded UTF-8",
-        );
+        findings.add(Kind::Unreadable, self.place, &pointer, why);
     }
 }
 
@@ -145,18 +146,38 @@ impl Query {
     /// Of a target. A name that cannot be decoded is nobody's and hides nothing.
     pub fn of(target: &str) -> Query {
         let query = target.split_once('?').map_or("", |(_, query)| query);
-        let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        let pairs = pairs.filter_map(|pair| {
+        let mut found = Query {
+            pairs: Vec::new(),
+            elsewhere: Vec::new(),
+        };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decode(name, true)?, decode(value, true)))
-        });
-        Query(pairs.collect())
+            for (i, other) in pair.split(';').enumerate() {
+                let raw = other.split('=').next().unwrap_or_default();
+                let Some(other) = decode(raw, true) else {
+                    continue;
+                };
+                match other.split_once('[') {
+                    Some((stem, _)) => found.elsewhere.push(stem.to_owned()),
+                    None if i > 0 || raw != name => found.elsewhere.push(other),
+                    None => {}
+                }
+            }
+            if let Some(name) = decode(name, true) {
+                found.pairs.push((name, decode(value, true)));
+            }
+        }
+        found
     }
 
-    /// All values of a name; `None` when one of them cannot be decoded.
-    pub fn all(&self, name: &str) -> Option<Vec<String>> {
-        let values = self.0.iter().filter(|(n, _)| n == name);
-        values.map(|(_, value)| value.clone()).collect()
+    /// All values of a name, or why they cannot be told.
+    pub fn all(&self, name: &str) -> Result<Vec<String>, &'static str> {
+        if self.elsewhere.iter().any(|other| other == name) {
+            return Err("it is written in a way that services read differently");
+        }
+        let values = self.pairs.iter().filter(|(n, _)| n == name);
+        let values: Option<_> = values.map(|(_, value)| value.clone()).collect();
+        values.ok_or("it is not percent-encoded UTF-8")
     }
 }
 
@@ -283,11 +304,29 @@ mod tests {
         let query = Query::of("/x?a=1&b=%zz&a=+%2B&%zz=1&c&%61=3");
         assert_eq!(
             query.all("a"),
-            Some(vec!["1".to_owned(), " +".to_owned(), "3".to_owned()])
+            Ok(vec!["1".to_owned(), " +".to_owned(), "3".to_owned()])
         );
-        assert_eq!(query.all("b"), None);
-        assert_eq!(query.all("c"), Some(vec![String::new()]));
-        assert_eq!(query.all("d"), Some(Vec::new()));
-        assert_eq!(Query::of("/x"), Query(Vec::new()));
+        assert!(query.all("b").is_err());
+        assert_eq!(query.all("c"), Ok(vec![String::new()]));
+        assert_eq!(query.all("d"), Ok(Vec::new()));
+        assert_eq!(Query::of("/x").all("a"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_other_readers_find_is_not_passed_over() {
+        for (query, name, known) in [
+            ("x=1;a=2", "a", false),
+            ("x=1;%61=2", "a", false),
+            ("a;x=2", "a", false),
+            ("a=1;b", "a", true),
+            ("x=1;ab=2", "a", true),
+            ("a[]=1", "a", false),
+            ("a%5B0%5D=1", "a", false),
+            ("a[]=1", "a[]", true),
+            ("x;y=1", "a", true),
+        ] {
+            let read = Query::of(&format!("/?{query}")).all(name);
+            assert_eq!(read.is_ok(), known, "{query}");
+        }
     }
 }

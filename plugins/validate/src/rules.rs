@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use portcullis_sdk::Message;
+use portcullis_sdk::media::{self, MediaType};
 use portcullis_sdk::prelude::*;
 use serde_json::Value;
 
 use crate::Checked;
 use crate::body;
 use crate::findings::{Findings, Kind, Place, Stop};
-use crate::media::{self, MediaRange};
+use crate::media::MediaRange;
 use crate::param::{Param, Query};
 use crate::schema::{Compiler, Schema};
 
@@ -96,30 +98,38 @@ impl Rules {
                 Place::Query => query.all(&param.name),
                 Place::Path => {
                     let values = path.iter().filter(|(name, _)| *name == param.name);
-                    Some(values.map(|(_, value)| value.clone()).collect())
+                    Ok(values.map(|(_, value)| value.clone()).collect())
                 }
-                _ => Some(headers(x.request().header_all(&param.name))),
+                _ => Ok(headers(x.request().header_all(&param.name))),
             };
             match values {
-                Some(values) => param.check(&values, &mut findings),
-                None => param.undecodable(&mut findings),
+                Ok(values) => param.check(&values, &mut findings),
+                Err(why) => param.unreadable(why, &mut findings),
             }
         }
         if let Err(stop) = findings.checked() {
             return Ok(Err(stop));
         }
-        Ok(match x.header("content-type") {
-            Some(_) => self.choose(x).map(drop),
-            None => Ok(()),
-        })
+        Ok(self.foreign(x.request()))
     }
 
-    /// The body, of the message that the callback is about.
-    pub fn check_body(&self, x: &Exchange, limits: Limits) -> Checked {
+    /// A content type that no body may have; whether there is one is known only later.
+    fn foreign(&self, message: Message<'_>) -> Result<(), Stop> {
+        if self.content.is_none() {
+            return Ok(());
+        }
+        match message.content() {
+            Ok(said) if said.media_type.is_none() => Ok(()),
+            said => self.choose(said).map(drop),
+        }
+    }
+
+    /// The body of a message.
+    pub fn check_body(&self, message: Message<'_>, limits: Limits) -> Checked {
         if !self.reads_body() {
             return Ok(Ok(()));
         }
-        let body = x.body()?;
+        let body = message.body()?;
         let mut findings = Findings::new(limits.errors);
         if body.is_empty() {
             if self.body_required {
@@ -132,7 +142,7 @@ impl Rules {
             findings.add(Kind::TooLarge, Place::Body, "", &most);
             return Ok(findings.checked());
         }
-        let content = match self.choose(x) {
+        let content = match self.choose(message.content()) {
             Ok(content) => content,
             Err(stop) => return Ok(Err(stop)),
         };
@@ -145,7 +155,7 @@ impl Rules {
         Ok(findings.checked())
     }
 
-    /// A response: headers and body.
+    /// A response: headers and body; what answers to HEAD has none.
     pub fn check_message(&self, x: &Exchange, limits: Limits) -> Checked {
         let mut findings = Findings::new(limits.errors);
         for param in &self.params {
@@ -155,40 +165,57 @@ impl Rules {
             );
         }
         match findings.checked() {
-            Ok(()) => self.check_body(x, limits),
+            Ok(()) if x.method() == "HEAD" => Ok(Ok(())),
+            Ok(()) => self.check_body(x.response(), limits),
             stop => Ok(stop),
         }
     }
 
-    /// The content that the message says it is; `None` where anything is allowed. A schema is only for JSON: of
-    /// other types nothing more than the name is checked.
-    fn choose(&self, x: &Exchange) -> Result<Option<&Content>, Stop> {
+    /// The content that a message says it is, if it is to be read; `None` where anything is allowed. A schema is only
+    /// for JSON: of other types nothing more than the name is checked.
+    fn choose(&self, said: Result<media::Content, media::Doubt>) -> Result<Option<&Content>, Stop> {
         let Some(contents) = &self.content else {
             return Ok(None);
         };
         let refuse = |why: &str| Err(Stop::MediaType(why.to_owned()));
-        let Some(content_type) = x.header("content-type") else {
+        let said = match said {
+            Ok(said) => said,
+            Err(doubt) => return refuse(&format!("the body cannot be read: {doubt}")),
+        };
+        let Some(media_type) = &said.media_type else {
             return refuse("the body has no content type");
         };
-        let Some(content) = contents
-            .iter()
-            .find(|content| content.range.holds(&content_type))
-        else {
+        let Some((content, exact)) = find(contents, media_type) else {
             return refuse("the body has another content type");
         };
-        if content.schema.is_none() || !media::is_json(&content_type) {
+        let is_read = media_type.is_json() || (!exact && media_type.passes_for_json());
+        // Parts of JSON are none, and what they are parts of is told where no rule looks.
+        let in_parts = !exact && said.partial && media_type.essence().starts_with("multipart/");
+        if content.schema.is_none() || !(is_read || in_parts) {
             return Ok(None);
         }
-        if !media::is_utf8(&content_type) {
+        if !media_type.is_utf8() {
             return refuse("JSON is UTF-8");
         }
-        match x.header("content-encoding") {
-            Some(coding) if !coding.eq_ignore_ascii_case("identity") => {
-                refuse("a compressed body cannot be checked")
-            }
-            _ => Ok(Some(content)),
+        match said.obstacle() {
+            Some(why) => refuse(&format!("the body cannot be checked: {why}")),
+            None => Ok(Some(content)),
         }
     }
+}
+
+/// The narrowest content for a type, and whether it is named exactly. What services may read as JSON does not pass by the
+/// schema of JSON because a range without a schema holds it too.
+fn find<'c>(contents: &'c [Content], media_type: &MediaType) -> Option<(&'c Content, bool)> {
+    let content = contents.iter().find(|c| c.range.holds(media_type))?;
+    let exact = content.range.is_exact();
+    if content.schema.is_some() || exact || !media_type.passes_for_json() {
+        return Some((content, exact));
+    }
+    let mut json = contents
+        .iter()
+        .filter(|c| c.range.is_json() && c.schema.is_some());
+    Some((json.next().unwrap_or(content), false))
 }
 
 /// Bad bytes are replaced: present and wrong is safer than absent.

@@ -205,9 +205,9 @@ fn a_response_is_held_against_its_status() {
         ("/elsewhere", 500, &[], "", true),
     ] {
         let fake = Fake::request("GET", target).with_response(status, headers, body);
-        let verdict = plugin.on_response_body(&mut fake.exchange_back()).unwrap();
+        let verdict = plugin.on_response_body(&mut fake.exchange_back());
         assert_eq!(
-            verdict == Verdict::Next,
+            verdict == Ok(Verdict::Next),
             fits,
             "{target} {status} {headers:?} {body}"
         );

@@ -227,9 +227,12 @@ fn responses_are_reported_or_replaced() {
             report.on_response_body(&mut fake.exchange_back()),
             Ok(Verdict::Next)
         );
-        let verdict = enforce.on_response_body(&mut fake.exchange_back()).unwrap();
-        assert_eq!(verdict == Verdict::Next, fits, "{status} {body}");
-        assert!(fits || format!("{verdict:?}").contains("502"));
+        let done = enforce.on_response_body(&mut fake.exchange_back());
+        assert_eq!(done == Ok(Verdict::Next), fits, "{status} {body}");
+        // A refusal and no failure: what fails open must not let it pass.
+        let refusal = done.as_ref().err().map(|fault| fault.refusal().unwrap());
+        let reason = refusal.map(Refusal::reason);
+        assert_eq!(reason, (!fits).then_some("bad-gateway"), "{status} {body}");
     }
     let html =
         Fake::request("GET", "/").with_response(200, &[("content-type", "text/html")], "<p>");

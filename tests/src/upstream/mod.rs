@@ -6,6 +6,7 @@ pub mod echo;
 pub mod events;
 pub mod moody;
 pub mod mute;
+pub mod negotiator;
 pub mod origin;
 pub mod page;
 pub mod reader;

@@ -32,6 +32,7 @@ mod swap;
 mod tls;
 mod tls_upstream;
 mod traces;
+mod unread;
 mod upstreams;
 mod versions;
 mod websocket;

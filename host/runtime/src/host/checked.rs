@@ -46,6 +46,19 @@ pub(crate) fn settable_name(name: &str) -> Result<HeaderName, Denied> {
     }
 }
 
+/// Removes what is another spelling of this name with `_` for `-`: servers that hand headers on as variables (CGI,
+/// WSGI, PHP) cannot tell the two apart, and a client's must not stand where a plugin has put its own or none.
+pub(crate) fn forget_spellings(headers: &mut HeaderMap, name: &HeaderName) {
+    let same = |other: &HeaderName| {
+        let folded = |b: u8| if b == b'_' { b'-' } else { b };
+        let (a, b) = (other.as_str().bytes(), name.as_str().bytes());
+        other != name && a.map(folded).eq(b.map(folded))
+    };
+    while let Some(other) = headers.keys().find(|other| same(other)).cloned() {
+        headers.remove(other);
+    }
+}
+
 /// Headers that a plugin made, or what is wrong with them.
 pub(crate) fn checked_headers(fields: Vec<Field>) -> Result<HeaderMap, String> {
     if fields.len() > MAX_HEADERS {
@@ -85,4 +98,44 @@ pub(crate) fn usable_method(text: &str) -> Option<Method> {
     Method::from_bytes(text.as_bytes())
         .ok()
         .filter(|method| *method != Method::CONNECT && *method != Method::TRACE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_spelling_of_a_name_is_forgotten() {
+        let names = [
+            "x-user-id",
+            "x_user_id",
+            "x_user-id",
+            "x-user",
+            "xuserid",
+            "x-user-id2",
+        ];
+        for (name, left) in [
+            (
+                "x-user-id",
+                &["x-user", "x-user-id", "x-user-id2", "xuserid"][..],
+            ),
+            (
+                "x_user_id",
+                &["x-user", "x-user-id2", "x_user_id", "xuserid"],
+            ),
+            ("x-other", &names),
+        ] {
+            let value = HeaderValue::from_static("1");
+            let mut headers: HeaderMap = names
+                .iter()
+                .map(|name| (HeaderName::from_static(name), value.clone()))
+                .collect();
+            forget_spellings(&mut headers, &HeaderName::from_static(name));
+            let mut left = left.to_vec();
+            left.sort_unstable();
+            let mut kept: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+            kept.sort_unstable();
+            assert_eq!(kept, left, "{name}");
+        }
+    }
 }

@@ -5,7 +5,9 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use wasmtime::component::Resource;
 
-use super::checked::{MAX_HEADER_VALUE, MAX_HEADERS, final_status, settable_name, usable_method};
+use super::checked::{
+    MAX_HEADER_VALUE, MAX_HEADERS, final_status, forget_spellings, settable_name, usable_method,
+};
 use crate::contract::exchange::HostExchange;
 use crate::contract::types::{Denied, Field};
 use crate::contract::{exchange, identity, outcome, types};
@@ -31,6 +33,9 @@ impl Session {
         self.may_write(side)?;
         let headers = self.exchange.headers_mut(side).ok_or(Denied::NotReady)?;
         let name = settable_name(name)?;
+        if side == Side::Request && !add {
+            forget_spellings(headers, &name);
+        }
         let Some(value) = value else {
             headers.remove(name);
             return Ok(());

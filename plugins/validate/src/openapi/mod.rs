@@ -13,7 +13,7 @@ use crate::param::Param;
 use crate::rules::{Content, Rules, StatusRange};
 use crate::schema::{Compiler, Schema};
 use node::Node;
-use template::Template;
+use template::{Template, lenient};
 
 /// What a document describes.
 #[derive(Debug)]
@@ -154,6 +154,22 @@ impl Api {
         let by = |wanted: &str| item.operations.iter().find(|(method, _)| *method == wanted);
         let (_, operation) = by(method).or_else(|| by("GET").filter(|_| method == "HEAD"))?;
         Some((operation, params))
+    }
+
+    /// The operation that a lenient service may take the request for, where the document has none for it: its path is
+    /// spelled in another way (`/users/`, `/Users`, `/users;x=1`), or fits a less concrete path that has the method.
+    pub(crate) fn find_near(
+        &self,
+        method: &str,
+        path: &str,
+    ) -> Option<(&Operation, Vec<(String, String)>)> {
+        let path = lenient(path);
+        let method = if method == "HEAD" { "GET" } else { method };
+        self.paths.iter().find_map(|item| {
+            let mut operations = item.operations.iter();
+            let (_, operation) = operations.find(|(known, _)| *known == method)?;
+            Some((operation, item.template.find_near(&self.base, &path)?))
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Path templates: `/users/{id}/report.{format}`.
 
+use percent_encoding::percent_decode_str;
+
 use crate::param::decode;
 
 /// A path of the document.
@@ -68,11 +70,69 @@ impl Template {
         }
         Some(found)
     }
+
+    /// The parameters of a path that a lenient service may take for one that fits: [`lenient`] has both paths.
+    pub fn find_near(&self, base: &str, path: &[String]) -> Option<Vec<(String, String)>> {
+        let path = lenient(base)
+            .iter()
+            .try_fold(path, |rest, own| match rest.split_first() {
+                Some((first, rest)) if first.eq_ignore_ascii_case(own) => Some(rest),
+                _ => None,
+            })?;
+        // "/" is one segment without letters.
+        let own: Vec<&Segment> = self.0.iter().filter(|s| !s.is_empty()).collect();
+        if own.len() != path.len() {
+            return None;
+        }
+        let mut found = Vec::new();
+        for (i, (segment, text)) in own.iter().zip(path).enumerate() {
+            let last = i + 1 == own.len();
+            match segment {
+                Segment::Literal(literal) => {
+                    let start = text.get(..literal.len())?;
+                    let rest = &text[literal.len()..];
+                    let ends = rest.is_empty() || (last && rest.starts_with('.'));
+                    if !ends || !start.eq_ignore_ascii_case(literal) {
+                        return None;
+                    }
+                }
+                Segment::Named {
+                    before,
+                    name,
+                    after,
+                } => {
+                    let value = text.strip_prefix(before.as_str())?;
+                    let value = value.strip_suffix(after.as_str())?;
+                    found.push((name.clone(), value.to_owned()));
+                }
+            }
+        }
+        Some(found)
+    }
+}
+
+/// The segments of a path as the most lenient of services reads it: decoded before it is cut, with backslashes for
+/// slashes, without empty segments and what follows a `;`, and then without segments of dots.
+pub fn lenient(path: &str) -> Vec<String> {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let mut segments = Vec::new();
+    for segment in decoded.split(['/', '\\']) {
+        match segment.split(';').next().unwrap_or_default() {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment.to_owned()),
+        }
+    }
+    segments
 }
 
 // === impl Segment ===
 
 impl Segment {
+    fn is_empty(&self) -> bool {
+        matches!(self, Segment::Literal(literal) if literal.is_empty())
+    }
+
     fn parse(text: &str) -> Result<Segment, String> {
         let bad = || format!("the segment {text:?} holds more than one {{name}}");
         let Some((before, rest)) = text.split_once('{') else {
@@ -124,6 +184,23 @@ mod tests {
                     .collect::<Vec<_>>()
             });
             assert_eq!(got, found, "{template} {path}");
+        }
+        for (template, path, found) in [
+            ("/users", "/api/users/", true),
+            ("/users", "/API//Users", true),
+            ("/users", "/api/users;x=1", true),
+            ("/users", "/api%2Fusers", true),
+            ("/users", "/api/.%2fusers.json", true),
+            ("/users/{id}", "/api/users/7/", true),
+            ("/users", "/api/x/..;/users", true),
+            ("/", "/api", true),
+            ("/users", "/api/users2", false),
+            ("/users/{id}", "/api/users", false),
+            ("/users.json/x", "/api/users/x", false),
+        ] {
+            let template = Template::parse(template).unwrap();
+            let got = template.find_near("/api", &lenient(path));
+            assert_eq!(got.is_some(), found, "{template:?} {path}");
         }
         for bad in ["", "a", "/{a}{b}", "/{a", "/a}", "/{}", "/{a{b}}"] {
             assert!(Template::parse(bad).is_err(), "{bad}");
