@@ -1,5 +1,6 @@
 //! Processes that this one started and ends.
 
+use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -115,6 +116,36 @@ impl Drop for Children {
     }
 }
 
+/// Kills a process and all that came of it.
+pub(crate) fn kill_tree(root: &Child) {
+    let mut tree = vec![Pid::from_child(root)];
+    let parents = parents();
+    // Found before any is killed: orphans have another parent.
+    let mut at = 0;
+    while let Some(&parent) = tree.get(at) {
+        let own = parents.iter().filter(|(_, of)| *of == parent);
+        tree.extend(own.map(|(pid, _)| *pid));
+        at += 1;
+    }
+    for pid in tree {
+        // It may have ended meanwhile.
+        let _gone = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// Every process with its parent, which is the second word after the name (proc_pid_stat(5)).
+fn parents() -> Vec<(Pid, Pid)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let number = |text: &str| Pid::from_raw(text.parse().ok()?);
+    let found = entries.filter_map(|entry| {
+        let own = number(entry.file_name().to_str()?)?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(") ")?;
+        Some((own, number(rest.split(' ').nth(1)?)?))
+    });
+    found.collect()
+}
+
 fn wait(child: &mut Child) -> Option<ExitStatus> {
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
@@ -124,4 +155,26 @@ fn wait(child: &mut Child) -> Option<ExitStatus> {
         thread::sleep(POLL / 5);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_killed_with_its_leaves() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "sleep 600 & echo; wait"]);
+        let mut root = shell
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("sh runs");
+        let mut said = root.stdout.take().expect("piped");
+        // The line says that the leaf is there.
+        std::io::Read::read(&mut said, &mut [0]).expect("a line");
+        kill_tree(&root);
+        assert!(!root.wait().expect("it is ours").success());
+        // Ends when the last who could write has.
+        std::io::read_to_string(said).expect("the end");
+    }
 }

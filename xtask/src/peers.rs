@@ -8,28 +8,28 @@ use crate::cargo::must;
 use crate::progress::Progress;
 use crate::{Done, Failure, place, step};
 
-/// Where a set of peers is listed and how it is installed.
+/// Where a set of peers is listed, all that it needs included, and how it is installed.
 struct Set {
     /// In `tests/peers`.
-    list: &'static str,
+    lists: &'static [&'static str],
     /// In `target/peers`.
     folder: &'static str,
-    install: fn(&Path, &Path) -> Done,
+    install: fn(&[PathBuf], &Path) -> Done,
 }
 
 const SETS: [Set; 3] = [
     Set {
-        list: "requirements.txt",
+        lists: &["requirements.txt"],
         folder: "python",
         install: python,
     },
     Set {
-        list: "schemathesis.txt",
+        lists: &["schemathesis.txt"],
         folder: "schemathesis",
         install: python,
     },
     Set {
-        list: "package.json",
+        lists: &["package.json", "package-lock.json"],
         folder: "node",
         install: node,
     },
@@ -38,9 +38,13 @@ const SETS: [Set; 3] = [
 /// Installs what is listed, unless it stands there already.
 pub(crate) fn install() -> Done {
     for set in SETS {
-        let list = place::root().join("tests/peers").join(set.list);
+        let lists = place::root().join("tests/peers");
+        let lists: Vec<_> = set.lists.iter().map(|list| lists.join(list)).collect();
         let folder = place::target().join("peers").join(set.folder);
-        let wanted = fs::read(&list).map_err(Failure::of(list.display()))?;
+        let mut wanted = Vec::new();
+        for list in &lists {
+            wanted.extend(fs::read(list).map_err(Failure::of(list.display()))?);
+        }
         let stamp = folder.join("installed");
         if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
             continue;
@@ -48,7 +52,7 @@ pub(crate) fn install() -> Done {
         step(&format!("peers: {}", set.folder));
         fs::create_dir_all(&folder).map_err(Failure::of(folder.display()))?;
         let progress = Progress::wait(format!("packages for {}", set.folder));
-        (set.install)(&list, &folder)?;
+        (set.install)(&lists, &folder)?;
         drop(progress);
         // Last: an installation that broke off is begun anew.
         fs::write(&stamp, wanted).map_err(Failure::of(stamp.display()))?;
@@ -56,21 +60,29 @@ pub(crate) fn install() -> Done {
     Ok(())
 }
 
-fn python(list: &Path, folder: &Path) -> Done {
+fn python(lists: &[PathBuf], folder: &Path) -> Done {
     run(
         Command::new("python3").args(["-m", "venv"]).arg(folder),
         "Python 3 with venv (Debian: python3-venv)",
     )?;
     let pip = folder.join("bin/pip");
-    let quiet = ["install", "--quiet", "--disable-pip-version-check", "-r"];
-    run(Command::new(pip).args(quiet).arg(list), "PyPI")
+    let mut pip = Command::new(pip);
+    pip.args(["install", "--quiet", "--disable-pip-version-check"]);
+    for list in lists {
+        pip.arg("-r").arg(list);
+    }
+    run(&mut pip, "PyPI")
 }
 
-fn node(list: &Path, folder: &Path) -> Done {
-    let copy: PathBuf = folder.join("package.json");
-    fs::copy(list, &copy).map_err(Failure::of(copy.display()))?;
+/// What the lock file says and nothing else. It names no registry, so that each takes its own; after a change of
+/// package.json `npm install --package-lock-only --omit-lockfile-registry-resolved` writes it anew.
+fn node(lists: &[PathBuf], folder: &Path) -> Done {
+    for list in lists {
+        let copy = folder.join(list.file_name().unwrap_or_default());
+        fs::copy(list, &copy).map_err(Failure::of(copy.display()))?;
+    }
     let mut npm = Command::new("npm");
-    npm.args(["install", "--silent", "--no-audit", "--no-fund"]);
+    npm.args(["ci", "--silent", "--no-audit", "--no-fund"]);
     run(npm.current_dir(folder), "Node.js 20 with npm")
 }
 

@@ -1,10 +1,17 @@
 //! `cargo xtask test`: every test there is, in the order in which failing is cheapest.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, PipeReader};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use crate::cargo::{cargo, must, says, shown};
+use crate::children::kill_tree;
 use crate::{Done, Failure, guests, mutants, peers, sizes, step};
+
+/// Without nextest, which has a limit for each test (tests/nextest.toml), nothing else ends one that hangs.
+const SILENCE: Duration = Duration::from_secs(600);
 
 /// What the runners counted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -100,9 +107,23 @@ fn counted(tally: &mut Tally, command: &mut Command) -> Done {
         .map_err(Failure::of(format!("`{line}` does not start")))?;
     // The command keeps its ends of the pipe open, and the reader below would never see the end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    for text in BufReader::new(reader).lines().map_while(Result::ok) {
-        println!("{text}");
-        tally.add(&text);
+    let lines = lines(reader);
+    loop {
+        match lines.recv_timeout(SILENCE) {
+            Ok(text) => {
+                println!("{text}");
+                tally.add(&text);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                kill_tree(&child);
+                // Only so that nothing is left of it.
+                let _killed = child.wait();
+                return Err(Failure::new(format!(
+                    "`{line}` said nothing for {SILENCE:?} and was killed"
+                )));
+            }
+        }
     }
     let status = child.wait().map_err(Failure::of(&line))?;
     if status.success() {
@@ -110,6 +131,19 @@ fn counted(tally: &mut Tally, command: &mut Command) -> Done {
     } else {
         Err(Failure::new(format!("`{line}` failed ({status})")))
     }
+}
+
+/// The lines that come out of a pipe, until its end.
+fn lines(reader: PipeReader) -> Receiver<String> {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        for text in BufReader::new(reader).lines().map_while(Result::ok) {
+            if send.send(text).is_err() {
+                break;
+            }
+        }
+    });
+    receive
 }
 
 // === impl Tally ===

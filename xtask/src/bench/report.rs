@@ -6,9 +6,9 @@ use std::process::Command;
 use super::{CONNECTIONS, Row, SECONDS, Sample};
 use crate::cargo::says;
 
-/// Reads wrk's report; None when a figure is missing or an answer was not 2xx.
+/// Reads wrk's report; None when a figure is missing, an answer was not 2xx or a connection failed.
 pub(super) fn sample(said: &str, cpu: f64) -> Option<Sample> {
-    if said.contains("Non-2xx") {
+    if said.contains("Non-2xx") || said.contains("Socket errors") {
         return None;
     }
     let after = |word: &str| {
@@ -114,8 +114,9 @@ fn machine() -> String {
     let shell =
         |line: &str| says(Command::new("sh").args(["-c", line])).unwrap_or_else(|| "?".into());
     format!(
-        "Measured on {}: {} cores ({}), kernel {}; {}; {}; {}.\n",
+        "Measured on {} at commit {}: {} cores ({}), kernel {}; {}; {}; {}.\n",
         shell("date -u +%Y-%m-%d"),
+        shell("git describe --always --dirty"),
         shell("nproc"),
         shell("sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1"),
         shell("uname -r"),
@@ -137,7 +138,12 @@ mod tests {
             (read.per_second, read.cpu, read.p50, read.p99),
             (1000.0, 20.0, 1200.0, 900.0)
         );
-        assert!(sample(&format!("{said}  Non-2xx or 3xx responses: 1\n"), 1.0).is_none());
+        for wrong in [
+            "Non-2xx or 3xx responses: 1",
+            "Socket errors: connect 0, read 1, write 0, timeout 0",
+        ] {
+            assert!(sample(&format!("{said}  {wrong}\n"), 1.0).is_none());
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a hit costs from memory and from the disk: the table of docs/cache.md.
+//! What a hit costs from memory and from the disk; docs/cache.md has the command.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
