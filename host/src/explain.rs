@@ -125,12 +125,13 @@ async fn rehearsed(plan: Arc<Plan>, asked: Asked, client: IpAddr) -> Result<Repo
 
 /// Copies of configured plugins are what a gateway serves with after its first second: what they cost is of interest.
 async fn settle(generation: &Generation, asked: &Asked) {
-    let Ok(target) = Target::parse(asked.target.as_str()) else {
+    let rules = generation.plan.listen.admission.paths;
+    let Ok(target) = Target::parse_by(asked.target.as_str(), rules) else {
         return;
     };
     let headers: &HeaderMap = &asked.headers;
     let wanted = Wanted {
-        host: asked.host(),
+        host: &asked.host(),
         target: &target,
         method: &asked.method,
         headers,

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "portcullis-proxy",
             "portcullis-runtime",
             "portcullis-config",
+            "portcullis-syntax",
         ],
     ),
     (

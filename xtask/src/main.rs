@@ -53,7 +53,7 @@ enum Command {
     Guests,
     /// Make Grafana's boards anew from deploy/grafana/boards
     Boards,
-    /// Change the code that security rests on, and see that tests notice; a whole run writes docs/contributing/mutants.md
+    /// Change the code that security rests on, and see that tests notice; writes docs/contributing/mutants.md
     Mutants {
         /// Only one change in so many
         #[arg(long, default_value_t = 1)]
@@ -72,7 +72,11 @@ fn main() -> ExitCode {
         Command::Observe => observe::observe(),
         Command::Test { full } => test::test(full),
         Command::Peers => peers::install(),
-        Command::Mutants { sample, package } => mutants::mutants(sample, package.as_deref()),
+        Command::Mutants { sample, package } => mutants::mutants(mutants::Choice {
+            sample,
+            only: package.as_deref(),
+            write: true,
+        }),
         Command::Bench => bench::bench(),
         Command::Boards => boards::write(),
         Command::Guests => {

@@ -1,7 +1,7 @@
 //! `cargo xtask mutants`: changes the code that security rests on, one line at a time, and runs its tests on each change.
 //!
 //! A change that no test notices is a survivor. Each is listed in `xtask/mutants.toml` with the reason why it may
-//! survive; what is not listed there needs a test. A whole run writes docs/contributing/mutants.md.
+//! survive; what is not listed there needs a test. The command writes docs/contributing/mutants.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -78,20 +78,31 @@ struct Score {
     unviable: usize,
 }
 
-/// `sample`: one in so many. `only`: this package alone.
-pub(crate) fn mutants(sample: usize, only: Option<&str>) -> Done {
+/// Which changes are tried.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice<'a> {
+    /// One in so many.
+    pub(crate) sample: usize,
+    /// This package alone.
+    pub(crate) only: Option<&'a str>,
+    /// Writes the page.
+    pub(crate) write: bool,
+}
+
+pub(crate) fn mutants(choice: Choice<'_>) -> Done {
+    let only = choice.only;
     let tool = tool()?;
     let known = known()?;
     let mut scores = BTreeMap::new();
     for subject in &SUBJECTS {
         if only.is_none_or(|only| only == subject.package) {
             step(&format!("mutants: {}", subject.package));
-            scores.insert(subject.package, subject.run(&tool, sample)?);
+            scores.insert(subject.package, subject.run(&tool, choice)?);
         }
     }
-    let page = page(&scores, &known);
+    let page = page(&scores, &known, choice.sample);
     println!("{page}");
-    if sample <= 1 && only.is_none() {
+    if choice.write && only.is_none() {
         let path = place::root().join(PAGE);
         fs::write(&path, &page).map_err(Failure::of(path.display()))?;
     }
@@ -118,7 +129,7 @@ fn known() -> Done<Known> {
 }
 
 impl Subject {
-    fn run(&self, tool: &Path, sample: usize) -> Done<Score> {
+    fn run(&self, tool: &Path, choice: Choice<'_>) -> Done<Score> {
         let out = place::target().join("mutants").join(self.package);
         fs::create_dir_all(&out).map_err(Failure::of(out.display()))?;
         let mut command = Command::new(tool);
@@ -138,8 +149,8 @@ impl Subject {
         for file in self.files {
             command.args(["--file", file]);
         }
-        if sample > 1 {
-            let shard = format!("0/{sample}");
+        if choice.sample > 1 {
+            let shard = format!("0/{}", choice.sample);
             command.args(["--shard", &shard, "--sharding", "round-robin"]);
         }
         if !self.files.is_empty() {
@@ -198,11 +209,15 @@ impl Known {
     }
 }
 
-fn page(scores: &BTreeMap<&str, Score>, known: &Known) -> String {
-    let mut page = String::from(
+fn page(scores: &BTreeMap<&str, Score>, known: &Known, sample: usize) -> String {
+    let tried = match sample {
+        0 | 1 => "every change".to_owned(),
+        sample => format!("one change in {sample}"),
+    };
+    let mut page = format!(
         "# How the tests are tested\n\n\
          `cargo xtask mutants` changes the code that security rests on, one expression at a time, and runs its tests on each \
-         change\n(cargo-mutants). A change that no test notices survives. This page is what the last whole run wrote.\n\n\
+         change\n(cargo-mutants). A change that no test notices survives. This page is what the command wrote when it tried {tried}.\n\n\
          | package | changes that compile | noticed | share | did not compile |\n|---|---|---|---|---|\n",
     );
     for (package, score) in scores {

@@ -47,7 +47,11 @@ pub(crate) fn test(full: bool) -> Done {
     let mut tally = Tally::default();
     let mut done = run(&mut tally, full);
     if full {
-        done = done.and(mutants::mutants(SAMPLE, None));
+        done = done.and(mutants::mutants(mutants::Choice {
+            sample: SAMPLE,
+            only: None,
+            write: false,
+        }));
     }
     println!();
     sizes::print();

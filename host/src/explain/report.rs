@@ -106,10 +106,11 @@ impl Report {
 
 /// Every route, in the order of the file, with what spoke for or against it.
 fn routes(plan: &Plan, asked: &Asked, chosen: Option<&str>) -> Vec<RouteReport> {
-    let Ok(target) = Target::parse(asked.target.as_str()) else {
+    let rules = plan.listen.admission.paths;
+    let Ok(target) = Target::parse_by(asked.target.as_str(), rules) else {
         return Vec::new();
     };
-    let host = asked.host().to_ascii_lowercase();
+    let host = asked.host();
     let wanted = Wanted {
         host: &host,
         target: &target,

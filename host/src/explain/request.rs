@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
+use portcullis_syntax::Authority;
 
 use super::ExplainOptions;
 use crate::Failure;
@@ -79,14 +80,11 @@ impl Asked {
         }
     }
 
-    /// What is routed by, in lower case already or not found.
-    pub(super) fn host(&self) -> &str {
+    /// What is routed by, in its one spelling; empty where it is no host.
+    pub(super) fn host(&self) -> String {
         let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.unwrap_or_default();
-        match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-            _ => host,
-        }
+        let host = host.and_then(Authority::parse).unwrap_or_default();
+        host.host().to_owned()
     }
 
     pub(super) fn url(&self) -> String {
