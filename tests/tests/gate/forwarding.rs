@@ -95,7 +95,7 @@ async fn a_trusted_proxy_is_believed_and_appended_to() {
         ("X-Forwarded-For", "203.0.113.9, 10.0.0.7"),
         ("X-Forwarded-Proto", "https"),
         ("X-Forwarded-Host", "shop.test"),
-        ("Forwarded", "for=203.0.113.9;proto=https"),
+        ("Forwarded", "for=203.0.113.9;proto=https, for=10.0.0.7"),
         ("X-Request-Id", "from-the-edge_1.2"),
         ("Via", "1.1 edge"),
     ];
@@ -110,7 +110,7 @@ async fn a_trusted_proxy_is_believed_and_appended_to() {
     assert_eq!(answer.saw_all("via"), ["1.1 edge, 1.1 portcullis"]);
     let forwarded = answer.saw("forwarded").unwrap_or_default();
     assert!(
-        forwarded.starts_with("for=203.0.113.9;proto=https, for=127.0.0.1"),
+        forwarded.starts_with("for=203.0.113.9;proto=https, for=10.0.0.7, for=127.0.0.1"),
         "{forwarded}"
     );
     let line = gateway.log_line(|line| line["path"] == "/echo").await;

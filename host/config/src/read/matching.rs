@@ -6,7 +6,6 @@ use portcullis_syntax::host::canonical;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::upstream::is_host;
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Item, Word};
 use crate::mistakes::Fault;
@@ -42,10 +41,11 @@ fn host_of(text: &str) -> Result<String, Fault> {
     let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
     let bare = bare.split('/').next().unwrap_or(bare);
     let bare = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
-    Err(match is_host(bare.strip_prefix("*.").unwrap_or(bare)) {
+    let fits = bare != text && canonical(bare.strip_prefix("*.").unwrap_or(bare)).is_some();
+    Err(match fits {
         true => fault.with_hint(format!("write \"{bare}\", without scheme, port and path")),
         false => fault
-            .with_hint("write \"api.example.com\", or \"*.example.com\" for every name below it"),
+            .with_hint("write \"api.example.com\", or \"*.example.com\" for every name below it; an address in full"),
     })
 }
 

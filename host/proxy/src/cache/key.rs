@@ -257,7 +257,6 @@ fn normalised(text: &str) -> String {
 mod tests {
     use http::HeaderValue;
     use portcullis_runtime::Caller;
-    use portcullis_syntax::PathRules;
 
     use super::*;
 
