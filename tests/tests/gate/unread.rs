@@ -16,7 +16,12 @@ fn setup(routes: &[(&str, &str, &str)], rest: &str) -> Setup {
         )
     });
     let text = format!("{PLUGINS}\n{rest}\n{}", routes.collect::<String>());
-    Setup::new(&text).guests()
+    // What the gateway would drop or refuse before any plugin sees it is let in here.
+    Setup::new(&text)
+        .listen("path_parameters = \"forward\"")
+        .listen("keep_headers = [\"x-http-method-override\"]")
+        .listen("ambiguous_headers = \"keep\"")
+        .guests()
 }
 
 const PLUGINS: &str = r#"

@@ -117,8 +117,8 @@ async fn a_request_without_a_host_goes_round_nothing() {
             echo.address()
         )
     };
-    let gateway = Setup::new(&all(""))
-        .listen("redirect_https = true")
+    let gateway = Setup::new(&all("redirect_https = true"))
+        .listen("https_port = 443")
         .start()
         .await;
     assert_eq!(

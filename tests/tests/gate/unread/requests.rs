@@ -34,9 +34,10 @@ const OPENAPI: &str = r#"{"openapi":"3.1.0","paths":{"/api/users":{"post":{"resp
 const HEADS: [(Lines, [u16; 4]); 12] = [
     (&[JSON], [422, 422, 200, 200]),
     (&[FORM], [200, 200, UNSUPPORTED, 200]),
-    (&[FORM, JSON], [UNSUPPORTED; 4]),
-    (&[JSON, FORM], [UNSUPPORTED; 4]),
-    (&[JSON, JSON], [UNSUPPORTED; 4]),
+    // Refused by the gateway itself.
+    (&[FORM, JSON], [400; 4]),
+    (&[JSON, FORM], [400; 4]),
+    (&[JSON, JSON], [400; 4]),
     (
         &[(
             "content-type",
