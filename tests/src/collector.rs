@@ -3,11 +3,11 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::peer;
+use crate::wait;
 
 /// It ends with its stdin.
 #[derive(Debug)]
@@ -17,10 +17,6 @@ pub struct Collector {
     lines: Arc<Mutex<Vec<Value>>>,
     child: Child,
 }
-
-/// How long spans may take to come.
-const PATIENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(20);
 
 impl Collector {
     pub fn start() -> Self {
@@ -76,18 +72,15 @@ impl Collector {
 
     /// Waits until what came is as wanted.
     pub async fn until(&self, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-        let begin = Instant::now();
-        loop {
+        wait::found("spans", async || {
             let seen = self.seen();
             if wanted(&seen) {
-                return seen;
+                Ok(seen)
+            } else {
+                Err(format!("this is all that came: {seen:#?}"))
             }
-            assert!(
-                begin.elapsed() < PATIENCE,
-                "this is all that came: {seen:#?}"
-            );
-            tokio::time::sleep(POLL).await;
-        }
+        })
+        .await
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::Client;
 use super::answer::Answer;
 use super::plain::request;
+use crate::wait;
 
 pub const CONTINUATION: u8 = 0;
 pub const TEXT: u8 = 1;
@@ -267,22 +268,28 @@ impl Socket {
         if self.send(&Frame::text(text)).await.is_err() {
             return false;
         }
-        while let Some(frame) = self.next().await {
-            if frame.opcode == TEXT && frame.payload == text.as_bytes() {
-                return true;
+        let echo = async {
+            while let Some(frame) = self.next().await {
+                if frame.opcode == TEXT && frame.payload == text.as_bytes() {
+                    return true;
+                }
             }
-        }
-        false
+            false
+        };
+        wait::within("an echo", echo).await
     }
 
     /// Reads until the peer says Close; its code. None: it left without.
     pub async fn until_close(&mut self) -> Option<u16> {
-        loop {
-            let frame = self.next().await?;
-            if frame.opcode == CLOSE {
-                return frame.code();
+        let close = async {
+            loop {
+                let frame = self.next().await?;
+                if frame.opcode == CLOSE {
+                    return frame.code();
+                }
             }
-        }
+        };
+        wait::within("a Close", close).await
     }
 }
 

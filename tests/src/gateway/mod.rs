@@ -18,8 +18,11 @@ use tempfile::TempDir;
 
 use self::output::Lines;
 use crate::client::{Answer, plain};
+use crate::wait;
 
-pub use self::artefacts::{binary, digest, guest, repository, target, with_custom_section};
+pub use self::artefacts::{
+    binary, digest, guest, guest_path, repository, target, with_custom_section,
+};
 pub use self::folder::replace_file;
 pub use self::ports::free;
 pub use self::setup::Setup;
@@ -27,8 +30,6 @@ pub use self::setup::Setup;
 /// Loading compiles every component, on a machine that may be busy with other tests.
 const READY_WITHIN: Duration = Duration::from_secs(90);
 const STOPPED_WITHIN: Duration = Duration::from_secs(20);
-/// How long a test waits for something the gateway does in the background.
-const SEEN_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Where one gateway listens.
@@ -156,18 +157,16 @@ impl Gateway {
         wanted: impl Fn(&Value) -> bool,
     ) -> (Value, Duration) {
         let begin = Instant::now();
-        loop {
+        let what = format!("another entry of {name} on /plugins");
+        let entry = wait::found(&what, async || {
             let entry = self.plugin(name).await;
             if wanted(&entry) {
-                return (entry, begin.elapsed());
+                Ok(entry)
+            } else {
+                Err(entry)
             }
-            assert!(
-                begin.elapsed() < SEEN_WITHIN,
-                "/plugins still says {entry}\n{}",
-                self.stderr()
-            );
-            tokio::time::sleep(POLL).await;
-        }
+        });
+        (entry.await, begin.elapsed())
     }
 
     // --- what it says ---
@@ -182,36 +181,22 @@ impl Gateway {
 
     /// Waits for an access-log line that is as wanted.
     pub async fn log_line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let begin = Instant::now();
-        loop {
+        wait::found("a line of the access log", async || {
             let lines = self.stdout.text();
-            let found = lines
+            let values = lines
                 .lines()
-                .filter_map(|line| serde_json::from_str(line).ok())
-                .find(&wanted);
-            if let Some(line) = found {
-                return line;
-            }
-            assert!(
-                begin.elapsed() < SEEN_WITHIN,
-                "no such line in the access log:\n{lines}\n{}",
-                self.stderr()
-            );
-            tokio::time::sleep(POLL).await;
-        }
+                .filter_map(|line| serde_json::from_str(line).ok());
+            values.into_iter().find(&wanted).ok_or(lines)
+        })
+        .await
     }
 
     /// Waits for a text on stderr.
     pub async fn says(&self, text: &str) {
-        let begin = Instant::now();
-        while !self.stderr.text().contains(text) {
-            assert!(
-                begin.elapsed() < SEEN_WITHIN,
-                "stderr never says {text:?}:\n{}",
-                self.stderr()
-            );
-            tokio::time::sleep(POLL).await;
-        }
+        wait::until(&format!("{text:?} on stderr"), async || {
+            self.stderr.text().contains(text)
+        })
+        .await;
     }
 
     /// Everything it said on both streams.
@@ -230,18 +215,15 @@ impl Gateway {
 
     /// Waits until a sample has a value: what is counted at the end of something is counted after a client saw it.
     pub async fn metric_is(&self, sample: &str, wanted: u64) {
-        let begin = Instant::now();
-        loop {
+        wait::found(&format!("{sample} {wanted}"), async || {
             let seen = self.metric(sample).await;
             if seen == Some(wanted) {
-                return;
+                Ok(())
+            } else {
+                Err(format!("it is {seen:?}"))
             }
-            assert!(
-                begin.elapsed() < SEEN_WITHIN,
-                "{sample} is {seen:?} and never {wanted}"
-            );
-            tokio::time::sleep(POLL).await;
-        }
+        })
+        .await;
     }
 
     // --- what is done to it ---
@@ -272,15 +254,15 @@ impl Gateway {
 
     /// Waits for a text in a file beside gateway.toml.
     pub async fn file_says(&self, file: &str, text: &str) {
-        let begin = Instant::now();
-        while !self.read(file).is_some_and(|held| held.contains(text)) {
-            assert!(
-                begin.elapsed() < SEEN_WITHIN,
-                "{file} never says {text:?}:\n{:?}",
-                self.read(file)
-            );
-            tokio::time::sleep(POLL).await;
-        }
+        wait::found(&format!("{text:?} in {file}"), async || {
+            let held = self.read(file);
+            if held.as_ref().is_some_and(|held| held.contains(text)) {
+                Ok(())
+            } else {
+                Err(held.unwrap_or_else(|| String::from("there is no such file")))
+            }
+        })
+        .await;
     }
 
     /// Drops a file into the plugin folder: temporary name, fsync, rename.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -12,6 +11,7 @@ use tokio::sync::broadcast;
 
 use crate::reply::{self, Body};
 use crate::server::{ANY, Server};
+use crate::wait;
 
 #[derive(Debug)]
 pub struct Events {
@@ -26,8 +26,6 @@ struct Listener {
     listening: Arc<AtomicUsize>,
 }
 
-const SEEN_WITHIN: Duration = Duration::from_secs(20);
-const POLL: Duration = Duration::from_millis(5);
 /// Events that a test may be ahead of a listener.
 const AHEAD: usize = 64;
 
@@ -59,12 +57,10 @@ impl Events {
 
     /// Waits until so many listen.
     pub async fn listened_by(&self, count: usize) {
-        let begin = Instant::now();
-        while self.listening.load(Ordering::SeqCst) != count {
-            let now = self.listening.load(Ordering::SeqCst);
-            assert!(begin.elapsed() < SEEN_WITHIN, "{now} listen, not {count}");
-            tokio::time::sleep(POLL).await;
-        }
+        wait::until(&format!("{count} who listen"), async || {
+            self.listening.load(Ordering::SeqCst) == count
+        })
+        .await;
     }
 }
 

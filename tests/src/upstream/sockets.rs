@@ -1,7 +1,6 @@
 //! A service of WebSockets that says what it saw. The path says how it behaves.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
@@ -9,6 +8,7 @@ use crate::client::websocket::{
     BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, Socket, TEXT, switching,
 };
 use crate::server::{ANY, Server};
+use crate::wait;
 
 /// What it saw, in order: `open TARGET`, `ping`, `pong`, `close CODE`, `end`.
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -19,8 +19,6 @@ pub struct Sockets {
     seen: Seen,
 }
 
-const SEEN_WITHIN: Duration = Duration::from_secs(20);
-const POLL: Duration = Duration::from_millis(10);
 /// What `/page` and `/no` say instead of switching.
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage";
 const NO: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
@@ -47,15 +45,15 @@ impl Sockets {
 
     /// Waits until it saw something; all it saw by then.
     pub async fn until(&self, what: &str) -> Vec<String> {
-        let begin = Instant::now();
-        loop {
+        wait::found(what, async || {
             let seen = self.seen();
             if seen.iter().any(|line| line == what) {
-                return seen;
+                Ok(seen)
+            } else {
+                Err(format!("{seen:?}"))
             }
-            assert!(begin.elapsed() < SEEN_WITHIN, "never {what:?}: {seen:?}");
-            tokio::time::sleep(POLL).await;
-        }
+        })
+        .await
     }
 }
 

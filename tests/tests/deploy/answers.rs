@@ -6,6 +6,7 @@ use portcullis_tests::client::plain;
 use portcullis_tests::demo::Demo;
 use portcullis_tests::gateway::{Gateway, Setup, free};
 use portcullis_tests::telegram;
+use portcullis_tests::wait;
 use serde_json::Value;
 
 use crate::figures::{Query, of_boards, read};
@@ -33,11 +34,16 @@ async fn every_query_of_a_board_has_an_answer_where_the_demo_has_the_metrics() {
     until(prometheus, "up{job=\"portcullis\"}", "1").await;
     // A rate needs two scrapes with something between them.
     let scrapes = "count_over_time(portcullis_generation[1m]) > bool 6";
-    let begin = tokio::time::Instant::now();
-    while value(&ask(prometheus, scrapes).await.unwrap_or_default()) != "1" {
+    wait::found_within(PATIENCE, "scrapes by Prometheus", async || {
         ask_all(&gateway).await;
-        assert!(begin.elapsed() < PATIENCE, "Prometheus does not scrape");
-    }
+        let answer = ask(prometheus, scrapes).await.unwrap_or_default();
+        if value(&answer) == "1" {
+            Ok(())
+        } else {
+            Err(answer)
+        }
+    })
+    .await;
     let queries = of_boards();
     let mut answered = 0;
     for (query, named) in queries.iter().zip(read(&queries)) {

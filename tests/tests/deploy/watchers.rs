@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use portcullis_tests::client::plain;
+use portcullis_tests::wait;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -144,18 +145,15 @@ pub async fn ask(prometheus: SocketAddr, query: &str) -> Option<Value> {
 
 /// Waits until a query has a value.
 pub async fn until(prometheus: SocketAddr, query: &str, wanted: &str) {
-    let end = tokio::time::Instant::now() + PATIENCE;
-    loop {
+    wait::found_within(PATIENCE, &format!("{query} is {wanted}"), async || {
         let answer = ask(prometheus, query).await.unwrap_or_default();
         if answer["data"]["result"][0]["value"][1] == wanted {
-            return;
+            Ok(())
+        } else {
+            Err(answer)
         }
-        assert!(
-            tokio::time::Instant::now() < end,
-            "{query} never becomes {wanted}: {answer}"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    })
+    .await;
 }
 
 #[test]

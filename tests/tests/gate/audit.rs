@@ -1,6 +1,7 @@
 //! What is done to the gateway leaves one line of one shape each.
 
 use portcullis_tests::gateway::Gateway;
+use portcullis_tests::wait;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -14,19 +15,13 @@ respond = { body = "hello" }
 
 /// Waits for the audit line of a deed with an outcome.
 async fn line(gateway: &Gateway, deed: &str, outcome: &str) -> Value {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
+    wait::found(&format!("{deed} that was {outcome}"), async || {
         let lines = audits(gateway);
-        let found = lines
-            .iter()
-            .find(|line| line["audit"] == deed && line["outcome"] == outcome);
-        if let Some(found) = found {
-            return found.clone();
-        }
-        let late = std::time::Instant::now() > end;
-        assert!(!late, "no {deed} that was {outcome} in {lines:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+        let mut all = lines.iter();
+        let found = all.find(|line| line["audit"] == deed && line["outcome"] == outcome);
+        found.cloned().ok_or_else(|| format!("{lines:?}"))
+    })
+    .await
 }
 
 fn audits(gateway: &Gateway) -> Vec<Value> {

@@ -17,6 +17,7 @@ use portcullis_tests::client::load::{Ask, Load};
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::telegram::authorization;
 use portcullis_tests::upstream::echo::Echo;
+use portcullis_tests::wait::until;
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,9 +49,7 @@ async fn least_connections_and_power_of_two_avoid_the_busy_server() {
             .await
             .expect("the gateway listens");
         let slow = tokio::spawn(async move { busy.ask("GET", "/echo?delay=3000", &[], b"").await });
-        while one.served() + two.served() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("it arrived", async || one.served() + two.served() > 0).await;
         let free = if one.served() == 0 { "one" } else { "two" };
         let seen = counts(&gateway, 20).await;
         assert_eq!(seen, BTreeMap::from([(free.to_owned(), 20)]), "{balance}");
@@ -116,15 +115,10 @@ async fn a_dead_server_fails_no_request() {
     let two = Echo::start_at(address, "two")
         .await
         .expect("its port is free again");
-    let back = tokio::time::timeout(Duration::from_secs(5), async {
-        while two.served() == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    });
-    assert!(
-        back.await.is_ok(),
-        "the server that came back is asked again"
-    );
+    until("a request to the server that came back", async || {
+        two.served() > 0
+    })
+    .await;
     let tally = load.stop().await;
     assert!(
         tally.failures.is_empty(),
@@ -192,16 +186,6 @@ async fn counts(gateway: &Gateway, requests: usize) -> BTreeMap<String, usize> {
 
 fn counted(one: usize, two: usize) -> BTreeMap<String, usize> {
     BTreeMap::from([(String::from("one"), one), (String::from("two"), two)])
-}
-
-/// Waits for something that the gateway comes to by itself.
-async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
-    let waited = tokio::time::timeout(Duration::from_secs(30), async {
-        while !seen().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    });
-    assert!(waited.await.is_ok(), "never seen: {what}");
 }
 
 /// The servers of an upstream on /upstreams, by their addresses.

@@ -1,13 +1,13 @@
 //! The console: a page that is in the binary, asks nobody but its gateway, and holds no figure itself.
 
 use std::process::Command;
-use std::time::Duration;
 
 use portcullis_tests::client::stream::{Stream, Version};
 use portcullis_tests::demo::Demo;
 use portcullis_tests::gateway::{Gateway, Setup, guest, with_custom_section};
 use portcullis_tests::peer;
 use portcullis_tests::upstream::echo::Echo;
+use portcullis_tests::wait;
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,15 +156,11 @@ async fn more_streams_than_there_are_seats_for_are_refused() {
     assert_eq!(gateway.admin("GET", "/refusals/stream").await.status, 503);
     streams.pop();
     // The gateway learns of the end when it next writes; a refusal makes it.
-    for _ in 0..100 {
+    wait::until("the seat of one who left", async || {
         gateway.get("/nowhere", &[]).await;
-        let stream = listen(&gateway).await;
-        if stream.head.status() == 200 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the seat of one who left is free again");
+        listen(&gateway).await.head.status() == 200
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,15 +255,18 @@ async fn listen(gateway: &Gateway) -> Stream {
 /// The next event that is a refusal.
 async fn next(stream: &mut Stream) -> Value {
     let mut all = String::new();
-    loop {
-        all += &stream
-            .piece()
-            .await
-            .expect("it stays open")
-            .expect("it does not end");
-        let whole = all.split_once("event: refusal\ndata: ");
-        if let Some((data, _)) = whole.and_then(|(_, rest)| rest.split_once("\n\n")) {
-            return serde_json::from_str(data).expect("JSON");
+    let event = async {
+        loop {
+            all += &stream
+                .piece()
+                .await
+                .expect("it stays open")
+                .expect("it does not end");
+            let whole = all.split_once("event: refusal\ndata: ");
+            if let Some((data, _)) = whole.and_then(|(_, rest)| rest.split_once("\n\n")) {
+                return serde_json::from_str(data).expect("JSON");
+            }
         }
-    }
+    };
+    wait::within("a refusal", event).await
 }

@@ -3,10 +3,9 @@
 mod files;
 mod secrets;
 
-use std::time::Duration;
-
 use portcullis_tests::gateway::Gateway;
 use portcullis_tests::upstream::echo::Echo;
+use portcullis_tests::wait;
 
 /// No line, no label and no message may hold it.
 const SECRET: &str = "S3CR3T-of-this-test";
@@ -126,11 +125,15 @@ async fn text_is_for_people_and_has_no_colours_in_a_pipe() {
     gateway.get("/echo/%1B%5B31m", &[]).await;
     gateway.get("/echo/%C3%A9", &[]).await;
     gateway.get("/nowhere", &[]).await;
-    let mut said = String::new();
-    while said.lines().count() < 3 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        said = gateway.stdout();
-    }
+    let said = wait::found("three lines", async || {
+        let said = gateway.stdout();
+        if said.lines().count() >= 3 {
+            Ok(said)
+        } else {
+            Err(said)
+        }
+    })
+    .await;
     assert!(!said.contains('\x1b'), "{said}");
     assert!(said.contains(" GET /nowhere 404 "), "{said}");
     assert!(said.contains(" refusal=route_not_found "), "{said}");

@@ -1,7 +1,7 @@
 //! gateway.toml is read again when it changes, on SIGHUP and on `portcullis reload`; a bad one changes nothing.
 
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portcullis_tests::client::load::{Ask, Load};
 use portcullis_tests::client::{Answer, Client};
@@ -9,6 +9,7 @@ use portcullis_tests::demo::Demo;
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::telegram::authorization;
 use portcullis_tests::upstream::echo::Echo;
+use portcullis_tests::wait;
 use rustix::process::Signal;
 
 const SEEN_WITHIN: Duration = Duration::from_secs(10);
@@ -107,10 +108,7 @@ async fn fifty_reloads_under_load_fail_no_request() {
             name,
             "round {round}"
         );
-        let served = load.answered();
-        while load.answered() < served + 10 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        load.goes_on(10).await;
     }
     let tally = load.stop().await;
     assert!(
@@ -129,9 +127,7 @@ async fn a_request_in_flight_finishes_with_the_configuration_it_began_with() {
         .await
         .expect("the gateway listens");
     let slow = tokio::spawn(async move { client.ask("GET", "/slow?delay=800", &[], b"").await });
-    while echo.served() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("the request upstream", async || echo.served() > 0).await;
     gateway.rewrite(&toml(&echo, "/other"));
     assert_eq!(gateway.admin("POST", "/reload").await.status, 200);
     assert_eq!(gateway.get("/slow", &[]).await.status, 404);
@@ -178,9 +174,7 @@ async fn sigterm_lets_requests_finish_and_ends_with_success() {
         .await
         .expect("the gateway listens");
     let slow = tokio::spawn(async move { client.ask("GET", "/slow?delay=800", &[], b"").await });
-    while echo.served() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("the request upstream", async || echo.served() > 0).await;
     gateway.signal(Signal::TERM);
     let answer = slow.await.expect("no panic").expect("an answer");
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -242,11 +236,10 @@ async fn stamped(gateway: &Gateway) -> Answer {
 }
 
 async fn until(gateway: &Gateway, path: &str, status: u16) {
-    let begin = Instant::now();
-    while gateway.get(path, &[]).await.status != status {
-        assert!(begin.elapsed() < SEEN_WITHIN, "{path} is not {status}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait::until(&format!("{status} of {path}"), async || {
+        gateway.get(path, &[]).await.status == status
+    })
+    .await;
 }
 
 fn said(output: &Output) -> String {

@@ -7,6 +7,7 @@ use portcullis_tests::client::load::{Ask, Load};
 use portcullis_tests::demo::Demo;
 use portcullis_tests::gateway::{Gateway, Setup, digest, guest, with_custom_section};
 use portcullis_tests::telegram::{authorization, init_data, query_value};
+use portcullis_tests::wait;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -26,17 +27,14 @@ async fn a_hundred_swaps_under_load_fail_no_request_and_close_no_websocket() {
     let other = with_custom_section(&original, "the other");
     let mut slowest = Duration::ZERO;
     for swap in 0..SWAPS {
-        let served = load.answered();
         let bytes = if swap % 2 == 0 { &other } else { &original };
         gateway.drop_plugin("headers.wasm", bytes);
         let (_, took) = gateway.plugin_until("stamp", is(bytes)).await;
         slowest = slowest.max(took);
-        while load.answered() == served {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        load.goes_on(1).await;
     }
     stop.send(()).expect("the WebSocket's task runs");
-    let echoes = talk
+    let echoes = wait::within("the last echo", talk)
         .await
         .expect("no panic")
         .expect("the WebSocket stayed open");

@@ -6,6 +6,7 @@ use portcullis_tests::client::{Answer, Client, plain};
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::upstream::canned::{Canned, Then};
 use portcullis_tests::upstream::echo::Echo;
+use portcullis_tests::wait;
 
 const TIMEOUTS: &str = "[timeouts]\nhead = \"400ms\"\nkeep_alive = \"400ms\"\nconnect = \"300ms\"\n\
     first_byte = \"300ms\"\nidle = \"300ms\"\ntotal = \"2s\"\n\n";
@@ -215,9 +216,7 @@ async fn a_client_that_leaves_is_logged_and_its_server_set_free() {
         .write(&plain::request("GET", "/echo?delay=1500", &[], b""))
         .await
         .expect("it is connected");
-    while echo.served() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("the request upstream", async || echo.served() > 0).await;
     drop(client);
     let line = gateway.log_line(|line| line["path"] == "/echo").await;
     assert_eq!(line["aborted"], true, "{line}");

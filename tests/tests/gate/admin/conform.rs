@@ -85,6 +85,8 @@ async fn every_page_is_as_the_document_says() {
 async fn schemathesis_finds_nothing() {
     let (gateway, _echo) = gateway().await;
     let document = format!("http://{}/openapi.json", gateway.listen.admin);
+    // It leaves what it found where it runs.
+    let folder = tempfile::tempdir().expect("a temporary directory");
     let output = Command::new(peer::schemathesis())
         .args(["run", &document, "--checks", "all", "--max-time", "45"])
         // What a duration or a URL is, is more than a schema says: some that fit it are refused.
@@ -92,6 +94,7 @@ async fn schemathesis_finds_nothing() {
         // It ends the gateway.
         .args(["--exclude-path", "/drain"])
         .args(["--exclude-path", ENDLESS])
+        .current_dir(folder.path())
         .output()
         .expect("schemathesis runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

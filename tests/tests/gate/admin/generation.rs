@@ -2,6 +2,7 @@
 
 use portcullis_tests::client::Client;
 use portcullis_tests::gateway::digest;
+use portcullis_tests::wait;
 
 use super::{gateway, toml};
 
@@ -25,11 +26,7 @@ async fn an_older_generation_is_told_of_as_long_as_an_exchange_holds_it() {
         let upstreams = gateway.admin("GET", "/upstreams").await.json();
         upstreams["echo"][0]["in_flight"] == 1
     };
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !in_flight().await {
-        assert!(std::time::Instant::now() < end, "{}", gateway.stderr());
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    wait::until("a request in flight", in_flight).await;
     gateway.rewrite(&format!("# another\n{}", toml(&echo)));
     assert_eq!(gateway.admin("POST", "/reload").await.status, 200);
     let second = page().await;
@@ -44,10 +41,15 @@ async fn an_older_generation_is_told_of_as_long_as_an_exchange_holds_it() {
     client.write(b"cd").await.expect("it reads");
     assert_eq!(client.answer("POST").await.expect("an answer").status, 200);
     drop(client);
-    while page().await["draining"] != serde_json::json!([]) {
-        assert!(std::time::Instant::now() < end, "{}", page().await);
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    wait::found("no generation that drains", async || {
+        let page = page().await;
+        if page["draining"] == serde_json::json!([]) {
+            Ok(())
+        } else {
+            Err(page)
+        }
+    })
+    .await;
     gateway.rewrite("[[rout]]");
     assert_eq!(gateway.admin("POST", "/reload").await.status, 422);
     let third = page().await;

@@ -1,5 +1,7 @@
 //! `POST /log-level`
 
+use portcullis_tests::wait;
+
 use super::gateway;
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
@@ -40,9 +42,10 @@ async fn the_level_changes_while_it_runs_and_goes_back() {
     let shortly = set(r#"{"level": "error", "for": "50ms"}"#).await;
     assert_eq!(shortly.status, 200, "{shortly:?}");
     // It goes back to what it was for good.
-    while gateway.admin("GET", "/log-level").await.json()["level"] != "info" {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    wait::until("the level info", async || {
+        gateway.admin("GET", "/log-level").await.json()["level"] == "info"
+    })
+    .await;
     let lasting = set(r#"{"level": "warn"}"#).await.json();
     assert_eq!(
         (&lasting["level"], lasting["then"].is_null()),

@@ -1,10 +1,10 @@
 //! `/livez` and `/readyz` from the first moment.
 
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
 
 use portcullis_tests::client::Client;
 use portcullis_tests::gateway::Setup;
+use portcullis_tests::wait;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_loads_lives_is_not_ready_and_says_why() {
@@ -17,11 +17,10 @@ async fn a_gateway_that_loads_lives_is_not_ready_and_says_why() {
          [[route]]\nname = \"all\"\npath = \"/**\"\npublic = true\nupstream = \"named\"\n"
     ))
     .launch();
-    let end = Instant::now() + Duration::from_secs(60);
-    while Client::connect(gateway.listen.admin).await.is_err() {
-        assert!(Instant::now() < end, "{}", gateway.stderr());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait::until("the admin listener", async || {
+        Client::connect(gateway.listen.admin).await.is_ok()
+    })
+    .await;
     assert_eq!(gateway.admin("GET", "/livez").await.status, 200);
     for (method, page) in [("GET", "/readyz"), ("GET", "/routes"), ("POST", "/reload")] {
         let answer = gateway.admin(method, page).await;

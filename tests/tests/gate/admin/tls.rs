@@ -6,6 +6,7 @@ use portcullis_tests::client::{Answer, Client};
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::tls::{Authority, Issued, connect};
 use portcullis_tests::upstream::echo::Echo;
+use portcullis_tests::wait;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::toml;
@@ -116,15 +117,11 @@ async fn where_certificates_are_optional_a_token_is_as_good_and_renewal_needs_no
     let renewed = servers.issue(&["127.0.0.1"]);
     gateway.replace("admin.key", &renewed.key);
     gateway.replace("admin.pem", &renewed.certificate);
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
+    wait::until("the renewed certificate", async || {
         let stream = connect(gateway.listen.admin, "127.0.0.1", nobody.clone())
             .await
             .expect("TLS");
-        if renewed.is_of(&stream) {
-            break;
-        }
-        assert!(std::time::Instant::now() < end, "{}", gateway.stderr());
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        renewed.is_of(&stream)
+    })
+    .await;
 }

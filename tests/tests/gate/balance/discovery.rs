@@ -68,12 +68,7 @@ async fn servers_come_and_go_while_requests_flow_and_none_fails() {
         .await;
     }
     let (seconds, thirds) = (two.served(), three.served());
-    until("more requests", async || {
-        let answered = load.answered();
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        load.answered() > answered
-    })
-    .await;
+    load.goes_on(20).await;
     assert_eq!(
         (two.served(), three.served()),
         (seconds, thirds),
@@ -225,8 +220,7 @@ async fn a_reload_looks_up_a_new_name_before_it_serves() {
     let load = Load::start(2, &ask(&gateway));
     gateway.rewrite(&by_name(&dns, one.address().port(), ""));
     assert_eq!(gateway.admin("POST", "/reload").await.status, 200);
-    let answered = load.answered();
-    until("more requests", async || load.answered() > answered + 50).await;
+    load.goes_on(50).await;
     let tally = load.stop().await;
     assert!(tally.failures.is_empty(), "{:?}", tally.failures);
 }

@@ -6,7 +6,7 @@ use portcullis_tests::client::load::Load;
 use portcullis_tests::gateway::Gateway;
 use portcullis_tests::upstream::moody::Moody;
 
-use super::{ask, toml, until};
+use super::{ask, toml};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_server_gets_less() {
@@ -16,7 +16,7 @@ async fn a_slow_server_gets_less() {
         let servers = format!("\"{}\", \"{}\"", one.address(), two.address());
         let gateway = Gateway::start(&toml(&servers, &format!("balance = \"{balance}\""))).await;
         let load = Load::start(4, &ask(&gateway));
-        until("enough requests", async || load.answered() > 400).await;
+        load.goes_on(400).await;
         let (fast, slow) = (one.served(), two.served());
         assert!(slow >= 1 && slow * 4 < fast, "{balance}: {fast} and {slow}");
         let tally = load.stop().await;

@@ -18,9 +18,11 @@ async fn failures_in_a_row_leave_a_server_alone_and_each_time_longer() {
     // Asked until the third time: each time takes three failures.
     let mut times = 0;
     while times < 3 {
-        while gateway.metric(ejected).await.unwrap_or(0) <= times {
+        until("it is left alone", async || {
             gateway.get("/echo", &[]).await;
-        }
+            gateway.metric(ejected).await.unwrap_or(0) > times
+        })
+        .await;
         times += 1;
         assert_eq!(state(&gateway, two.address()).await, "ejected");
         let (served, left_alone) = (two.served(), Duration::from_millis(500 << (times - 1)));
@@ -135,10 +137,7 @@ async fn a_restart_of_every_server_in_turn_fails_no_request() {
     let gateway = Gateway::start(&toml(&addresses(&[&one, &two]), keys)).await;
     let load = Load::start(3, &ask(&gateway));
     for round in 0..4 {
-        let before = load.answered();
-        while load.answered() < before + 20 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        load.goes_on(20).await;
         let restarted = if round % 2 == 0 { &mut one } else { &mut two };
         let address = restarted.address();
         let old = std::mem::replace(restarted, Moody::start("nobody").await);

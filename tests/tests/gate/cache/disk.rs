@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portcullis_tests::client::{Answer, plain};
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::upstream::origin::{Asked, Origin, Says};
+use portcullis_tests::wait;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -62,16 +63,11 @@ fn list(folder: &Path) -> Vec<PathBuf> {
 
 /// Waits until the page of the cache says so of its disk tier.
 pub(super) async fn disk_until(gateway: &Gateway, wanted: impl Fn(&Value) -> bool) -> Value {
-    let begin = Instant::now();
-    loop {
-        let page = gateway.admin("GET", "/cache").await.json();
-        if wanted(&page["disk"]) {
-            return page["disk"].clone();
-        }
-        let seen = &page["disk"];
-        assert!(begin.elapsed() < PATIENCE, "/cache says of the disk {seen}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait::found("another state of the disk on /cache", async || {
+        let disk = gateway.admin("GET", "/cache").await.json()["disk"].clone();
+        if wanted(&disk) { Ok(disk) } else { Err(disk) }
+    })
+    .await
 }
 
 /// Its end, which writes what is still to be written.

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::upstream::origin::Origin;
+use portcullis_tests::wait;
 
 use super::disk::{Store, disk_until, lasting, toml};
 use super::is_stored;
@@ -101,11 +102,11 @@ async fn a_disk_that_fails_costs_no_answer_and_is_used_again_when_it_works() {
     fs::remove_file(store.folder()).expect("it is ours");
     fs::rename(&aside, store.folder()).expect("it is ours");
     let mut number = 50;
-    while gateway.metric(UP).await != Some(1) {
-        assert!(number < 1_000, "never up again:\n{}", gateway.stderr());
+    wait::until("a disk tier that is up again", async || {
         serves(&gateway, &format!("/{number}")).await;
         number += 1;
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        gateway.metric(UP).await == Some(1)
+    })
+    .await;
     gateway.says("the disk tier of the cache works again").await;
 }

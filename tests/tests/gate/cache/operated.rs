@@ -3,6 +3,7 @@
 use portcullis_tests::client::{Answer, plain};
 use portcullis_tests::gateway::Gateway;
 use portcullis_tests::upstream::origin::{Asked, Origin, Says};
+use portcullis_tests::wait;
 
 use super::{gateway, is_stored};
 
@@ -108,9 +109,7 @@ async fn what_is_fetched_while_it_is_purged_is_not_stored() {
             let address = gateway.listen.http;
             async move { plain::once(address, "GET", target, &[], b"").await }
         });
-        while origin.count(target) == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        wait::until("the first request", async || origin.count(target) > 0).await;
         purge(&gateway, body).await;
         assert_eq!(early.await.expect("no panic").text(), "0");
         let late = gateway.get(target, &[]).await;

@@ -1,5 +1,9 @@
 //! The misdeeds, and what each comes to: for the client, and in the bill of the plugin.
 
+use std::fs;
+
+use portcullis_tests::gateway::repository;
+
 /// A misdeed on a route /a/KIND.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attack {
@@ -100,3 +104,37 @@ pub(super) const ATTACKS: &[Attack] = &[
     fails("authenticator", "split challenge", "invalid"),
     vain("authenticator", "other path"),
 ];
+
+/// The table of this page.
+const PAGE: &str = "docs/hostile.md";
+const HEAD: &str = "| plugin | does | the client gets | counted as |\n|---|---|---|---|\n";
+
+#[test]
+fn the_page_has_every_attack_and_what_comes_of_it() {
+    let path = repository().join(PAGE);
+    let page = fs::read_to_string(&path).expect("the page");
+    let (before, rest) = page.split_once(HEAD).expect("the page has the table");
+    let (table, after) = rest.split_once("\n\n").expect("something follows it");
+    let rows: Vec<String> = ATTACKS.iter().map(row).collect();
+    let rows = rows.join("\n");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, format!("{before}{HEAD}{rows}\n\n{after}")).expect("it is writable");
+    } else {
+        assert_eq!(table, rows, "{PAGE} is out of date; UPDATE=1 writes it");
+    }
+}
+
+fn row(attack: &Attack) -> String {
+    let problem = match attack.problem {
+        "" => "its answer",
+        problem => problem,
+    };
+    let Attack {
+        kind,
+        wish,
+        status,
+        outcome,
+        ..
+    } = attack;
+    format!("| {kind} | {wish} | {status} {problem} | {outcome} |")
+}

@@ -1,10 +1,9 @@
 //! Where lines go: a file that is turned over and opened anew, and a pipe that nobody reads.
 
-use std::time::Duration;
-
 use portcullis_tests::client::{Client, plain};
 use portcullis_tests::gateway::Setup;
 use portcullis_tests::upstream::echo::Echo;
+use portcullis_tests::wait;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -73,10 +72,11 @@ async fn a_file_that_was_moved_away_is_opened_anew_on_a_signal() {
             .await;
         gateway.signal(signal);
         // The signal is heard some time; from then on lines are in the new file.
-        while gateway.read("access.log").is_none() {
+        wait::until("a new access.log", async || {
             gateway.get(&format!("/echo/after-{number}"), &[]).await;
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
+            gateway.read("access.log").is_some()
+        })
+        .await;
         gateway
             .file_says("access.log", &format!("/echo/after-{number}"))
             .await;

@@ -8,15 +8,11 @@ mod processes;
 mod retries;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use portcullis_tests::client::{Answer, Client, plain};
 use portcullis_tests::gateway::Gateway;
+use portcullis_tests::wait::until;
 use tokio::task::JoinHandle;
-
-/// How long a test waits for what the gateway does in the background.
-const SEEN_WITHIN: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(10);
 
 /// Servers are left alone only where that is what a test is about.
 const NEVER_EJECT: &str = "eject = { base = \"0s\" }";
@@ -55,14 +51,4 @@ async fn hold(gateway: &Gateway, target: &str) -> Client {
     let request = plain::request("GET", target, &[], b"");
     client.write(&request).await.expect("it is connected");
     client
-}
-
-async fn until(what: &str, is: impl AsyncFn() -> bool) {
-    let wait = async {
-        while !is().await {
-            tokio::time::sleep(POLL).await;
-        }
-    };
-    let seen = tokio::time::timeout(SEEN_WITHIN, wait).await;
-    assert!(seen.is_ok(), "not within {SEEN_WITHIN:?}: {what}");
 }

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use portcullis_tests::client::load::{Ask, Load};
 use portcullis_tests::gateway::Gateway;
+use portcullis_tests::wait;
 
 use super::{NEVER_EJECT, toml};
 
@@ -79,30 +79,25 @@ async fn killing_one_of_three_servers_fails_no_idempotent_request() {
             expect: 200,
         },
     );
-    while servers.iter().any(|server| server.served() < 20) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("twenty requests to each server", async || {
+        load.fails_nothing();
+        servers.iter().all(|server| server.served() >= 20)
+    })
+    .await;
     servers[1].kill();
-    let seen = load.answered();
-    while load.answered() < seen + 400 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    load.goes_on(400).await;
     let tally = load.stop().await;
     assert!(tally.failures.is_empty(), "{:?}", tally.failures);
     // Lines of the living may still be in their pipes.
     let total = || servers.iter().map(Process::served).sum::<usize>();
-    for _ in 0..200 {
+    wait::found("a line of a server for each answer", async || {
         if total() >= tally.answered {
-            break;
+            Ok(())
+        } else {
+            Err(format!("{} of {}", total(), tally.answered))
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert!(
-        total() >= tally.answered,
-        "{} of {}",
-        total(),
-        tally.answered
-    );
+    })
+    .await;
     let most = tally.answered + tally.answered / 5 + 100;
     assert!(total() <= most, "{} for {}", total(), tally.answered);
 }

@@ -1,19 +1,16 @@
 //! What a route allows its sockets: how many, how large, how silent. And what is told of it.
 
-use std::time::{Duration, Instant};
-
 use portcullis_tests::client::websocket::{CLOSE, Frame, PING, PONG, Socket};
 use portcullis_tests::demo::Demo;
 use portcullis_tests::gateway::{Gateway, Setup};
 use portcullis_tests::telegram::{init_data, query_value};
 use portcullis_tests::upstream::sockets::Sockets;
+use portcullis_tests::wait;
 use serde_json::Value;
 
 use super::handshake::with;
 
 /// How long something takes at the very most that takes no time.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_route_refuses_with_503_and_a_place_is_free_again_when_a_socket_ends() {
     let server = Sockets::start().await;
@@ -27,10 +24,7 @@ async fn a_full_route_refuses_with_503_and_a_place_is_free_again_when_a_socket_e
     );
     assert_eq!(refused.json()["type"], "sockets_full");
     drop(first);
-    let begin = Instant::now();
-    while open(&gateway).await.is_err() {
-        assert!(begin.elapsed() < PATIENCE, "the place never gets free");
-    }
+    wait::until("a free place", async || open(&gateway).await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,19 +110,17 @@ async fn silent_ends_are_pinged_by_the_gateway_and_one_that_stays_silent_is_gone
     let mut silent = Socket::open(address, "/echo", &[]).await.expect("open");
     assert_eq!(silent.until_close().await, Some(1001));
     let mut forsaken = Socket::open(address, "/silent", &[]).await.expect("open");
-    loop {
-        let frame = forsaken.next().await.expect("a frame");
-        match frame.opcode {
-            CLOSE => {
-                assert_eq!(frame.code(), Some(1011));
-                break;
+    let close = async {
+        loop {
+            let frame = forsaken.next().await.expect("a frame");
+            if frame.opcode == CLOSE {
+                return frame.code();
             }
-            _ => forsaken
-                .send(&Frame::new(PONG, frame.payload))
-                .await
-                .expect("open"),
+            let pong = Frame::new(PONG, frame.payload);
+            forsaken.send(&pong).await.expect("open");
         }
-    }
+    };
+    assert_eq!(wait::within("a Close", close).await, Some(1011));
     for ended in ["client_silent", "server_silent"] {
         gateway
             .log_line(|line| line["websocket"]["ended"] == ended)
@@ -214,14 +206,15 @@ async fn messages_and_bytes_are_counted_both_ways_and_the_line_comes_at_the_end(
 
 /// Waits until the metrics have this line.
 async fn counts(gateway: &Gateway, line: &str) {
-    let begin = Instant::now();
-    loop {
+    wait::found(line, async || {
         let text = gateway.admin("GET", "/metrics").await.text();
         if text.lines().any(|l| l == line) {
-            return;
+            Ok(())
+        } else {
+            Err(text)
         }
-        assert!(begin.elapsed() < PATIENCE, "never {line:?} in:\n{text}");
-    }
+    })
+    .await;
 }
 
 async fn open(gateway: &Gateway) -> Result<Socket, portcullis_tests::client::Answer> {

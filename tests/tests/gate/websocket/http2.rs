@@ -124,6 +124,7 @@ pub(super) fn speak_h2(gateway: &Gateway, requests: Vec<Value>) -> Vec<Value> {
 }
 
 pub(super) fn speak(port: u16, tls: bool, requests: Vec<Value>) -> Vec<Value> {
+    let count = requests.len();
     let asked = json!({ "port": port, "tls": tls, "requests": requests });
     let mut client = Command::new(peer::python());
     client.arg(peer::script("sockets_h2.py"));
@@ -138,7 +139,9 @@ pub(super) fn speak(port: u16, tls: bool, requests: Vec<Value>) -> Vec<Value> {
         .expect("it reads");
     drop(stdin);
     let output = child.wait_with_output().expect("it ends");
-    serde_json::from_slice(&output.stdout).expect("a list of answers")
+    let answers: Vec<Value> = serde_json::from_slice(&output.stdout).expect("a list of answers");
+    assert_eq!(answers.len(), count, "an answer for each: {answers:?}");
+    answers
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
