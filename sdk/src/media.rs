@@ -307,7 +307,8 @@ mod tests {
     #[test]
     fn every_line_counts() {
         type Lines = &'static [(&'static str, &'static str)];
-        let cases: [(Lines, Result<(bool, bool), Doubt>); 9] = [
+        type Read = Result<(bool, bool), Doubt>;
+        let cases: [(Lines, Read); 9] = [
             (&[], Ok((false, false))),
             (
                 &[("content-type", "a/b"), ("Content-Type", "a/b")],

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cargo::{cargo, must, says, shown};
 use crate::{Done, Failure, place, step};
@@ -44,6 +44,8 @@ const SUBJECTS: [Subject; 7] = [
 const LEAST: f64 = 95.0;
 const VERSION: &str = "27.1.0";
 const PAGE: &str = "docs/contributing/mutants.md";
+/// What the last run of each package came to.
+const SCORES: &str = "xtask/mutants.json";
 
 const fn whole(package: &'static str) -> Subject {
     Subject {
@@ -70,8 +72,10 @@ struct Survivor {
 }
 
 /// How the changes of one subject ended.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Score {
+    /// One change in so many was tried.
+    sample: usize,
     caught: usize,
     missed: Vec<String>,
     /// They did not compile.
@@ -97,16 +101,30 @@ pub(crate) fn mutants(choice: Choice<'_>) -> Done {
     for subject in &SUBJECTS {
         if only.is_none_or(|only| only == subject.package) {
             step(&format!("mutants: {}", subject.package));
-            scores.insert(subject.package, subject.run(&tool, choice)?);
+            scores.insert(subject.package.to_owned(), subject.run(&tool, choice)?);
         }
     }
-    let page = page(&scores, &known, choice.sample);
-    println!("{page}");
-    if choice.write && only.is_none() {
-        let path = place::root().join(PAGE);
-        fs::write(&path, &page).map_err(Failure::of(path.display()))?;
+    println!("{}", page(&scores, &known));
+    if choice.write {
+        write(&scores, &known)?;
     }
     judge(&scores, &known)
+}
+
+/// Writes what these packages came to beside what the others did, and the page of all.
+fn write(scores: &BTreeMap<String, Score>, known: &Known) -> Done {
+    let path = place::root().join(SCORES);
+    let mut all: BTreeMap<String, Score> = match fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).map_err(Failure::of(path.display()))?,
+        Err(_) => BTreeMap::new(),
+    };
+    for (package, score) in scores {
+        all.insert(package.clone(), score.clone());
+    }
+    let text = serde_json::to_string_pretty(&all).map_err(Failure::of(path.display()))?;
+    fs::write(&path, text + "\n").map_err(Failure::of(path.display()))?;
+    let page_path = place::root().join(PAGE);
+    fs::write(&page_path, page(&all, known)).map_err(Failure::of(page_path.display()))
 }
 
 /// cargo-mutants, installed below the target directory where it is missing.
@@ -163,7 +181,11 @@ impl Subject {
         if !matches!(status.code(), Some(0 | 2 | 3)) {
             return Err(Failure::new(format!("`{line}` failed ({status})")));
         }
-        Score::read(&out.join("mutants.out"))
+        let score = Score::read(&out.join("mutants.out"))?;
+        Ok(Score {
+            sample: choice.sample.max(1),
+            ..score
+        })
     }
 }
 
@@ -175,6 +197,7 @@ impl Score {
             Ok(text.lines().map(str::to_owned).collect())
         };
         Ok(Score {
+            sample: 1,
             // A change that makes a test run for ever is noticed.
             caught: lines("caught.txt")?.len() + lines("timeout.txt")?.len(),
             missed: lines("missed.txt")?,
@@ -209,22 +232,23 @@ impl Known {
     }
 }
 
-fn page(scores: &BTreeMap<&str, Score>, known: &Known, sample: usize) -> String {
-    let tried = match sample {
-        0 | 1 => "every change".to_owned(),
-        sample => format!("one change in {sample}"),
-    };
-    let mut page = format!(
+fn page(scores: &BTreeMap<String, Score>, known: &Known) -> String {
+    let mut page = String::from(
         "# How the tests are tested\n\n\
-         `cargo xtask mutants` changes the code that security rests on, one expression at a time, and runs its tests on each \
-         change\n(cargo-mutants). A change that no test notices survives. This page is what the command wrote when it tried {tried}.\n\n\
-         | package | changes that compile | noticed | share | did not compile |\n|---|---|---|---|---|\n",
+         `cargo xtask mutants` changes the code that security rests on, one expression at a time, and runs its tests on\n\
+         each change (cargo-mutants). A change that no test notices survives. The command writes this page, with the last\n\
+         run of each package.\n\n\
+         | package | tried | that compile | noticed | share | did not compile |\n|---|---|---|---|---|---|\n",
     );
     for (package, score) in scores {
+        let tried = match score.sample {
+            0 | 1 => "every change".to_owned(),
+            sample => format!("one in {sample}"),
+        };
         // Writing to a String cannot fail.
         let _ = writeln!(
             page,
-            "| {package} | {} | {} | {:.1} % | {} |",
+            "| {package} | {tried} | {} | {} | {:.1} % | {} |",
             score.viable(),
             score.caught,
             score.share(),
@@ -239,7 +263,7 @@ fn page(scores: &BTreeMap<&str, Score>, known: &Known, sample: usize) -> String 
     page
 }
 
-fn judge(scores: &BTreeMap<&str, Score>, known: &Known) -> Done {
+fn judge(scores: &BTreeMap<String, Score>, known: &Known) -> Done {
     let mut wrong = Vec::new();
     for (package, score) in scores {
         if score.share() < LEAST {
@@ -277,8 +301,9 @@ mod tests {
             caught,
             missed: missed.iter().map(|text| (*text).to_owned()).collect(),
             unviable: 0,
+            sample: 1,
         };
-        let of = |score| BTreeMap::from([("p", score)]);
+        let of = |score| BTreeMap::from([("p".to_owned(), score)]);
         let named = "a.rs:7:3: replace f -> bool with true";
         assert!(judge(&of(score(&[named], 19)), &known).is_ok());
         assert!(judge(&of(score(&[named], 18)), &known).is_err(), "94.7 %");

@@ -15,7 +15,6 @@ use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use portcullis_config::plan::{Condition, RoutePlan, Segment, Want};
 use portcullis_runtime::Target;
-use portcullis_syntax::PathRules;
 use rustc_hash::FxHashMap;
 
 pub use fit::Fit;
@@ -198,7 +197,7 @@ impl Node {
 /// A literal as it looks in a normalised target.
 fn normal(text: &str) -> Box<str> {
     // By the laxest rules: whether a request may have it is said where the route is read.
-    match Target::parse_by(&format!("/{text}"), PathRules::LAX) {
+    match Target::parse(&format!("/{text}")) {
         Ok(target) => target.path()[1..].into(),
         Err(_) => text.into(),
     }

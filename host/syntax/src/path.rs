@@ -24,7 +24,7 @@ pub struct PathRules {
     pub parameters: PathParameters,
     /// Refuse what IIS and file systems of Windows read as another path.
     pub iis: bool,
-    /// Refuse what PHP behind FastCGI or Apache reads as another path.
+    /// Refuse what PHP behind FastCGI reads as another path.
     pub php: bool,
 }
 
@@ -39,7 +39,7 @@ impl Default for PathRules {
 }
 
 impl PathRules {
-    /// For what no client sent: everything that every reader reads the same way.
+    /// For what no client sent: what every reader reads the same way, and what its author chose.
     pub const LAX: PathRules = PathRules {
         parameters: PathParameters::Forward,
         iis: false,
@@ -84,7 +84,7 @@ impl PathRules {
         if self.iis && is_read_by_iis(segment) {
             return Err(TargetError::Iis);
         }
-        if self.php && (is_script(segment) && !is_last || segment.contains("%3F")) {
+        if self.php && is_script(segment) && !is_last {
             return Err(TargetError::Php);
         }
         Ok(())
@@ -94,11 +94,13 @@ impl PathRules {
 /// Whether `/` or `.` may hide in a UTF-8 sequence that is longer than it has to be (RFC 3629 section 3).
 fn overlong(path: &str) -> bool {
     let bytes = path.as_bytes();
-    memchr::memchr_iter(b'%', bytes).any(|at| match &bytes[at + 1..] {
-        [b'C', b'0' | b'1', ..] => true,
-        [b'E', b'0', b'%', b'8' | b'9', ..] => true,
-        [b'F', b'0', b'%', b'8', ..] => true,
-        _ => false,
+    memchr::memchr_iter(b'%', bytes).any(|at| {
+        matches!(
+            &bytes[at + 1..],
+            [b'C', b'0' | b'1', ..]
+                | [b'E', b'0', b'%', b'8' | b'9', ..]
+                | [b'F', b'0', b'%', b'8', ..]
+        )
     })
 }
 

@@ -8,11 +8,7 @@ use crate::path::PathRules;
 /// Path and query in origin form (RFC 9112 section 3.2.1): dot segments and duplicate slashes removed, unreserved
 /// characters decoded, other percent-encodings in upper case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    text: PathAndQuery,
-    /// What it was judged by, and what takes its place will be.
-    rules: PathRules,
-}
+pub struct Target(PathAndQuery);
 
 /// Why a target was refused. Display is fit for a client: it does not repeat what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,16 +32,13 @@ pub enum TargetError {
          or a stream"
     )]
     Iis,
-    #[error("the path goes on behind a script, or has an encoded question mark")]
+    #[error("the path goes on behind a script")]
     Php,
 }
 
 impl Default for Target {
     fn default() -> Self {
-        Target {
-            text: PathAndQuery::from_static("/"),
-            rules: PathRules::default(),
-        }
+        Target(PathAndQuery::from_static("/"))
     }
 }
 
@@ -54,18 +47,18 @@ impl Target {
     pub fn new(raw: PathAndQuery, rules: PathRules) -> Result<Target, TargetError> {
         check_query(raw.query())?;
         if is_normal(raw.path()) {
-            return Ok(Target { text: raw, rules });
+            return Ok(Target(raw));
         }
         let path = normalise(raw.path(), rules)?;
-        Ok(Target::join(path, raw.query(), rules))
+        Ok(Target::join(path, raw.query()))
     }
 
-    /// The same from text, by the strictest rules.
+    /// What a plugin or gateway.toml says: by the laxest rules, because its author chose it.
     pub fn parse(text: &str) -> Result<Target, TargetError> {
-        Target::parse_by(text, PathRules::default())
+        Target::parse_by(text, PathRules::LAX)
     }
 
-    /// The same from text.
+    /// The same as [`Target::new`] from text.
     pub fn parse_by(text: &str, rules: PathRules) -> Result<Target, TargetError> {
         if !text.starts_with('/') {
             return Err(TargetError::NotOrigin);
@@ -77,34 +70,28 @@ impl Target {
         Target::new(raw, rules)
     }
 
-    /// Another target in the place of this one, judged by the same rules.
-    pub fn replaced(&self, text: &str) -> Result<Target, TargetError> {
-        Target::parse_by(text, self.rules)
-    }
-
     pub fn path(&self) -> &str {
-        self.text.path()
+        self.0.path()
     }
 
     pub fn query(&self) -> Option<&str> {
-        self.text.query()
+        self.0.query()
     }
 
     pub fn as_str(&self) -> &str {
-        self.text.as_str()
+        self.0.as_str()
     }
 
     pub fn to_path_and_query(&self) -> PathAndQuery {
-        self.text.clone()
+        self.0.clone()
     }
 
-    fn join(mut path: String, query: Option<&str>, rules: PathRules) -> Target {
+    fn join(mut path: String, query: Option<&str>) -> Target {
         if let Some(query) = query {
             path.push('?');
             path.push_str(query);
         }
-        let text = PathAndQuery::try_from(path).expect("built from checked characters");
-        Target { text, rules }
+        Target(PathAndQuery::try_from(path).expect("built from checked characters"))
     }
 }
 

@@ -7,7 +7,6 @@ use http::HeaderMap;
 use http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderName, VARY};
 use portcullis_config::plan::Audience;
 use portcullis_runtime::{Exchange, Target};
-use portcullis_syntax::PathRules;
 
 use super::control::members;
 use crate::forwarded::Provenance;
@@ -142,7 +141,7 @@ impl Place {
             None => format!("{}{reference}", &path[..=path.rfind('/')?]),
         };
         let target = target.split('#').next().unwrap_or_default();
-        let target = Target::parse_by(target, PathRules::LAX).ok()?;
+        let target = Target::parse(target).ok()?;
         Some(Place {
             host: self.host.clone(),
             target: target.as_str().into(),

@@ -4,7 +4,6 @@ use super::disk::hash;
 use super::key::Key;
 use super::{Cache, Place};
 use portcullis_runtime::Target;
-use portcullis_syntax::PathRules;
 
 /// What is to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +87,7 @@ fn parse(text: &str) -> Result<(Site, String), PurgeError> {
     };
     let target = if target.is_empty() { "/" } else { target };
     // As requests are normalised before they are stored.
-    let target = Target::parse_by(target, PathRules::LAX).map_err(|error| {
+    let target = Target::parse(target).map_err(|error| {
         PurgeError(format!(
             "`{text}` is neither http://host/path nor /path: {error}"
         ))

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
+use portcullis_syntax::Target;
 use wasmtime::component::Resource;
 
 use super::checked::{
@@ -98,7 +99,7 @@ impl HostExchange for Session {
     fn set_target(&mut self, _: Resource<Handle>, text: String) -> Said<Result<(), Denied>> {
         let writable = self.writable;
         let exchange = self.count()?;
-        let Ok(target) = exchange.target.replaced(&text) else {
+        let Ok(target) = Target::parse(&text) else {
             return Ok(Err(Denied::Invalid));
         };
         let same_path = target.path() == exchange.target.path();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
+use portcullis_syntax::Target;
 use tokio::task::JoinHandle;
 use wasmtime::bail;
 use wasmtime::component::Resource;
@@ -153,7 +154,7 @@ impl Session {
         call: upstream::Call,
     ) -> Result<(Arc<dyn Outbound>, Call), CallError> {
         use CallError as E;
-        let target = self.exchange.target.replaced(&call.path_and_query);
+        let target = Target::parse(&call.path_and_query);
         let target = target.map_err(|e| E::Invalid(e.to_string()))?;
         let method = usable_method(&call.method).ok_or_else(|| E::Invalid("the method".into()))?;
         let headers = checked_headers(call.fields).map_err(E::Invalid)?;
