@@ -131,10 +131,17 @@ fn write(scores: &BTreeMap<String, Score>, known: &Known) -> Done {
 fn tool() -> Done<PathBuf> {
     let folder = place::target().join("tools");
     let tool = folder.join("bin/cargo-mutants");
-    let version = says(Command::new(&tool).arg("--version"));
+    let version = says(Command::new(&tool).args(["mutants", "--version"]));
     if !version.is_some_and(|version| version.ends_with(VERSION)) {
         step("cargo-mutants");
-        let mut install = cargo(&["install", "cargo-mutants", "--locked", "--version", VERSION]);
+        let mut install = cargo(&[
+            "install",
+            "cargo-mutants",
+            "--locked",
+            "--force",
+            "--version",
+            VERSION,
+        ]);
         must(install.arg("--root").arg(&folder))?;
     }
     Ok(tool)
