@@ -32,7 +32,7 @@ const SUBJECTS: [Subject; 7] = [
         package: "portcullis-proxy",
         files: &[
             "host/proxy/src/forwarded.rs",
-            "host/proxy/src/forwarded/told.rs",
+            "host/proxy/src/forwarded/proxy_headers.rs",
             "host/proxy/src/sift.rs",
             "host/proxy/src/edge/addresses.rs",
             "host/proxy/src/limits/rule/*.rs",

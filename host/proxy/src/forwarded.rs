@@ -1,6 +1,6 @@
 //! Where a request came from: what is believed of `Forwarded` and `X-Forwarded-*`, and what is told to upstreams.
 
-mod told;
+mod proxy_headers;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use http::{HeaderMap, Version};
 use portcullis_syntax::Authority;
 use portcullis_syntax::forwarding::Node;
 
-use self::told::Told;
+use self::proxy_headers::ProxyHeaders;
 use crate::admit::Peer;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -77,7 +77,7 @@ pub(crate) fn believe(
         provenance,
     };
     if peer.is_trusted() {
-        address.told(Told::read(headers, peer))
+        address.with(ProxyHeaders::read(headers, peer))
     } else {
         address
     }
@@ -85,20 +85,20 @@ pub(crate) fn believe(
 
 impl ClientAddress {
     /// With what a trusted proxy says.
-    fn told(mut self, told: Told) -> ClientAddress {
-        self.ip = told.client.unwrap_or(self.ip);
-        self.scheme = told.scheme.unwrap_or(self.scheme);
-        self.not_understood = told.not_understood;
+    fn with(mut self, said: ProxyHeaders) -> ClientAddress {
+        self.ip = said.client.unwrap_or(self.ip);
+        self.scheme = said.scheme.unwrap_or(self.scheme);
+        self.not_understood = said.not_understood;
         let provenance = &mut self.provenance;
         provenance.scheme = self.scheme;
-        provenance.scheme_unclear = told.scheme_unclear;
-        for (at, node) in told.chain.iter().enumerate() {
+        provenance.scheme_unclear = said.scheme_unclear;
+        for (at, node) in said.chain.iter().enumerate() {
             let between = if at == 0 { "" } else { ", " };
             // Writing to a String cannot fail.
             let _ = write!(provenance.chain, "{between}{node}");
         }
-        provenance.before = told.forwarded.unwrap_or_else(|| forwarded_for(&told.chain));
-        if let Some(host) = told.host {
+        provenance.before = said.forwarded.unwrap_or_else(|| forwarded_for(&said.chain));
+        if let Some(host) = said.host {
             provenance.host = host.as_str().to_owned();
         }
         self

@@ -38,11 +38,7 @@ const READ: [&str; 7] = [
 
 /// Takes out of a request what goes no further. `trusted`: the peer may speak for its clients.
 pub(crate) fn sift(headers: &mut HeaderMap, rules: &HeaderRules, trusted: bool) -> Dropped {
-    if headers.contains_key(CONNECTION) {
-        for name in listed_in_connection(headers) {
-            headers.remove(name);
-        }
-    }
+    remove_listed(headers);
     let judged =
         |name: &HeaderName| judge(name.as_str(), rules, trusted).map(|why| (name.clone(), why));
     // One look at each name, for there is seldom more than one to remove.
@@ -87,11 +83,7 @@ fn judge(name: &str, rules: &HeaderRules, trusted: bool) -> Option<Unwanted> {
 
 /// Takes the fields of a connection out of a message that a plugin or an upstream made.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        for name in listed_in_connection(headers) {
-            headers.remove(name);
-        }
-    }
+    remove_listed(headers);
     while let Some(name) = headers
         .keys()
         .find(|name| is_hop_by_hop(name.as_str()))
@@ -129,6 +121,15 @@ fn is_hop_by_hop(name: &str) -> bool {
             | "transfer-encoding"
             | "upgrade"
     )
+}
+
+/// Removes what `Connection` lists.
+fn remove_listed(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        for name in listed_in_connection(headers) {
+            headers.remove(name);
+        }
+    }
 }
 
 /// What `Connection` lists, except the end-to-end fields that it must not be able to remove.

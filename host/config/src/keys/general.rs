@@ -54,19 +54,19 @@ pub(crate) static LISTEN: Section = Section {
             "client_address",
             Choice(&["either", "x-forwarded-for", "forwarded"]),
             Value("either"),
-            "the header in which trusted proxies say who the client is; `either`: the one that is there, and where both are they must agree, else the client is unknown",
+            "the header from which the client's address of a trusted proxy is read; `either`: the one that is present. If both are present and name different clients, the client is unknown",
         ),
         key(
             "remove_headers",
             List,
             Words("what security.md lists"),
-            "headers that are also taken out of requests of peers that are no trusted proxies: `\"x-team\"`, `\"x-internal-*\"`",
+            "more headers to drop from requests of clients that are not trusted proxies: `\"x-team\"`, `\"x-internal-*\"`",
         ),
         key(
             "keep_headers",
             List,
             Words("none"),
-            "headers that are let in although they would be taken out, be it for their meaning or their name: `\"x-http-method-override\"`, `\"api_key\"`",
+            "headers to keep that the gateway would drop for their meaning or for their name: `\"x-http-method-override\"`, `\"api_key\"`",
         ),
         key(
             "ambiguous_headers",
@@ -78,13 +78,13 @@ pub(crate) static LISTEN: Section = Section {
             "path_parameters",
             Choice(&["refuse", "remove", "forward"]),
             Value("refuse"),
-            "paths with `;`, which servlet containers and some WSGI servers read as another path; `remove`: taken out before a route is found",
+            "what happens to `;` in a path, which servlet containers and some WSGI servers read as another path; `remove` takes parameters out before the route lookup",
         ),
         key(
             "strict_paths",
             List,
             Words("`[\"iis\", \"php\"]`"),
-            "families of servers whose own reading of a path is refused where it is another than the gateway's; see routing.md",
+            "families of servers; a path that one of them reads differently from the gateway is refused, see routing.md",
         ),
         key(
             "workers",

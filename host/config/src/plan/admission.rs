@@ -1,4 +1,4 @@
-//! What of a request is believed, and what is not let in.
+//! How requests are admitted: whom the gateway believes, and what it drops or refuses.
 
 use portcullis_syntax::PathRules;
 use portcullis_syntax::headers::NamePatterns;
@@ -14,19 +14,19 @@ pub struct Admission {
 /// `client_address`: where trusted proxies say who the client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClientFrom {
-    /// The one that is there. Where both are, they must name the same client.
+    /// The one that is present. If both are, they must name the same client.
     #[default]
     Either,
     XForwardedFor,
     Forwarded,
 }
 
-/// Which header fields of clients go no further.
+/// Which header fields the gateway drops.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeaderRules {
-    /// `remove_headers`: taken from peers that are no trusted proxies, besides those that always are.
+    /// `remove_headers`: dropped from clients that are not trusted proxies, besides the built-in list.
     pub remove: NamePatterns,
-    /// `keep_headers`: let in although they would be taken out.
+    /// `keep_headers`: exceptions from both lists.
     pub keep: NamePatterns,
     /// `ambiguous_headers = "keep"`
     pub keep_ambiguous: bool,

@@ -18,7 +18,7 @@ const SHOWN: usize = 256;
 
 /// What a trusted proxy says.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct ProxyHeaders {
     /// None: it says nothing, and asks on its own behalf. Some(None): it does not say clearly who.
     pub(super) client: Option<Option<IpAddr>>,
     /// None: it says nothing that is understood.
@@ -33,35 +33,116 @@ pub(super) struct Told {
     pub(super) not_understood: Option<String>,
 }
 
-impl Told {
-    pub(super) fn read(headers: &HeaderMap, peer: Peer<'_>) -> Told {
+/// The nodes that one header names, the nearest ones, from left to right.
+struct Chain {
+    nodes: Vec<Node>,
+    /// Where the client stands; None where nobody can tell.
+    client: Option<usize>,
+}
+
+/// `Forwarded`, all lines of it.
+struct Forwarded {
+    /// The nearest ones. A line that is not valid is one element that says nothing.
+    elements: Vec<Element>,
+    /// None where a line is not valid.
+    text: Option<String>,
+}
+
+// === impl ProxyHeaders ===
+
+impl ProxyHeaders {
+    pub(super) fn read(headers: &HeaderMap, peer: Peer<'_>) -> ProxyHeaders {
         let from = peer.admission.client_from;
-        let by_x = (from != ClientFrom::Forwarded).then(|| x_forwarded_for(headers));
-        let by_rfc = (from != ClientFrom::XForwardedFor).then(|| forwarded(headers));
-        let (by_x, by_rfc) = (by_x.flatten(), by_rfc.flatten());
-        let nodes = by_rfc.as_ref().map(|all| all.iter().map(node).collect());
-        let clients = [&by_x, &nodes].map(|chain| chain.as_ref().map(|c| client(c, peer)));
-        let client = match clients {
+        let by_x = (from != ClientFrom::Forwarded)
+            .then(|| x_forwarded_for(headers))
+            .flatten()
+            .map(|nodes| Chain::new(nodes, peer));
+        let forwarded = (from != ClientFrom::XForwardedFor)
+            .then(|| Forwarded::read(headers))
+            .flatten();
+        let by_rfc = forwarded.as_ref().map(|f| Chain::new(f.nodes(), peer));
+        let client = match [&by_x, &by_rfc].map(|chain| chain.as_ref().map(Chain::client)) {
             [Some(a), Some(b)] if a != b => Some(None),
             [a, b] => a.or(b),
         };
-        let hop = by_rfc
+        // What the proxy said that the client came to: no client can have written it.
+        let hop = forwarded
             .as_ref()
-            .and_then(|all| hop(all, nodes.as_ref()?, peer));
+            .zip(by_rfc.as_ref().and_then(|chain| chain.client))
+            .and_then(|(forwarded, at)| forwarded.elements.get(at));
         let (scheme, scheme_unclear) = scheme(headers, hop);
-        let mut told = Told {
+        let unclear = client == Some(None) || scheme_unclear;
+        ProxyHeaders {
             client,
             scheme: scheme.map(Scheme::as_str),
             scheme_unclear,
             host: host(headers, hop),
-            chain: by_x.or(nodes).unwrap_or_default(),
-            forwarded: by_rfc.and_then(|_| valid(headers)),
-            not_understood: None,
-        };
-        if told.client == Some(None) || told.scheme_unclear {
-            told.not_understood = Some(as_it_came(headers));
+            chain: by_x.or(by_rfc).map(|chain| chain.nodes).unwrap_or_default(),
+            forwarded: forwarded.and_then(|forwarded| forwarded.text),
+            not_understood: unclear.then(|| as_it_came(headers)),
         }
-        told
+    }
+}
+
+// === impl Chain ===
+
+impl Chain {
+    fn new(nodes: Vec<Node>, peer: Peer<'_>) -> Chain {
+        let stranger = |node: &Node| match node {
+            Node::Address(ip) => !trusts(peer.trusted_proxies, *ip),
+            Node::Unknown => true,
+        };
+        // Where all are proxies, the first of them asks on its own behalf, unless more of them stand before those that
+        // are looked at.
+        let first = (!nodes.is_empty() && nodes.len() < MAX_HOPS).then_some(0);
+        let client = nodes.iter().rposition(stranger).or(first);
+        Chain { nodes, client }
+    }
+
+    /// The nearest address that is no trusted proxy's. None where somebody unknown stands before it.
+    fn client(&self) -> Option<IpAddr> {
+        match self.nodes[self.client?] {
+            Node::Address(ip) => Some(ip),
+            Node::Unknown => None,
+        }
+    }
+}
+
+// === impl Forwarded ===
+
+impl Forwarded {
+    /// None where there is no such header.
+    fn read(headers: &HeaderMap) -> Option<Forwarded> {
+        headers.contains_key(FORWARDED).then(|| {
+            let mut all = Vec::new();
+            let mut lines = Some(Vec::new());
+            for line in headers.get_all(FORWARDED) {
+                let text = line.to_str().ok();
+                match text.and_then(|text| Some((text, elements(text)?))) {
+                    Some((text, elements)) => {
+                        all.extend(elements);
+                        if let Some(lines) = lines.as_mut().filter(|_| !text.trim().is_empty()) {
+                            lines.push(text);
+                        }
+                    }
+                    None => {
+                        all.push(Element::default());
+                        lines = None;
+                    }
+                }
+            }
+            let older = all.len().saturating_sub(MAX_HOPS);
+            all.drain(..older);
+            Forwarded {
+                elements: all,
+                text: lines.map(|lines| lines.join(", ")),
+            }
+        })
+    }
+
+    fn nodes(&self) -> Vec<Node> {
+        let node = |element: &Element| element.node.unwrap_or(Node::Unknown);
+        self.elements.iter().map(node).collect()
     }
 }
 
@@ -79,50 +160,6 @@ fn x_forwarded_for(headers: &HeaderMap) -> Option<Vec<Node>> {
         nodes.reverse();
         nodes
     })
-}
-
-/// The elements of `Forwarded`, the nearest ones; None where there is no such header.
-fn forwarded(headers: &HeaderMap) -> Option<Vec<Element>> {
-    headers.contains_key(FORWARDED).then(|| {
-        let lines = headers.get_all(FORWARDED).iter();
-        let read = |line: &http::HeaderValue| line.to_str().ok().and_then(elements);
-        // A line that cannot be read is one element that says nothing.
-        let mut all: Vec<Element> = lines
-            .flat_map(|line| read(line).unwrap_or_else(|| vec![Element::default()]))
-            .collect();
-        let older = all.len().saturating_sub(MAX_HOPS);
-        all.drain(..older);
-        all
-    })
-}
-
-fn node(element: &Element) -> Node {
-    element.node.unwrap_or(Node::Unknown)
-}
-
-/// The nearest address that is no trusted proxy's. None where somebody unknown stands before it.
-fn client(chain: &[Node], peer: Peer<'_>) -> Option<IpAddr> {
-    let at = position(chain, peer)?;
-    match chain[at] {
-        Node::Address(ip) => Some(ip),
-        Node::Unknown => None,
-    }
-}
-
-/// Where the client stands in a chain. Where all are proxies, the first of them asks on its own behalf, unless more of
-/// them stand before those that are looked at.
-fn position(chain: &[Node], peer: Peer<'_>) -> Option<usize> {
-    let stranger = |node: &Node| match node {
-        Node::Address(ip) => !trusts(peer.trusted_proxies, *ip),
-        Node::Unknown => true,
-    };
-    let first = (!chain.is_empty() && chain.len() < MAX_HOPS).then_some(0);
-    chain.iter().rposition(stranger).or(first)
-}
-
-/// What the proxy said that the client came to: no client can have written it.
-fn hop<'a>(all: &'a [Element], nodes: &[Node], peer: Peer<'_>) -> Option<&'a Element> {
-    position(nodes, peer).and_then(|at| all.get(at))
 }
 
 /// How the client came, and whether something was said of it that is not clear.
@@ -149,15 +186,6 @@ fn host(headers: &HeaderMap, hop: Option<&Element>) -> Option<Authority> {
 /// The first line of a field; `?` where that is no text.
 fn first<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
-}
-
-/// All lines of `Forwarded`, where each can be read.
-fn valid(headers: &HeaderMap) -> Option<String> {
-    let lines = headers.get_all(FORWARDED).iter();
-    let lines: Option<Vec<&str>> = lines.map(|line| line.to_str().ok()).collect();
-    let lines = lines.filter(|lines| lines.iter().all(|line| elements(line).is_some()))?;
-    let there = lines.into_iter().filter(|line| !line.trim().is_empty());
-    Some(there.collect::<Vec<_>>().join(", "))
 }
 
 /// For the log: the headers that were read, bounded.
