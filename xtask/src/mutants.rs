@@ -31,11 +31,11 @@ const SUBJECTS: [Subject; 7] = [
     Subject {
         package: "portcullis-proxy",
         files: &[
-            "host/proxy/src/forwarded.rs",
-            "host/proxy/src/forwarded/proxy_headers.rs",
-            "host/proxy/src/sift.rs",
-            "host/proxy/src/edge/addresses.rs",
-            "host/proxy/src/limits/rule/*.rs",
+            "host/proxy/src/stages/forwarded.rs",
+            "host/proxy/src/stages/forwarded/proxy_headers.rs",
+            "host/proxy/src/ground/sift.rs",
+            "host/proxy/src/stages/edge/addresses.rs",
+            "host/proxy/src/stages/limits/rule/*.rs",
         ],
     },
 ];

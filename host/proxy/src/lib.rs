@@ -1,65 +1,40 @@
-//! What happens to a request. Open `exchange.rs` first.
+//! What happens to a request. Open `pipeline/exchange.rs` first.
 //!
-//! This floor owns connections, routing, forwarding and everything told about it. It must not know files (but for
-//! those of the cache's disk tier), signals or command lines.
+//! The folders are floors. Each imports only from those named before it, which tests/tests/house.rs holds:
+//!
+//! ```text
+//! ground → wire → observe → upstreams → stages → pipeline → serve
+//! ```
+//!
+//! This crate must not know files (but for those of the cache's disk tier), signals or command lines.
 
-mod admit;
-pub mod audit;
-mod body;
-mod cache;
-mod clock;
-mod connection;
-mod deadline;
-mod edge;
-mod events;
-mod exchange;
-pub mod explain;
-mod filters;
-mod forward;
-mod forwarded;
-mod gate;
-mod generation;
-mod given;
-mod grpc;
-mod guard;
-mod h2wire;
-mod journal;
-mod limits;
-mod log;
-mod metrics;
-mod multiplexed;
-mod outbound;
-mod permit;
-mod readable;
-mod refusal;
-mod router;
-mod server;
-mod shield;
-mod sift;
-mod tail;
-pub mod tls;
-mod trace;
-mod trailers;
-mod tunnel;
-mod upstream;
+mod ground;
+mod observe;
+mod pipeline;
+mod serve;
+mod stages;
+mod upstreams;
+mod wire;
 
-pub use cache::{
+pub use ground::refusal::{Reason, Refusal};
+pub use observe::journal::Archive;
+pub use observe::log::{AccessLog, Look, Writer};
+pub use observe::tail::{Looker, Refused, Tail};
+pub use observe::trace::{Exporter, LONGEST as LONGEST_SIGNATURE, Tracer, sign};
+pub use pipeline::gate::{Gate, Retired, Worker};
+pub use pipeline::generation::{Chain, Generation, Route, Security};
+pub use pipeline::metrics::{
+    Family, Kind, Live, LogMetrics, Metrics, RouteFigures, RouteMetrics, UpstreamMetrics,
+};
+pub use serve::server::{Protocol, Workers};
+pub use serve::{audit, explain};
+pub use stages::cache::{
     Cache, DiskStatistics, FolderError, Purge, PurgeError, RouteStatistics, RouteStore, Statistics,
     private_folder,
 };
-pub use gate::{Gate, Retired, Worker};
-pub use generation::{Chain, Generation, Route, Security};
-pub use given::spec;
-pub use journal::Archive;
-pub use limits::{counts_in_memory, store as counts};
-pub use log::{AccessLog, Look, Writer};
-pub use metrics::{
-    Family, Kind, Live, LogMetrics, Metrics, RouteFigures, RouteMetrics, UpstreamMetrics,
-};
-pub use refusal::{Reason, Refusal};
-pub use router::{Fit, Found, NotFound, Router, Wanted};
-pub use server::{Protocol, Workers};
-pub use shield::Shield;
-pub use tail::{Looker, Refused, Tail};
-pub use trace::{Exporter, LONGEST as LONGEST_SIGNATURE, Tracer, sign};
-pub use upstream::{Server, ServerView, Upstream, Verdict};
+pub use stages::given::spec;
+pub use stages::limits::{counts_in_memory, store as counts};
+pub use stages::router::{Fit, Found, NotFound, Router, Wanted};
+pub use upstreams::servers::{Server, ServerView, Upstream, Verdict};
+pub use upstreams::shield::Shield;
+pub use wire::tls;

@@ -1,0 +1,8 @@
+//! The ground: words that every floor uses, and small rules of HTTP that need no connection.
+
+pub(crate) mod clock;
+pub(crate) mod deadline;
+pub(crate) mod events;
+pub mod refusal;
+pub(crate) mod sift;
+pub(crate) mod trailers;

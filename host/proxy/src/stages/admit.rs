@@ -1,0 +1,231 @@
+//! Admission: what a request means, decided once. Nothing later reads Host, the target, hop-by-hop or forwarding
+//! headers again, so what was authorized is what is forwarded.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, TRAILER,
+};
+use http::request::Parts;
+use http::{HeaderMap, Method, Version};
+use ipnet::IpNet;
+use portcullis_config::plan::Admission;
+use portcullis_runtime::{ClientCertificate, Exchange, Side, Target};
+use portcullis_syntax::Authority;
+
+use crate::ground::clock::since_1970;
+use crate::ground::refusal::{Reason, Refusal};
+use crate::ground::sift::{Dropped, sift};
+use crate::ground::trailers;
+use crate::pipeline::generation::Generation;
+use crate::stages::forwarded::{self, ClientAddress};
+use crate::stages::tunnel::Handshake;
+use crate::wire::guard::Client;
+
+/// A request that may be routed.
+#[derive(Debug)]
+pub struct Admitted {
+    pub exchange: Exchange,
+    /// What is sent to the upstream beside the exchange's own headers.
+    pub provenance: forwarded::Provenance,
+    /// The client asks to speak WebSocket.
+    pub handshake: Option<Handshake>,
+    /// What the log is to know of what was not believed.
+    pub(crate) doubts: Doubts,
+}
+
+/// What a request said that was not believed.
+#[derive(Debug, Default)]
+pub(crate) struct Doubts {
+    pub(crate) dropped: Dropped,
+    /// What a trusted proxy said of the client, as it came, where it is not clear.
+    pub(crate) not_understood: Option<String>,
+}
+
+/// What is known of the connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer<'a> {
+    pub ip: IpAddr,
+    pub trusted_proxies: &'a [IpNet],
+    /// How the connection came: `http` or `https`.
+    pub scheme: &'static str,
+    pub certificate: Option<&'a Arc<ClientCertificate>>,
+    pub admission: &'a Admission,
+}
+
+impl<'a> Peer<'a> {
+    pub(crate) fn of(client: &'a Client, generation: &'a Generation) -> Peer<'a> {
+        Peer {
+            ip: client.peer.ip(),
+            trusted_proxies: &generation.trusted_proxies,
+            scheme: client.scheme(),
+            certificate: client.tls.as_ref().and_then(|tls| tls.certificate.as_ref()),
+            admission: &generation.plan.listen.admission,
+        }
+    }
+}
+
+impl Peer<'_> {
+    pub fn is_trusted(self) -> bool {
+        trusts(self.trusted_proxies, self.ip)
+    }
+}
+
+pub(crate) fn trusts(proxies: &[IpNet], ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    proxies.iter().any(|net| net.contains(&ip))
+}
+
+/// Admits or refuses a request head.
+pub fn admit(mut parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admitted, Refusal> {
+    let handshake = Handshake::read(&parts)?;
+    if handshake.is_some() {
+        // An extended CONNECT is the GET that it would be over HTTP/1.1, for routes, plugins and the server alike.
+        parts.method = Method::GET;
+    }
+    let Parts {
+        method,
+        uri,
+        version,
+        mut headers,
+        ..
+    } = parts;
+    check_method(&method)?;
+    let host = host_of(&uri, &headers, version)?;
+    let target = uri
+        .path_and_query()
+        .cloned()
+        .ok_or_else(|| malformed("the request target has no path"))?;
+    let target =
+        Target::new(target, peer.admission.paths).map_err(|error| malformed(&error.to_string()))?;
+    if version == Version::HTTP_2 {
+        check_h2_headers(&headers)?;
+        join_cookies(&mut headers);
+    }
+    check_single(&headers)?;
+    headers.remove(HOST);
+    let trailers = trailers::announced(&headers, Side::Request);
+    let ClientAddress {
+        ip,
+        scheme,
+        not_understood,
+        provenance,
+    } = forwarded::believe(&headers, peer, &host, version);
+    let dropped = sift(&mut headers, &peer.admission.headers, peer.is_trusted());
+    headers.extend(trailers.map(|names| (TRAILER, names)));
+    let exchange = Exchange {
+        method,
+        target,
+        request: headers,
+        request_id,
+        host: host.host().to_owned(),
+        scheme,
+        client_ip: ip,
+        client_certificate: peer.certificate.cloned(),
+        now_ms: now_ms(),
+        ..Exchange::default()
+    };
+    Ok(Admitted {
+        exchange,
+        provenance,
+        handshake,
+        doubts: Doubts {
+            dropped,
+            not_understood,
+        },
+    })
+}
+
+fn malformed(detail: &str) -> Refusal {
+    Refusal::new(Reason::MalformedRequest)
+        .detail(detail)
+        .closing()
+}
+
+fn check_method(method: &Method) -> Result<(), Refusal> {
+    if *method == Method::CONNECT || *method == Method::TRACE {
+        return Err(Refusal::new(Reason::MethodNotSupported).closing());
+    }
+    Ok(())
+}
+
+/// The one host of a request, in its one spelling: the target's own (RFC 9112 section 3.2.2), else Host. Empty where
+/// an HTTP/1.0 request names none.
+fn host_of(uri: &http::Uri, headers: &HeaderMap, version: Version) -> Result<Authority, Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let header = hosts.next().map(HeaderValue::to_str).transpose();
+    let header = header.map_err(|_| malformed("Host has a character that is not allowed"))?;
+    if hosts.next().is_some() {
+        return Err(malformed("the request has more than one Host"));
+    }
+    let read = |text: &str| {
+        Authority::parse(text).ok_or_else(|| malformed("Host is not a host with an optional port"))
+    };
+    let header = header.map(read).transpose()?;
+    let authority = uri.authority().map(|a| read(a.as_str())).transpose()?;
+    if let (Version::HTTP_2, Some(a), Some(h)) = (version, &authority, &header)
+        && a != h
+    {
+        return Err(malformed(":authority and Host differ"));
+    }
+    if uri
+        .scheme()
+        .is_some_and(|scheme| !["http", "https"].contains(&scheme.as_str()))
+    {
+        return Err(malformed(
+            "the scheme of the request target is not http or https",
+        ));
+    }
+    match authority.or(header) {
+        Some(host) => Ok(host),
+        None if version == Version::HTTP_10 => Ok(Authority::default()),
+        None => Err(malformed("the request has no Host")),
+    }
+}
+
+/// Fields that decide who asks and how a body is read stand once (RFC 9110 section 5.3): of two lines, one program
+/// takes the first and another the last.
+fn check_single(headers: &HeaderMap) -> Result<(), Refusal> {
+    const SINGLE: [(HeaderName, &str); 2] = [
+        (AUTHORIZATION, "the request has more than one Authorization"),
+        (CONTENT_TYPE, "the request has more than one Content-Type"),
+    ];
+    for (name, detail) in SINGLE {
+        if headers.get_all(name).iter().nth(1).is_some() {
+            return Err(malformed(detail));
+        }
+    }
+    Ok(())
+}
+
+/// RFC 9113 section 8.2.1: no leading or trailing white space, which h2 lets through.
+fn check_h2_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    let padded = |v: &HeaderValue| v.as_bytes().trim_ascii().len() != v.len();
+    if headers.values().any(padded) {
+        return Err(malformed("a header value begins or ends with white space"));
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Err(malformed("the request has more than one Content-Length"));
+    }
+    Ok(())
+}
+
+/// RFC 9113 section 8.2.3: crumbs are joined before they leave HTTP/2.
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().count() < 2 {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(b"; ".as_slice())) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+pub(crate) fn now_ms() -> u64 {
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+}

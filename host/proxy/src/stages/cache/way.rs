@@ -1,0 +1,353 @@
+//! A request's way through the cache:
+//!
+//! ```text
+//! look, in memory, then on the disk
+//!      → fresh: answer
+//!      → stale, but good while it is renewed: answer, renew beside it
+//!      → else: be the one who asks the upstream, or wait for the one who does
+//! ask  → 304: freshen what is stored, answer · error: stale, if it may be · else: store while it streams, or pass on
+//! ```
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body::Body as _;
+use portcullis_config::plan::Audience;
+use portcullis_runtime::{Exchange, What};
+
+use super::conditions::{self, Conditions};
+use super::control::Wish;
+use super::flight::{Boarding, Landing};
+use super::key::Key;
+use super::past::past;
+use super::status::{Told, Why, tell};
+use super::stored::{CACHE_TAG, SURROGATE_KEY, Stored};
+use super::{Cache, Outcome, RouteStore, Variants};
+use crate::ground::refusal::{Reason, Refusal};
+use crate::observe::journal::Journal;
+use crate::observe::trace;
+use crate::pipeline::generation::Route;
+use crate::stages::body::{Content, RequestBody};
+use crate::stages::forward::{Forwarding, forward};
+use crate::stages::permit::Permit;
+
+/// One request that may be answered from the store.
+pub(super) struct Seek {
+    pub(super) cache: Arc<Cache>,
+    pub(super) route: Arc<Route>,
+    pub(super) key: Key,
+    pub(super) wish: Wish,
+    /// The client sent Authorization, whatever became of it.
+    pub(super) credentials: bool,
+    /// Stored, but not to be used without the upstream's word.
+    pub(super) stale: Option<Arc<Stored>>,
+    /// What was found was on the disk.
+    pub(super) from_disk: bool,
+    pub(super) why: Why,
+}
+
+/// How often a request looks again because the one that it waited for came to nothing.
+const LOOKS: usize = 8;
+
+/// What looking into the store came to.
+pub(super) enum Look {
+    Answer(Response<Content>),
+    /// The same, and what is stored is to be renewed.
+    Renew(Response<Content>),
+    /// Nothing of use; the Vary under which others are stored.
+    Ask(Option<Arc<Variants>>),
+}
+
+/// Answers a request from the store, or forwards it and stores what comes.
+pub(crate) async fn through(
+    permit: Permit,
+    x: &mut Exchange,
+    body: RequestBody,
+    f: Forwarding<'_>,
+) -> Result<Response<Content>, Refusal> {
+    let mut seek = match &permit.route().cache {
+        None if x.method.is_safe() => return forward(permit, x, body, f).await,
+        Some(store) if is_sought(x, &body) => Seek::new(&f, permit.route(), store, x),
+        _ => return past(permit, x, body, f).await,
+    };
+    let mut step = trace::step(x, What::Cache, &seek.route.name);
+    let looked = match seek.look(x, f.journal) {
+        Look::Ask(known) if seek.cache.disk.on().is_some() => {
+            Box::pin(seek.recall(known, x, f.journal)).await
+        }
+        looked => looked,
+    };
+    trace::note(&mut step, told(seek.store().rules.audience));
+    trace::ended(step, seek.found(&looked));
+    match looked {
+        Look::Answer(response) => Ok(response),
+        Look::Renew(response) => {
+            seek.renew(permit, x, f);
+            Ok(response)
+        }
+        Look::Ask(known) => Box::pin(seek.ask(known, permit, x, f)).await,
+    }
+}
+
+/// What is stored under, in words (`key.rs` has it exactly), and for whom.
+fn told(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Everyone => "by scheme, host, path and query, for everyone",
+        Audience::Callers => "by scheme, host, path and query, for all callers alike",
+        Audience::Caller => "by scheme, host, path, query and caller",
+    }
+}
+
+/// Whether a stored response could answer it, or its response be stored.
+fn is_sought(x: &Exchange, body: &RequestBody) -> bool {
+    matches!(x.method, Method::GET | Method::HEAD)
+        && body.is_end_stream()
+        && !conditions::are_for_the_upstream(&x.request)
+}
+
+impl Seek {
+    fn new(f: &Forwarding<'_>, route: &Arc<Route>, store: &RouteStore, x: &Exchange) -> Seek {
+        let wish = match store.rules.client_directives {
+            true => Wish::of(&x.request),
+            false => Wish::default(),
+        };
+        Seek {
+            cache: f.worker.gate.cache.clone(),
+            route: route.clone(),
+            key: Key::of(x, &f.upstream.name, store.rules.audience, &f.provenance),
+            wish,
+            credentials: f.provenance.credentials,
+            stale: None,
+            from_disk: false,
+            why: Why::UriMiss,
+        }
+    }
+
+    pub(super) fn store(&self) -> &RouteStore {
+        self.route
+            .cache
+            .as_ref()
+            .expect("only routes with a store seek")
+    }
+
+    fn look(&mut self, x: &Exchange, journal: &mut Journal) -> Look {
+        if self.wish.no_store {
+            self.why = Why::Request;
+            return Look::Ask(None);
+        }
+        let found = self.cache.find(&self.key, &x.request);
+        self.judge(found, x, journal)
+    }
+
+    /// What becomes of a request for which this is stored.
+    pub(super) fn judge(
+        &mut self,
+        (found, known): (Option<Arc<Stored>>, Option<Arc<Variants>>),
+        x: &Exchange,
+        journal: &mut Journal,
+    ) -> Look {
+        self.why = why(&self.wish, known.is_some(), found.is_some());
+        self.stale = found;
+        let Some(stored) = self.stale.clone() else {
+            return Look::Ask(known);
+        };
+        let (life, now) = (stored.head.life, Instant::now());
+        let hit = match self.from_disk {
+            true => Told::DiskHit(life.left(now)),
+            false => Told::Hit(life.left(now)),
+        };
+        let told = |outcome| (outcome, hit);
+        if life.suits(&self.wish, now) {
+            let outcome = if life.is_fresh(now) {
+                Outcome::Hit
+            } else {
+                Outcome::Stale
+            };
+            return Look::Answer(self.answer(x, &stored, journal, told(outcome)));
+        }
+        if self.wish.is_plain() && life.serves_while_revalidating(now) {
+            return Look::Renew(self.answer(x, &stored, journal, told(Outcome::Stale)));
+        }
+        Look::Ask(known)
+    }
+
+    /// What looking came to, for a trail: `hit`, `stale`, or why the upstream is asked.
+    fn found(&self, looked: &Look) -> &'static str {
+        match looked {
+            Look::Answer(_) if self.is_fresh() => "hit",
+            Look::Answer(_) | Look::Renew(_) => "stale",
+            Look::Ask(_) => self.why.as_str(),
+        }
+    }
+
+    fn is_fresh(&self) -> bool {
+        let stored = self.stale.as_ref();
+        stored.is_some_and(|stored| stored.head.life.is_fresh(Instant::now()))
+    }
+
+    /// Asks the upstream, or waits for another request that does.
+    async fn ask(
+        mut self,
+        mut known: Option<Arc<Variants>>,
+        permit: Permit,
+        x: &mut Exchange,
+        f: Forwarding<'_>,
+    ) -> Result<Response<Content>, Refusal> {
+        // As long as for the upstream itself.
+        let until = f.deadline.or(f.journal.began() + f.upstream.timeouts.total);
+        for _ in 0..LOOKS {
+            if self.wish.only_if_cached {
+                return Err(Refusal::new(Reason::NotStored));
+            }
+            if !self.may_wait(x) {
+                break;
+            }
+            let vary = known.as_ref().and_then(|known| known.vary());
+            let mut wait = match self.cache.flights.board(&self.key.with(vary, &x.request)) {
+                Boarding::Leads(lead) => return self.fetch(permit, x, f, Some(lead)).await,
+                Boarding::Waits(wait) => wait,
+            };
+            let whole = Conditions::of(&x.request).wants_range();
+            match self.landed(wait.landing(whole, until).await, x, f.journal) {
+                Landed::Answer(answer) => return answer,
+                Landed::Alone => break,
+                Landed::Again => {}
+            }
+            known = match self.look(x, f.journal) {
+                Look::Answer(response) | Look::Renew(response) => return Ok(response),
+                Look::Ask(known) => known,
+            };
+        }
+        self.fetch(permit, x, f, None).await
+    }
+
+    /// Whether another request's answer may do. Not where each needs the upstream's own word, nor where it is known
+    /// that nothing will be stored: waiting would only queue them up.
+    fn may_wait(&self, x: &Exchange) -> bool {
+        let asks_always = self
+            .stale
+            .as_ref()
+            .is_some_and(|stale| stale.head.life.asks_always());
+        let passes = self.stale.is_none() && self.cache.passes.contains_key(self.key.bytes());
+        let part = self.stale.is_none() && Conditions::of(&x.request).wants_range();
+        x.method == Method::GET && self.wish.is_plain() && !asks_always && !passes && !part
+    }
+
+    fn landed(&mut self, landing: Landing, x: &Exchange, journal: &mut Journal) -> Landed {
+        let now = Instant::now();
+        let told = (Outcome::Coalesced, Told::Collapsed);
+        match landing {
+            // Of another variant: whoever looks again sees which.
+            Landing::Stored(stored) if !stored.head.vary.matches(&x.request) => Landed::Again,
+            Landing::Stored(stored) if stored.head.life.is_fresh(now) => {
+                Landed::Answer(Ok(self.answer(x, &stored, journal, told)))
+            }
+            Landing::Stored(stored) => {
+                self.stale = Some(stored);
+                Landed::Alone
+            }
+            Landing::Filling(head, fill) => {
+                if !head.vary.matches(&x.request) {
+                    return Landed::Again;
+                }
+                let content = Content::Stored(Box::new(fill.reader(head.length(), false)));
+                let response = match Conditions::of(&x.request).holds(&head) {
+                    true => head.not_modified(Some(now)),
+                    false => head.respond(content, Some(now)),
+                };
+                Landed::Answer(Ok(self.finish(response, journal, told)))
+            }
+            Landing::Pass => Landed::Alone,
+            Landing::Failed(reason) => match self.on_error(x, journal) {
+                Some(response) => Landed::Answer(Ok(response)),
+                None => {
+                    self.store().figures.count(Outcome::Coalesced);
+                    let why = "the request that this one waited for came to this";
+                    Landed::Answer(Err(Refusal::new(reason).because(why)))
+                }
+            },
+            Landing::No | Landing::Gone => Landed::Again,
+        }
+    }
+
+    /// What is stored, stale, because the upstream fails (RFC 5861 section 4).
+    pub(super) fn on_error(
+        &self,
+        x: &Exchange,
+        journal: &mut Journal,
+    ) -> Option<Response<Content>> {
+        let now = Instant::now();
+        let stale = self.stale.as_ref()?;
+        let life = stale.head.life;
+        let told = (Outcome::Stale, Told::OnError(life.left(now)));
+        life.serves_on_error(now)
+            .then(|| self.answer(x, stale, journal, told))
+    }
+
+    pub(super) fn answer(
+        &self,
+        x: &Exchange,
+        stored: &Stored,
+        journal: &mut Journal,
+        how: (Outcome, Told),
+    ) -> Response<Content> {
+        let response = stored.answer(&x.method, &Conditions::of(&x.request));
+        self.finish(response, journal, how)
+    }
+
+    /// Counts, logs and tells where the response came from.
+    pub(super) fn finish(
+        &self,
+        mut response: Response<Content>,
+        journal: &mut Journal,
+        (outcome, told): (Outcome, Told),
+    ) -> Response<Content> {
+        self.store().figures.count(outcome);
+        journal.cache = Some(outcome);
+        dress(&mut response, self.store(), told);
+        response
+    }
+}
+
+/// What waiting came to.
+enum Landed {
+    Answer(Result<Response<Content>, Refusal>),
+    /// Ask the upstream, without anyone waiting for it.
+    Alone,
+    Again,
+}
+
+fn why(wish: &Wish, known: bool, found: bool) -> Why {
+    match (known, found) {
+        (_, true) if wish.is_plain() => Why::Stale,
+        (_, true) => Why::Request,
+        (true, false) => Why::VaryMiss,
+        (false, false) => Why::UriMiss,
+    }
+}
+
+/// The last touch on a response of a route that stores.
+pub(super) fn dress(response: &mut Response<Content>, store: &RouteStore, told: Told) {
+    let headers = response.headers_mut();
+    if store.rules.hide_tags {
+        headers.remove(SURROGATE_KEY);
+        headers.remove(CACHE_TAG);
+    }
+    if store.rules.status {
+        tell(headers, told);
+    }
+}
+
+/// Whether a status is an error in the sense of RFC 5861 section 4.
+pub(super) fn is_error(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
+/// A cookie in a 304 is for the client whose request it answers, and for nobody after.
+pub(super) fn pass_cookies(from: &HeaderMap, to: &mut HeaderMap) {
+    for cookie in from.get_all(SET_COOKIE) {
+        to.append(SET_COOKIE, cookie.clone());
+    }
+}

@@ -1,0 +1,217 @@
+//! The filters of one exchange: forward on the request, reversed on the response. Bodies are buffered only where a
+//! filter asked for them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use portcullis_runtime::{Exchange, Kind, Post, Reply, ResponseHead, Slot};
+
+use crate::ground::events;
+use crate::ground::refusal::{Reason, Refusal};
+use crate::pipeline::exchange::{body_refusal, reply_of};
+use crate::pipeline::generation::Route;
+use crate::stages::body::{Content, RequestBody, collect, forget_framing};
+use crate::stages::readable::ask_for_readable;
+
+/// Each filter with the place where its instance waits between request and response.
+pub(crate) struct Filters {
+    running: Vec<(Arc<Post>, Slot)>,
+    max_body: u64,
+}
+
+impl Filters {
+    pub(crate) fn of(route: &Route) -> Filters {
+        let running = route
+            .chain
+            .of(Kind::Filter)
+            .map(|plugin| (plugin.clone(), Slot::default()))
+            .collect();
+        Filters {
+            running,
+            max_body: route.max_body,
+        }
+    }
+
+    pub(crate) fn see_responses(&self) -> bool {
+        self.running
+            .iter()
+            .any(|(plugin, _)| plugin.phases().response || plugin.phases().response_body)
+    }
+
+    fn read_responses(&self) -> bool {
+        self.running
+            .iter()
+            .any(|(plugin, _)| plugin.phases().response_body)
+    }
+
+    /// What is asked of the upstream, the cache or a handler, once the request phases are over.
+    pub(crate) fn narrow(&self, x: &mut Exchange) {
+        if self.read_responses() {
+            ask_for_readable(&mut x.request);
+        }
+    }
+
+    /// Runs the request phases. A reply ends the way to the upstream; the body is what is left to send.
+    pub(crate) async fn request(
+        &mut self,
+        x: &mut Exchange,
+        body: RequestBody,
+    ) -> Result<(RequestBody, Option<Reply>), Refusal> {
+        for (plugin, slot) in &mut self.running {
+            if plugin.phases().request {
+                let outcome = plugin
+                    .on_request(x, slot)
+                    .await
+                    .map_err(|e| Refusal::from_call(plugin.name(), e))?;
+                if let Some(reply) = reply_of(outcome) {
+                    return Ok((body, Some(reply)));
+                }
+            }
+        }
+        let Some(limit) = self.buffer_limit(|plugin| plugin.phases().request_body) else {
+            return Ok((body, None));
+        };
+        let limit = limit.min(usize::try_from(self.max_body).unwrap_or(usize::MAX));
+        let buffered = collect_request(body, limit).await?;
+        let reply = self.request_bodies(x, buffered).await?;
+        let body = x.request_body.take().unwrap_or_default();
+        Ok((RequestBody::full(body), reply))
+    }
+
+    async fn request_bodies(
+        &mut self,
+        x: &mut Exchange,
+        buffered: Bytes,
+    ) -> Result<Option<Reply>, Refusal> {
+        x.request_body = Some(buffered);
+        for (plugin, slot) in &mut self.running {
+            if plugin.phases().request_body {
+                let outcome = plugin
+                    .on_request_body(x, slot)
+                    .await
+                    .map_err(|e| Refusal::from_call(plugin.name(), e))?;
+                if let Some(reply) = reply_of(outcome) {
+                    return Ok(Some(reply));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Runs the response phases, last filter first. A filter that replies replaces the response; the filters
+    /// before it see the new one.
+    pub(crate) async fn response(
+        &mut self,
+        x: &mut Exchange,
+        response: Response<Content>,
+        head: bool,
+    ) -> Result<Response<Content>, Refusal> {
+        if !self.see_responses() || matches!(response.body(), Content::Tunnel(_)) {
+            return Ok(response);
+        }
+        let (mut parts, mut content) = response.into_parts();
+        let endless = events::is_stream(&parts.headers);
+        x.response = Some(ResponseHead {
+            status: parts.status,
+            headers: std::mem::take(&mut parts.headers),
+        });
+        let limit = if head {
+            None
+        } else {
+            self.buffer_limit(|plugin| plugin.phases().response_body)
+        };
+        if let Some(limit) = limit {
+            let buffered = match content {
+                Content::Full(bytes) => bytes.unwrap_or_default(),
+                Content::Upstream(_) if endless => {
+                    return Err(Refusal::new(Reason::UpstreamBroken).because(
+                        "an event stream has no end, and a filter of the route wants bodies whole",
+                    ));
+                }
+                streamed => collect_response(streamed, limit).await?,
+            };
+            x.response_body = Some(buffered);
+            content = Content::Full(None);
+        }
+        for (plugin, slot) in self.running.iter_mut().rev() {
+            for step in [Step::Head, Step::Body] {
+                let entered = match step {
+                    Step::Head if plugin.phases().response => plugin.on_response(x, slot).await,
+                    Step::Body if plugin.phases().response_body && limit.is_some() => {
+                        plugin.on_response_body(x, slot).await
+                    }
+                    _ => continue,
+                };
+                let outcome = entered.map_err(|e| Refusal::from_call(plugin.name(), e))?;
+                if let Some(reply) = reply_of(outcome) {
+                    x.response = Some(ResponseHead {
+                        status: reply.status,
+                        headers: reply.headers,
+                    });
+                    x.response_body = Some(reply.body);
+                    break;
+                }
+            }
+        }
+        if let Some(ResponseHead { status, headers }) = x.response.take() {
+            parts.status = status;
+            parts.headers = headers;
+        }
+        if let Some(bytes) = x.response_body.take() {
+            // hyper writes the length of what is really sent.
+            forget_framing(&mut parts.headers);
+            content = Content::full(bytes);
+        }
+        Ok(Response::from_parts(parts, content))
+    }
+
+    /// The smallest limit of the filters that want the body; None where none does.
+    fn buffer_limit(&self, wants: impl Fn(&Post) -> bool) -> Option<usize> {
+        self.running
+            .iter()
+            .filter(|(plugin, _)| wants(plugin))
+            .map(|(plugin, _)| plugin.body_limit())
+            .min()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Head,
+    Body,
+}
+
+/// The body for a handler that wants it.
+pub(crate) async fn body_for(
+    handler: &Post,
+    body: RequestBody,
+    max_body: u64,
+) -> Result<Option<Bytes>, Refusal> {
+    let limit = handler
+        .body_limit()
+        .min(usize::try_from(max_body).unwrap_or(usize::MAX));
+    if limit == 0 {
+        return Ok(None);
+    }
+    collect_request(body, limit).await.map(Some)
+}
+
+pub(crate) async fn collect_request(body: RequestBody, limit: usize) -> Result<Bytes, Refusal> {
+    use crate::stages::body::Problem;
+    match collect(body, limit).await {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(body_refusal(Problem::TooLarge, limit as u64)),
+        Err(_) => Err(body_refusal(Problem::Broken, limit as u64)),
+    }
+}
+
+async fn collect_response(body: Content, limit: usize) -> Result<Bytes, Refusal> {
+    match collect(body, limit).await {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(Refusal::new(Reason::UpstreamBroken).because(format!(
+            "the response body is larger than the {limit} bytes that a filter takes"
+        ))),
+        Err(error) => Err(Refusal::new(Reason::UpstreamBroken).because(error.to_string())),
+    }
+}

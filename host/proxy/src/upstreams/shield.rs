@@ -1,0 +1,108 @@
+//! What keeps one trouble from becoming everyone's: the retry budget, circuit breaker and bulkhead of an upstream, the
+//! bulkhead of a route, and what is refused while the process itself is overloaded.
+//!
+//! All of it is decided with atomics on the request's way, and lives on over reloads while its settings stay.
+
+mod breaker;
+mod budget;
+mod bulkhead;
+mod metrics;
+mod overload;
+mod window;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portcullis_config::plan::{UpstreamGuards, UpstreamPlan};
+
+use crate::ground::deadline::Deadline;
+use crate::ground::refusal::{Reason, Refusal};
+use crate::pipeline::generation::Route;
+
+pub(crate) use self::breaker::{Breaker, Pass};
+pub(crate) use self::budget::Budget;
+pub(crate) use self::bulkhead::{Bulkhead, Place};
+pub(crate) use self::metrics::{ShieldMetrics, UpstreamCounters};
+pub(crate) use self::overload::{Pressure, watch};
+
+/// What guards one upstream.
+#[derive(Debug)]
+pub struct Shield {
+    plan: UpstreamGuards,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) breaker: Option<Arc<Breaker>>,
+    pub(crate) bulkhead: Option<Arc<Bulkhead>>,
+    pub(crate) counters: UpstreamCounters,
+}
+
+impl Shield {
+    /// Takes over from `before` what is to be as it was, with all that it has counted.
+    pub(crate) fn new(
+        upstream: &UpstreamPlan,
+        metrics: &ShieldMetrics,
+        before: Option<&Shield>,
+    ) -> Shield {
+        let plan = &upstream.guards;
+        let counters = metrics.upstream(&upstream.name);
+        let same_budget = before.filter(|old| old.plan.budget == plan.budget);
+        let same_breaker = before.filter(|old| old.plan.breaker == plan.breaker);
+        let new_breaker = |plan| Breaker::new(plan, upstream.name.clone(), counters.clone());
+        Shield {
+            budget: same_budget.map_or_else(
+                || Arc::new(Budget::new(plan.budget)),
+                |old| old.budget.clone(),
+            ),
+            breaker: same_breaker.map_or_else(
+                || plan.breaker.map(|plan| Arc::new(new_breaker(plan))),
+                |old| old.breaker.clone(),
+            ),
+            bulkhead: Bulkhead::next(plan.bulkhead, before.and_then(|old| old.bulkhead.as_ref())),
+            counters,
+            plan: plan.clone(),
+        }
+    }
+
+    /// A place among the exchanges at this upstream; None where they are not limited.
+    pub(crate) async fn enter(&self, until: Instant) -> Result<Option<Place>, Refusal> {
+        place(self.bulkhead.as_deref(), until, Reason::UpstreamBusy).await
+    }
+
+    /// Leave for one try from the circuit breaker.
+    pub(crate) fn admit(&self) -> Result<Pass<'_>, Refusal> {
+        let Some(breaker) = &self.breaker else {
+            return Ok(Pass::free());
+        };
+        breaker.admit().map_err(|wait| {
+            Refusal::new(Reason::CircuitOpen)
+                .because("the circuit breaker is open")
+                .retry_after(wait)
+        })
+    }
+}
+
+impl Route {
+    /// A place among the exchanges of this route; None where they are not limited.
+    pub(crate) async fn enter(&self, deadline: &Deadline) -> Result<Option<Place>, Refusal> {
+        let patience = self
+            .bulkhead
+            .as_ref()
+            .map_or(Duration::ZERO, |b| b.patience());
+        let until = deadline.or(Instant::now() + patience);
+        place(self.bulkhead.as_deref(), until, Reason::RouteBusy).await
+    }
+}
+
+async fn place(
+    bulkhead: Option<&Bulkhead>,
+    until: Instant,
+    reason: Reason,
+) -> Result<Option<Place>, Refusal> {
+    let Some(bulkhead) = bulkhead else {
+        return Ok(None);
+    };
+    let entered = bulkhead.enter(until).await;
+    entered.map(Some).map_err(|text| {
+        let refusal = Refusal::new(reason).because(text);
+        refusal.retry_after(bulkhead.patience())
+    })
+}

@@ -1,0 +1,157 @@
+//! What the shields tell: retries, hedges, breakers, bulkheads, shedding.
+
+use portcullis_config::plan::Priority;
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use super::breaker::State;
+use super::bulkhead::Bulkhead;
+use crate::pipeline::generation::Generation;
+use crate::pipeline::metrics::{Book, clamped};
+
+/// All of the process; they live on over reloads.
+#[derive(Debug)]
+pub(crate) struct ShieldMetrics {
+    retries: IntCounterVec,
+    hedges: IntCounterVec,
+    changes: IntCounterVec,
+    states: IntGaugeVec,
+    in_flight: IntGaugeVec,
+    waiting: IntGaugeVec,
+    shed: IntCounterVec,
+    levels: IntGaugeVec,
+    lags: GaugeVec,
+}
+
+/// The counters of one upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct UpstreamCounters {
+    pub(crate) retries_sent: IntCounter,
+    pub(crate) retries_denied: IntCounter,
+    pub(crate) hedges_won: IntCounter,
+    pub(crate) hedges_lost: IntCounter,
+    changes: [IntCounter; 3],
+}
+
+impl ShieldMetrics {
+    pub(crate) fn enter(book: &mut Book) -> prometheus::Result<ShieldMetrics> {
+        let metrics = ShieldMetrics {
+            retries: book.counters(
+                "retries_total",
+                "Requests sent again, hedges included, and those that the budget denied, by outcome (sent, denied)",
+                &["upstream", "outcome"],
+            )?,
+            hedges: book.counters(
+                "hedges_total",
+                "Requests sent to a second server because the first was late, by outcome (won, lost)",
+                &["upstream", "outcome"],
+            )?,
+            changes: book.counters(
+                "breaker_changes_total",
+                "Changes of circuit breakers, by new state (closed, half_open, open)",
+                &["upstream", "state"],
+            )?,
+            states: book.gauges(
+                "breaker_state",
+                "0 while a circuit breaker is closed, 1 half open, 2 open",
+                &["upstream"],
+            )?,
+            in_flight: book.gauges(
+                "bulkhead_in_flight",
+                "Exchanges inside of a limit, by what it limits (route, upstream)",
+                &["of", "name"],
+            )?,
+            waiting: book.gauges(
+                "bulkhead_waiting",
+                "Exchanges that wait for a place, by what is limited (route, upstream)",
+                &["of", "name"],
+            )?,
+            shed: book.counters(
+                "shed_total",
+                "Exchanges refused because the process was overloaded, by priority",
+                &["priority"],
+            )?,
+            levels: book.gauges(
+                "overload_level",
+                "0 while a worker is calm, 1 strained (low is refused), 2 overloaded (normal too)",
+                &["worker"],
+            )?,
+            lags: book.measures(
+                "worker_lag_seconds",
+                "How late the event loop of a worker was when last looked",
+                &["worker"],
+            )?,
+        };
+        for priority in [Priority::Low, Priority::Normal, Priority::Critical] {
+            metrics.shed.with_label_values(&[name_of(priority)]);
+        }
+        Ok(metrics)
+    }
+
+    pub(crate) fn upstream(&self, name: &str) -> UpstreamCounters {
+        let retries = |outcome| self.retries.with_label_values(&[name, outcome]);
+        let hedges = |outcome| self.hedges.with_label_values(&[name, outcome]);
+        UpstreamCounters {
+            retries_sent: retries("sent"),
+            retries_denied: retries("denied"),
+            hedges_won: hedges("won"),
+            hedges_lost: hedges("lost"),
+            changes: State::NAMES.map(|state| self.changes.with_label_values(&[name, state])),
+        }
+    }
+
+    pub(crate) fn shed(&self, priority: Priority) {
+        self.shed.with_label_values(&[name_of(priority)]).inc();
+    }
+
+    /// The level and the lag of a worker, to be kept.
+    pub(crate) fn worker(&self, index: usize) -> (IntGauge, Gauge) {
+        let worker = index.to_string();
+        (
+            self.levels.with_label_values(&[worker.as_str()]),
+            self.lags.with_label_values(&[worker.as_str()]),
+        )
+    }
+
+    /// Reads what the generation holds just now.
+    pub(crate) fn read(&self, generation: &Generation) {
+        for gauges in [&self.states, &self.in_flight, &self.waiting] {
+            gauges.reset();
+        }
+        let bulkhead = |of: &str, name: &str, bulkhead: &Bulkhead| {
+            let set = |gauges: &IntGaugeVec, count: usize| {
+                gauges.with_label_values(&[of, name]).set(clamped(count));
+            };
+            set(&self.in_flight, bulkhead.in_flight());
+            set(&self.waiting, bulkhead.waiting());
+        };
+        for (name, upstream) in &generation.upstreams {
+            let shield = &upstream.shield;
+            if let Some(breaker) = &shield.breaker {
+                let state = clamped(breaker.state().number());
+                self.states.with_label_values(&[&**name]).set(state);
+            }
+            if let Some(limit) = &shield.bulkhead {
+                bulkhead("upstream", name, limit);
+            }
+        }
+        for route in &generation.routes {
+            if let Some(limit) = &route.bulkhead {
+                bulkhead("route", &route.name, limit);
+            }
+        }
+    }
+}
+
+fn name_of(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Low => "low",
+        Priority::Normal => "normal",
+        Priority::Critical => "critical",
+    }
+}
+
+impl UpstreamCounters {
+    pub(crate) fn breaker_is(&self, state: State) {
+        self.changes[state.number()].inc();
+    }
+}

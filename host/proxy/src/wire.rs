@@ -1,0 +1,5 @@
+//! The wire: bytes of clients and servers, judged before they are messages, and TLS under them.
+
+pub(crate) mod guard;
+pub(crate) mod h2wire;
+pub mod tls;
