@@ -126,7 +126,7 @@ impl Supervisor {
             Ok(_) if self.gate.lease().number == before.number => Outcome::Unchanged,
             Ok(_) => Outcome::Done,
         };
-        self.gate.archive.metrics.reloaded(outcome);
+        self.gate.metrics.reloaded(outcome);
         // A file that was touched and is as before is nobody's deed.
         if outcome != Outcome::Unchanged || cause != FILE_CHANGE {
             let (Ok(text) | Err(text)) = &done;
@@ -144,7 +144,7 @@ impl Supervisor {
         back: Option<&Arc<str>>,
     ) -> Result<String, String> {
         let before = self.gate.lease();
-        let metrics = self.gate.archive.metrics.clone();
+        let metrics = self.gate.metrics.clone();
         let loaded = self.loader.load(plan, &metrics, Some(&before)).await;
         let loaded = loaded.map_err(|report| report.to_string())?;
         let Loaded {
@@ -234,7 +234,7 @@ impl Supervisor {
             outcome,
             detail,
         };
-        audit.note(&self.gate.archive.metrics);
+        audit.note(&self.gate.metrics);
     }
 
     fn tell_refused(&self, refused: BTreeMap<Arc<str>, Rejected>, cause: &'static str) {
@@ -245,7 +245,7 @@ impl Supervisor {
             if known.get(name) == Some(text) {
                 continue;
             }
-            self.gate.archive.metrics.swapped(name, Outcome::Refused);
+            self.gate.metrics.swapped(name, Outcome::Refused);
             let detail = format!("plugin {name} serves on as it was: {text}");
             self.audit(Deed::Swap, cause, Outcome::Refused, &detail);
             tracing::error!(plugin = %name, "swap refused, the last good version serves on: {text}");

@@ -177,7 +177,7 @@ fn traces(plan: &Plan, metrics: &Metrics) -> Result<Option<(Arc<Tracer>, Exporte
     let Some(traces) = &plan.traces else {
         return Ok(None);
     };
-    let tracer = Tracer::new(traces, metrics);
+    let tracer = Tracer::new(traces, &metrics.traces);
     let exporter = Exporter::start(tracer.clone())
         .map_err(|why| Failure::Trouble(format!("no traces can be sent: {why}")))?;
     Ok(Some((tracer, exporter)))

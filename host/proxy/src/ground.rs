@@ -1,8 +1,11 @@
 //! The ground: words that every floor uses, and small rules of HTTP that need no connection.
 
+pub(crate) mod body;
 pub(crate) mod clock;
 pub(crate) mod deadline;
 pub(crate) mod events;
 pub mod refusal;
+pub mod registry;
 pub(crate) mod sift;
 pub(crate) mod trailers;
+pub(crate) mod via;

@@ -1,5 +1,5 @@
 //! Serving: listeners and worker threads, and what explains a request instead of serving it.
 
-pub mod audit;
 pub mod explain;
+pub(crate) mod scrape;
 pub(crate) mod server;

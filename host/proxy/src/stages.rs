@@ -2,8 +2,13 @@
 //! must not know the route, the generation or the other stages' order.
 
 pub(crate) mod admit;
-pub(crate) mod body;
+pub(crate) mod answer;
 pub(crate) mod cache;
+pub(crate) mod calls;
+pub(crate) mod chain;
+pub(crate) mod clearance;
+pub(crate) mod content;
+pub(crate) mod early;
 pub(crate) mod edge;
 pub(crate) mod filters;
 pub(crate) mod forward;
@@ -11,7 +16,9 @@ pub(crate) mod forwarded;
 pub mod given;
 pub(crate) mod grpc;
 pub mod limits;
-pub(crate) mod outbound;
+pub(crate) mod mirror;
+pub(crate) mod overload;
+pub(crate) mod peer;
 pub(crate) mod permit;
 pub(crate) mod readable;
 pub mod router;

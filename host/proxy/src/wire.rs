@@ -2,4 +2,6 @@
 
 pub(crate) mod guard;
 pub(crate) mod h2wire;
+pub(crate) mod metrics;
+pub mod protocol;
 pub mod tls;

@@ -155,7 +155,7 @@ impl Admin {
         };
         // Before there is a gate there is nothing that it could have been done to.
         if let Some(gate) = self.gate() {
-            audit.note(&gate.archive.metrics);
+            audit.note(&gate.metrics);
         }
     }
 

@@ -19,6 +19,6 @@ pub(super) async fn page(call: Call) -> Result<Answer, Problem> {
     let gate = call.gate()?;
     json(&LivePage {
         generation: gate.lease().number,
-        totals: gate.archive.metrics.live(),
+        totals: gate.metrics.live(),
     })
 }

@@ -69,7 +69,7 @@ fn pages(call: &Call) -> Result<Vec<PluginPage>, Problem> {
     let gate = call.gate()?;
     let generation = gate.lease();
     let refused = known(&call.admin.status.refused);
-    let bills = gate.archive.metrics.bills();
+    let bills = gate.metrics.bills();
     let page = |(name, plugin): (&Arc<str>, &Arc<Plugin>)| {
         let standing = call.admin.status.history.standing(name);
         let bills = || bills.iter().filter(|(plugin, _, _)| plugin == name);

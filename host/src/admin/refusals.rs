@@ -53,7 +53,7 @@ struct Stream {
 }
 
 pub(super) async fn stream(call: Call) -> Result<Answer, Problem> {
-    let tail = call.gate()?.archive.tail.clone();
+    let tail = call.gate()?.tail().clone();
     if tail.lookers() >= STREAMS {
         let text = format!("{STREAMS} follow the refusals already");
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", text));

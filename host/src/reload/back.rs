@@ -18,7 +18,7 @@ impl Supervisor {
         let done = self.back(plugin, by).await;
         let (outcome, detail) = match &done {
             Ok(digest) => {
-                self.gate.archive.metrics.rolled_back(plugin);
+                self.gate.metrics.rolled_back(plugin);
                 (Outcome::Done, format!("plugin {plugin} is {digest:?}"))
             }
             Err(text) => {

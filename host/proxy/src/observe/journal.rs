@@ -1,293 +1,233 @@
-//! The journal: one wide event per exchange, which closes with the last body byte, however that came about. The
-//! access-log line, the metrics and whatever else tells of exchanges are views of it, made when it closes.
+//! The journal: writes the record of one exchange and closes with the last body byte, however that came about. The
+//! access-log line, the metrics, the trace and the feed of refusals are made when it closes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::response::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use portcullis_config::plan::RouteLog;
 use portcullis_runtime::Exchange;
 
-use crate::ground::refusal::{Reason, Refusal};
-use crate::observe::log::{AccessLog, Tap, Tapped, Told};
+use crate::ground::refusal::Refusal;
+use crate::observe::exchanges::{ExchangeMetrics, RouteMetrics};
+use crate::observe::log::AccessLog;
+use crate::observe::record::{Doubts, Record, SocketRecord};
 use crate::observe::tail::Tail;
+use crate::observe::tap::Tap;
 use crate::observe::trace::{self, Trace, Tracer};
-use crate::pipeline::generation::Route;
-use crate::pipeline::metrics::{Metrics, RouteMetrics};
-use crate::stages::admit::Doubts;
-use crate::stages::body::{Content, Watch};
-use crate::stages::cache::Outcome;
-use crate::stages::edge::Edge;
-use crate::stages::limits::Limited;
-use crate::stages::tunnel::Account;
-use crate::upstreams::shield::Place;
+use crate::observe::watch::Watch;
 
-/// Where journals go when they close.
+/// Where records go when their exchange has ended.
 #[derive(Debug)]
-pub struct Archive {
-    pub metrics: Arc<Metrics>,
+pub(crate) struct Sinks {
+    pub(crate) metrics: Arc<ExchangeMetrics>,
     /// None: no access log.
-    pub log: Option<AccessLog>,
+    pub(crate) log: Option<AccessLog>,
     /// None: no traces.
-    pub tracer: Option<Arc<Tracer>>,
-    /// For who looks on.
-    pub tail: Arc<Tail>,
+    pub(crate) tracer: Option<Arc<Tracer>>,
+    /// The feed of refusals.
+    pub(crate) tail: Arc<Tail>,
 }
 
-/// Everything worth knowing about one exchange.
+/// The record of an exchange while it is written, and what is held until its end.
 pub struct Journal {
-    archive: Arc<Archive>,
-    began: Instant,
-    pub(crate) time: SystemTime,
-    /// None: a trusted proxy does not say clearly who it is.
-    pub client_ip: Option<IpAddr>,
-    pub method: Method,
-    /// Without the query: it may hold a credential.
-    pub path: String,
-    pub host: String,
-    pub request_id: Arc<str>,
-    pub route: Option<Arc<str>>,
-    pub route_metrics: Option<RouteMetrics>,
-    pub caller: Option<Arc<str>>,
-    pub upstream: Option<Arc<str>>,
-    pub server: Option<Arc<str>>,
-    /// What of the request was not believed.
-    pub(crate) doubts: Doubts,
-    /// For those who look at this exchange.
+    sinks: Arc<Sinks>,
+    pub(crate) record: Record,
+    /// Trace, debug-header and Server-Timing state.
     pub(crate) trace: Trace,
-    /// What is done last to the answer, whatever that is.
-    pub(crate) edge: Edge,
-    pub status: StatusCode,
-    pub request_body: Option<Arc<Watch>>,
-    pub bytes_out: u64,
-    /// Where the response came from, on a route that stores some.
-    pub cache: Option<Outcome>,
-    /// Not a client's: counted by the upstream only.
-    beside: bool,
-    /// What the limits said, and the places in them that end with this.
-    pub limited: Limited,
-    pub(crate) refusal: Option<Reason>,
-    pub(crate) because: Option<String>,
-    pub(crate) aborted: bool,
+    route: Option<RouteMetrics>,
+    /// Not a client's request: only the upstream counts it.
+    own: bool,
     /// Its metrics are written; only the line is still to come.
     counted: bool,
-    pub(crate) socket: Option<Account>,
-    /// How much of the response body the access log may tell.
+    /// How many bytes of the response body the access log may have.
     log_response: Option<usize>,
-    /// What the access log alone wants to know.
-    pub(crate) told: Option<Box<Told>>,
     closed: bool,
-    /// Free again with the last byte.
-    places: Vec<Place>,
+    /// Held until the exchange has ended.
+    held: Vec<Box<dyn Send + Sync>>,
+    /// Held until the response has ended; a WebSocket does not hold them.
+    places: Vec<Box<dyn Send + Sync>>,
 }
 
 impl Journal {
-    pub fn open(
-        archive: Arc<Archive>,
+    pub(crate) fn open(
+        sinks: Arc<Sinks>,
         client_ip: IpAddr,
         method: Method,
         path: &str,
         request_id: Arc<str>,
     ) -> Journal {
-        archive.metrics.in_flight.inc();
+        Journal::of(
+            sinks,
+            Record::new(Some(client_ip), method, path, request_id),
+        )
+    }
+
+    fn of(sinks: Arc<Sinks>, record: Record) -> Journal {
+        sinks.metrics.in_flight.inc();
         Journal {
-            archive,
-            began: Instant::now(),
-            time: SystemTime::now(),
-            client_ip: Some(client_ip),
-            method,
-            path: path.to_owned(),
-            host: String::new(),
-            request_id,
-            route: None,
-            route_metrics: None,
-            caller: None,
-            upstream: None,
-            server: None,
-            doubts: Doubts::default(),
+            sinks,
+            record,
             trace: Trace::default(),
-            edge: Edge::default(),
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            request_body: None,
-            bytes_out: 0,
-            cache: None,
-            beside: false,
-            limited: Limited::default(),
-            refusal: None,
-            because: None,
-            aborted: false,
+            route: None,
+            own: false,
             counted: false,
-            socket: None,
             log_response: None,
-            told: None,
             closed: false,
+            held: Vec::new(),
             places: Vec::new(),
         }
     }
 
-    /// For a request that the gateway makes on its own beside this one, to renew what it has stored.
-    pub fn renewal(&self) -> Box<Journal> {
-        let (ip, method) = (IpAddr::from([0; 4]), Method::GET);
-        let mut own = Journal::open(
-            self.archive.clone(),
-            ip,
-            method,
-            &self.path,
-            self.request_id.clone(),
-        );
-        own.beside = true;
-        own.client_ip = self.client_ip;
-        own.host.clone_from(&self.host);
-        own.route.clone_from(&self.route);
-        own.upstream.clone_from(&self.upstream);
-        own.caller.clone_from(&self.caller);
-        own.because = Some("renews what is stored".to_owned());
+    /// For a request that the gateway makes for itself, to renew what it has stored.
+    pub(crate) fn renewal(&self) -> Box<Journal> {
+        let mut own = Journal::of(self.sinks.clone(), self.record.renewal());
+        own.own = true;
         Box::new(own)
     }
 
-    pub fn began(&self) -> Instant {
-        self.began
+    pub(crate) fn began(&self) -> Instant {
+        self.record.began
     }
 
     /// What admission established.
     pub(crate) fn admitted(&mut self, x: &mut Exchange, doubts: Doubts) {
         self.trace.admitted(x);
-        self.client_ip = x.client_ip;
-        self.archive.metrics.edge.dropped(&doubts.dropped);
-        self.doubts = doubts;
+        let record = &mut self.record;
+        record.trace = self.trace.id();
+        record.client_ip = x.client_ip;
+        self.sinks.metrics.dropped(&doubts.dropped);
+        record.doubts = doubts;
         // An extended CONNECT was admitted as a GET.
-        self.method.clone_from(&x.method);
-        self.path = x.target.path().to_owned();
-        self.host.clone_from(&x.host);
-        self.told = self.archive.log.as_ref().and_then(|log| log.request(x));
+        record.method.clone_from(&x.method);
+        record.path = x.target.path().to_owned();
+        record.host.clone_from(&x.host);
+        record.excerpt = self.sinks.log.as_ref().and_then(|log| log.request(x));
     }
 
-    /// Watches the request body, and keeps of it what the route wants told.
-    pub fn watch(&mut self, route: &Route, x: &Exchange) -> Arc<Watch> {
-        let log = self.archive.log.as_ref();
-        let wanted = log.map_or_else(RouteLog::default, |_| route.log);
+    /// The route was found: `name`, its metrics.
+    pub(crate) fn routed(&mut self, name: &Arc<str>, metrics: &RouteMetrics) {
+        self.record.route = Some(name.clone());
+        self.route = Some(metrics.clone());
+    }
+
+    /// Watches the request body, and keeps of it what the route wants logged.
+    pub(crate) fn watch(&mut self, wanted: RouteLog, x: &Exchange) -> Arc<Watch> {
+        let log = self.sinks.log.as_ref();
+        let wanted = log.map_or_else(RouteLog::default, |_| wanted);
         let tap = wanted.request_body;
         let tap = tap.map(|limit| Tap::new(&x.request, limit));
         if tap.is_some() {
-            self.told
-                .get_or_insert_default()
-                .request_body
-                .clone_from(&tap);
+            let excerpt = self.record.excerpt.get_or_insert_default();
+            excerpt.request_body.clone_from(&tap);
         }
         let watch = Arc::new(Watch::tapped(tap));
-        self.request_body = Some(watch.clone());
+        self.record.request_body = Some(watch.clone());
         self.log_response = wanted.response_body;
         watch
     }
 
-    /// The same content; what the route wants told of it is kept as it passes.
-    pub fn tap(&mut self, headers: &HeaderMap, content: Content) -> Content {
-        let Some(limit) = self.log_response else {
-            return content;
-        };
-        let tap = Tap::new(headers, limit);
-        self.told.get_or_insert_default().response_body = Some(tap.clone());
-        Tapped::content(content, tap)
+    /// The tap for the response body; None where the route does not want it logged.
+    pub(crate) fn tap(&mut self, headers: &HeaderMap) -> Option<Tap> {
+        let tap = Tap::new(headers, self.log_response?);
+        let excerpt = self.record.excerpt.get_or_insert_default();
+        excerpt.response_body = Some(tap.clone());
+        Some(tap)
     }
 
     /// The head of the response as the client sees it.
-    pub fn headed(&mut self, head: &Parts) {
-        self.status = head.status;
-        if let (Some(log), Some(told)) = (&self.archive.log, &mut self.told) {
-            log.response(told, &head.headers);
+    pub(crate) fn headed(&mut self, head: &Parts) {
+        self.record.status = head.status;
+        if let (Some(log), Some(excerpt)) = (&self.sinks.log, &mut self.record.excerpt) {
+            log.response(excerpt, &head.headers);
         }
     }
 
-    pub fn routed(&mut self, route: &Route, x: &mut Exchange) {
-        self.trace.routed(route, x, self.began);
-        self.route = Some(route.name.clone());
-        self.route_metrics = Some(route.metrics.clone());
+    /// Keeps something until the exchange has ended.
+    pub(crate) fn keep(&mut self, held: impl Send + Sync + 'static) {
+        self.held.push(Box::new(held));
     }
 
-    /// Holds a place of a bulkhead until the exchange has ended.
-    pub fn hold(&mut self, place: Option<Place>) {
-        self.places.extend(place);
+    /// Keeps a place of a bulkhead until the response has ended.
+    pub(crate) fn hold(&mut self, place: Option<impl Send + Sync + 'static>) {
+        if let Some(place) = place {
+            self.places.push(Box::new(place));
+        }
     }
 
     /// Notes that what is forwarded is not what was authorized, because a filter changed it.
-    pub fn rewritten(&mut self, note: Option<String>) {
-        self.because = note.or(self.because.take());
+    pub(crate) fn rewritten(&mut self, note: Option<String>) {
+        self.record.because = note.or(self.record.because.take());
     }
 
-    pub fn refuse(&mut self, refusal: &Refusal) {
+    pub(crate) fn refuse(&mut self, refusal: &Refusal) {
         self.trace.refused();
-        self.refusal = Some(refusal.reason);
-        self.because = refusal.because.clone().or_else(|| refusal.detail.clone());
-        self.status = refusal.reason.status();
+        self.record.refuse(refusal);
     }
 
     /// The response could not be sent to its end.
-    pub fn broke_off(&mut self, error: &(dyn std::error::Error + 'static)) {
-        self.aborted = true;
-        self.because.get_or_insert_with(|| error.to_string());
+    pub(crate) fn broke_off(&mut self, error: &(dyn std::error::Error + 'static)) {
+        self.record.aborted = true;
+        let because = &mut self.record.because;
+        because.get_or_insert_with(|| error.to_string());
     }
 
-    pub fn close(mut self: Box<Self>, finished: bool) {
-        self.aborted |= !finished;
+    pub(crate) fn close(mut self: Box<Self>, finished: bool) {
+        self.record.aborted |= !finished;
         self.file();
     }
 
-    /// The answer is complete, and a WebSocket begins with it: counted now as the request it was, logged when the
+    /// The response is complete, and a WebSocket begins with it: counted now as the request it was, logged when the
     /// socket ends.
     pub(crate) fn answered(&mut self) {
         // Places bound requests; sockets have limits of their own.
         self.places.clear();
-        self.count(self.began.elapsed());
+        self.count(self.record.began.elapsed());
         self.counted = true;
     }
 
     /// How the WebSocket went.
-    pub(crate) fn tunnelled(&mut self, account: Account, because: Option<String>) {
-        self.bytes_out = account.passed[1].bytes;
-        self.socket = Some(account);
-        self.because = because.or(self.because.take());
+    pub(crate) fn tunnelled(&mut self, socket: SocketRecord, because: Option<String>) {
+        let record = &mut self.record;
+        record.bytes_out = socket.passed[1].bytes;
+        record.socket = Some(socket);
+        record.because = because.or(record.because.take());
     }
 
-    /// The end of an exchange, however it came: the one place where every view of it is made.
+    /// The end of an exchange, however it came: the one place where every view of its record is made.
     fn file(&mut self) {
         self.closed = true;
-        self.archive.tail.ended(self);
-        let took = self.began.elapsed();
+        self.sinks.tail.ended(&self.record);
+        let took = self.record.began.elapsed();
         if !self.counted {
             self.count(took);
         }
-        if self.aborted {
-            self.archive.metrics.aborted.inc();
+        if self.record.aborted {
+            self.sinks.metrics.aborted.inc();
         }
-        if let Some(log) = &self.archive.log {
-            log.tell(self, took);
+        if let Some(log) = &self.sinks.log {
+            log.write(&self.record, took);
         }
-        if let Some(tracer) = self.archive.tracer.clone() {
-            trace::file(self, &tracer, self.time, took);
+        if let Some(tracer) = &self.sinks.tracer {
+            let trace = std::mem::take(&mut self.trace);
+            trace::file(trace, &mut self.record, tracer, took);
         }
     }
 
-    fn count(&self, took: std::time::Duration) {
-        let metrics = &self.archive.metrics;
+    fn count(&self, took: Duration) {
+        let (metrics, record) = (&self.sinks.metrics, &self.record);
         metrics.in_flight.dec();
-        let route = self.route_metrics.as_ref().unwrap_or(&metrics.unrouted);
-        if !self.beside {
-            route.observe(self.status, took);
+        let route = self.route.as_ref().unwrap_or(&metrics.unrouted);
+        if !self.own {
+            route.observe(record.status, took);
         }
-        if let Some(reason) = self.refusal {
+        if let Some(reason) = record.refusal {
             route.refused(reason);
         }
-        metrics.bytes_out.inc_by(self.bytes_out);
-        metrics.bytes_in.inc_by(self.bytes_in());
-    }
-
-    pub(crate) fn bytes_in(&self) -> u64 {
-        match &self.socket {
-            Some(account) => account.passed[0].bytes,
-            None => self.request_body.as_ref().map_or(0, |watch| watch.bytes()),
-        }
+        metrics.bytes_out.inc_by(record.bytes_out);
+        metrics.bytes_in.inc_by(record.bytes_in());
     }
 }
 
@@ -296,14 +236,15 @@ impl Drop for Journal {
     // WebSocket that was cut when its worker ended.
     fn drop(&mut self) {
         if !self.closed {
-            self.aborted = true;
+            self.record.aborted = true;
             let cut = if self.counted {
                 "cut at the end of the drain"
             } else {
-                self.status = StatusCode::from_u16(499).expect("a valid code");
+                self.record.status = StatusCode::from_u16(499).expect("a valid code");
                 "the client left before the response"
             };
-            self.because.get_or_insert_with(|| cut.into());
+            let because = &mut self.record.because;
+            because.get_or_insert_with(|| cut.into());
             self.file();
         }
     }

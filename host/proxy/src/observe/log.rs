@@ -1,9 +1,10 @@
-//! The access log: one line per exchange, made of its journal when it closes, written by a thread of its own.
+//! The access log: one line per exchange, made of its record when it has ended, written by a separate thread.
 //!
 //! What is told is ruled by `[log]` of the serving generation; where it goes is settled at the start.
 
 mod body;
 mod line;
+mod metrics;
 mod redact;
 mod sample;
 mod text;
@@ -23,10 +24,9 @@ use self::redact::Redaction;
 use self::sample::Ended;
 use self::text::Colours;
 use self::writer::Queue;
-use crate::observe::journal::Journal;
-use crate::pipeline::metrics::LogMetrics;
+use crate::observe::record::{Excerpt, Record};
 
-pub(crate) use self::body::{Tap, Tapped};
+pub use self::metrics::LogMetrics;
 pub use self::writer::Writer;
 
 #[derive(Debug)]
@@ -44,16 +44,6 @@ pub enum Look {
     Text {
         colours: bool,
     },
-}
-
-/// What the log alone wants to know of an exchange.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    pub(crate) query: Option<String>,
-    pub(crate) request_headers: Option<HeaderMap>,
-    pub(crate) response_headers: Option<HeaderMap>,
-    pub(crate) request_body: Option<Tap>,
-    pub(crate) response_body: Option<Tap>,
 }
 
 /// `[log]`, ready to be used.
@@ -90,40 +80,40 @@ impl AccessLog {
         self.rules.store(Rules::new(plan).into());
     }
 
-    /// What of a request is to be told beside what every journal has.
-    pub(crate) fn request(&self, x: &Exchange) -> Option<Box<Told>> {
+    /// What of a request is logged besides what every record has.
+    pub(crate) fn request(&self, x: &Exchange) -> Option<Box<Excerpt>> {
         let rules = self.rules.load();
         let query = rules.fields.contains(&LogField::Query);
         if !query && rules.request_headers.is_empty() && rules.response_headers.is_empty() {
             return None;
         }
-        Some(Box::new(Told {
+        Some(Box::new(Excerpt {
             query: x.target.query().filter(|_| query).map(str::to_owned),
             request_headers: chosen(&rules.request_headers, &x.request),
-            ..Told::default()
+            ..Excerpt::default()
         }))
     }
 
-    pub(crate) fn response(&self, told: &mut Told, headers: &HeaderMap) {
-        told.response_headers = chosen(&self.rules.load().response_headers, headers);
+    pub(crate) fn response(&self, excerpt: &mut Excerpt, headers: &HeaderMap) {
+        excerpt.response_headers = chosen(&self.rules.load().response_headers, headers);
     }
 
-    /// Tells of an exchange that has ended, unless it is not to be told.
-    pub(crate) fn tell(&self, journal: &Journal, took: Duration) {
+    /// Writes the line of an exchange that has ended, unless sampling leaves it out.
+    pub(crate) fn write(&self, record: &Record, took: Duration) {
         let rules = self.rules.load();
         let ended = Ended {
-            status: journal.status,
-            route: journal.route.as_deref(),
-            aborted: journal.aborted,
-            request_id: &journal.request_id,
+            status: record.status,
+            route: record.route.as_deref(),
+            aborted: record.aborted,
+            request_id: &record.request_id,
         };
         if !sample::keeps(&rules.sample, &ended) {
             self.queue.metrics.sampled_out.inc();
             return;
         }
         let mut line = match self.look {
-            Look::Json => rules.json(journal, took),
-            Look::Text { colours } => text::line(journal, took, Colours(colours)).into_bytes(),
+            Look::Json => rules.json(record, took),
+            Look::Text { colours } => text::line(record, took, Colours(colours)).into_bytes(),
         };
         line.push(b'\n');
         self.queue.hand_over(line);
@@ -150,9 +140,9 @@ impl Rules {
         }
     }
 
-    fn json(&self, journal: &Journal, took: Duration) -> Vec<u8> {
+    fn json(&self, record: &Record, took: Duration) -> Vec<u8> {
         let line = Line {
-            journal,
+            record,
             took,
             fields: &self.fields,
             redaction: &self.redaction,

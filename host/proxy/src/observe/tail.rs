@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crossbeam_queue::ArrayQueue;
 use serde::Serialize;
 
-use crate::observe::journal::Journal;
+use crate::observe::record::Record;
 
 /// Refusals that wait to be looked at; more are only counted.
 const WAITING: usize = 256;
@@ -74,14 +74,14 @@ impl Tail {
     }
 
     /// An exchange has ended.
-    pub(crate) fn ended(&self, journal: &Journal) {
+    pub(crate) fn ended(&self, record: &Record) {
         if self.lookers() == 0 {
             return;
         }
         if self.waiting.is_full() {
             self.skipped
-                .fetch_add(u64::from(journal.refusal.is_some()), Ordering::Relaxed);
-        } else if let Some(refused) = refused(journal)
+                .fetch_add(u64::from(record.refusal.is_some()), Ordering::Relaxed);
+        } else if let Some(refused) = refused(record)
             && self.waiting.push(refused).is_err()
         {
             self.skipped.fetch_add(1, Ordering::Relaxed);
@@ -95,21 +95,21 @@ impl Drop for Looker {
     }
 }
 
-fn refused(journal: &Journal) -> Option<Refused> {
-    let reason = journal.refusal?;
+fn refused(record: &Record) -> Option<Refused> {
+    let reason = record.refusal?;
     let cut = |text: &str| text.chars().take(LONGEST).collect();
     Some(Refused {
         time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         reason: reason.as_str(),
-        status: journal.status.as_u16(),
-        method: cut(journal.method.as_str()),
-        host: cut(&journal.host),
-        path: cut(&journal.path),
-        route: journal.route.as_deref().map(cut),
-        caller: journal.caller.as_deref().map(cut),
-        client_ip: journal.client_ip,
-        request_id: cut(&journal.request_id),
-        because: journal.because.as_deref().map(cut),
+        status: record.status.as_u16(),
+        method: cut(record.method.as_str()),
+        host: cut(&record.host),
+        path: cut(&record.path),
+        route: record.route.as_deref().map(cut),
+        caller: record.caller.as_deref().map(cut),
+        client_ip: record.client_ip,
+        request_id: cut(&record.request_id),
+        because: record.because.as_deref().map(cut),
     })
 }
 
@@ -117,43 +117,34 @@ fn refused(journal: &Journal) -> Option<Refused> {
 mod tests {
     use super::*;
     use crate::ground::refusal::{Reason, Refusal};
-    use crate::observe::journal::Archive;
-    use crate::pipeline::metrics::Metrics;
     use http::Method;
 
-    fn exchange(archive: &Arc<Archive>, refusal: Option<Reason>) {
-        let ip = IpAddr::from([127, 0, 0, 1]);
-        let path = "x".repeat(1000);
-        let mut journal = Journal::open(archive.clone(), ip, Method::GET, &path, "id".into());
+    fn exchange(tail: &Tail, refusal: Option<Reason>) {
+        let ip = Some(IpAddr::from([127, 0, 0, 1]));
+        let mut record = Record::new(ip, Method::GET, &"x".repeat(1000), "id".into());
         if let Some(reason) = refusal {
-            journal.refuse(&Refusal::new(reason).because("why"));
+            record.refuse(&Refusal::new(reason).because("why"));
         }
-        Box::new(journal).close(true);
+        tail.ended(&record);
     }
 
     #[test]
     fn refusals_are_kept_only_while_somebody_looks_on_and_only_so_many() {
-        let archive = Arc::new(Archive {
-            metrics: Metrics::new(),
-            log: None,
-            tracer: None,
-            tail: Arc::default(),
-        });
-        let tail = &archive.tail;
-        exchange(&archive, Some(Reason::Forbidden));
+        let tail = &Arc::<Tail>::default();
+        exchange(tail, Some(Reason::Forbidden));
         assert!(tail.take().0.is_empty(), "nobody looked on");
         let looker = tail.look();
-        exchange(&archive, None);
+        exchange(tail, None);
         for _ in 0..WAITING + 5 {
-            exchange(&archive, Some(Reason::Forbidden));
+            exchange(tail, Some(Reason::Forbidden));
         }
-        exchange(&archive, None);
+        exchange(tail, None);
         let (told, skipped) = tail.take();
         assert_eq!((told.len(), skipped), (WAITING, 5));
         assert_eq!((told[0].reason, told[0].path.len()), ("forbidden", LONGEST));
         assert_eq!(told[0].because.as_deref(), Some("why"));
         drop(looker);
-        exchange(&archive, Some(Reason::Forbidden));
+        exchange(tail, Some(Reason::Forbidden));
         assert!(tail.take().0.is_empty(), "nobody looks on any more");
     }
 }

@@ -1,71 +1,87 @@
-//! Who wants to see an exchange's trail, and what they are told: the spans of a trace, the answer to a signed debug
-//! request, Server-Timing. Where nobody wants to, there is no trail and nothing here allocates.
+//! Views of an exchange's trail: the spans of a trace, the response to a signed debug request, Server-Timing. Without
+//! any of them there is no trail, and nothing here allocates.
 
 mod collector;
 mod context;
 mod debug;
 mod export;
-mod figures;
+mod headers;
+mod metrics;
 mod spans;
 mod step;
-mod told;
 mod tracer;
+pub mod view;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Request};
+use portcullis_config::plan::Secret;
 use portcullis_runtime::{Exchange, Open, Trail, What};
 
 use self::tracer::{Finished, Place};
-use crate::observe::journal::Journal;
-use crate::pipeline::gate::Gate;
-use crate::pipeline::generation::{Generation, Route};
-use crate::stages::admit::Peer;
+use crate::ground::refusal::Reason;
+use crate::observe::record::{CacheOutcome, Record};
 
 pub(crate) use context::TRACESTATE;
 pub use debug::{DEBUG, LONGEST, sign};
 pub use export::Exporter;
-pub(crate) use figures::Figures;
-pub(crate) use step::{Turn, answered, ask, asks, call, ended, mark, note, step};
-pub use told::TRAIL;
+pub use metrics::TraceMetrics;
+pub(crate) use step::{Asked, NOT_ASKED, Turn, answered, ask, asks, call, ended, mark, note, step};
 pub use tracer::Tracer;
+pub use view::TRAIL;
 
-/// What an exchange keeps for those who look at it.
+/// Trace, debug-header and Server-Timing state of an exchange.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     trail: Option<Trail>,
     /// With `[traces]`.
     place: Option<Box<Place>>,
-    /// A signed request is told the trail.
-    told: bool,
-    /// Clients are told what plugins took.
+    /// The response carries the trail: the request was signed, or this is a rehearsal.
+    shown: bool,
+    /// The response carries `Server-Timing`.
     timed: bool,
     finding: Option<Open>,
     scheme: &'static str,
     pattern: Option<Arc<str>>,
 }
 
+/// What is known when a trace begins.
+pub(crate) struct Beginning<'a> {
+    /// Signs debug requests; None: there are none.
+    pub(crate) debug_key: Option<&'a Secret>,
+    /// The response carries the trail, signed or not.
+    pub(crate) shown: bool,
+    /// With `[traces]`.
+    pub(crate) tracer: Option<&'a Tracer>,
+    /// The peer is a trusted proxy.
+    pub(crate) is_trusted: bool,
+    pub(crate) scheme: &'static str,
+    pub(crate) began: Instant,
+}
+
+/// What of a route shows in traces.
+pub(crate) struct Routed<'a> {
+    pub(crate) name: &'a Arc<str>,
+    /// As it is written: `/api/users/{id}`.
+    pub(crate) pattern: &'a Arc<str>,
+    pub(crate) server_timing: bool,
+}
+
 // === impl Trace ===
 
 impl Trace {
-    /// Takes out of the request what is only for us.
-    pub(crate) fn begin<B>(
-        gate: &Gate,
-        generation: &Generation,
-        peer: Peer<'_>,
-        request: &mut Request<B>,
-        began: Instant,
-    ) -> Trace {
-        let told = debug::take(generation.plan.debug_key.as_ref(), request) || gate.rehearses;
-        let tracer = gate.archive.tracer.as_ref();
-        let place = tracer.map(|tracer| tracer.place(request.headers_mut(), peer.is_trusted()));
+    /// Takes out of the request what is only for the gateway.
+    pub(crate) fn begin<B>(at: Beginning<'_>, request: &mut Request<B>) -> Trace {
+        let shown = debug::take(at.debug_key, request) || at.shown;
+        let tracer = at.tracer;
+        let place = tracer.map(|tracer| tracer.place(request.headers_mut(), at.is_trusted));
         let ids = place.as_ref().map(|place| place.ids);
         Trace {
-            trail: (told || ids.is_some()).then(|| Trail::begin(began, ids)),
+            trail: (shown || ids.is_some()).then(|| Trail::begin(at.began, ids)),
             place: place.map(Box::new),
-            told,
-            scheme: peer.scheme,
+            shown,
+            scheme: at.scheme,
             ..Trace::default()
         }
     }
@@ -76,12 +92,12 @@ impl Trace {
         self.finding = step(x, What::Find, &x.route);
     }
 
-    pub(crate) fn routed(&mut self, route: &Route, x: &mut Exchange, began: Instant) {
+    pub(crate) fn routed(&mut self, route: &Routed<'_>, x: &mut Exchange, began: Instant) {
         self.timed = route.server_timing;
         if let Some(mut finding) = self.finding.take() {
             finding.about(route.name.clone());
             finding.end("found");
-            self.pattern = Some(route.path.clone());
+            self.pattern = Some(route.pattern.clone());
         }
         if self.timed && self.trail.is_none() {
             self.trail = Some(Trail::begin(began, None));
@@ -95,57 +111,47 @@ impl Trace {
         }
     }
 
-    /// In hexadecimal, as the access log and traces know it.
-    pub(crate) fn id(&self) -> Option<String> {
-        let place = self.place.as_ref()?;
-        Some(format!("{:032x}", place.ids.trace))
+    /// None: the exchange is in no trace.
+    pub(crate) fn id(&self) -> Option<u128> {
+        self.place.as_ref().map(|place| place.ids.trace)
+    }
+
+    /// Adds to a response what its client may know of the trail.
+    pub(crate) fn write(&self, record: &Record, response: &mut HeaderMap) {
+        let Some(trail) = &self.trail else { return };
+        if self.timed {
+            headers::server_timing(trail, response);
+        }
+        if self.shown {
+            headers::trail(trail, record, response);
+        }
     }
 }
 
-/// The last touch on an answer: what its client may know of the trail.
-pub(crate) fn tell(journal: &Journal, headers: &mut HeaderMap) {
-    let Trace {
-        trail: Some(trail),
-        told,
-        timed,
-        ..
-    } = &journal.trace
-    else {
-        return;
-    };
-    if *timed {
-        told::server_timing(trail, headers);
-    }
-    if *told {
-        told::trail(trail, journal, headers);
-    }
-}
-
-/// An exchange is over. It is kept where that was decided when its trace began, and where it went wrong.
-pub(crate) fn file(journal: &mut Journal, tracer: &Tracer, began: SystemTime, took: Duration) {
-    let trace = std::mem::take(&mut journal.trace);
+/// An exchange is over. Its trace is exported where that was decided when it began, and where the exchange failed.
+pub(crate) fn file(trace: Trace, record: &mut Record, tracer: &Tracer, took: Duration) {
     let (Some(place), Some(trail)) = (trace.place, trace.trail) else {
         return;
     };
-    if !place.ids.sampled && !journal.status.is_server_error() {
+    if !place.ids.sampled && !record.status.is_server_error() {
         return;
     }
     tracer.file(Box::new(Finished {
         place: *place,
         trail,
-        began,
+        began: record.time,
         took,
-        method: journal.method.clone(),
-        path: std::mem::take(&mut journal.path),
+        method: record.method.clone(),
+        path: std::mem::take(&mut record.path),
         scheme: trace.scheme,
-        host: std::mem::take(&mut journal.host),
-        client_ip: journal.client_ip,
-        request_id: journal.request_id.clone(),
-        route: journal.route.take(),
+        host: std::mem::take(&mut record.host),
+        client_ip: record.client_ip,
+        request_id: record.request_id.clone(),
+        route: record.route.take(),
         pattern: trace.pattern,
-        status: journal.status,
-        refusal: journal.refusal.map(crate::ground::refusal::Reason::as_str),
-        cache: journal.cache.map(crate::stages::cache::Outcome::as_str),
-        aborted: journal.aborted,
+        status: record.status,
+        refusal: record.refusal.map(Reason::as_str),
+        cache: record.cache.map(CacheOutcome::as_str),
+        aborted: record.aborted,
     }));
 }

@@ -1,18 +1,31 @@
-//! The gate: the one pointer to the serving generation, and what each worker has of its own.
+//! The gate: the one pointer to the serving generation, and what lives on from one to the next.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::observe::journal::Archive;
-use crate::pipeline::generation::Generation;
+use super::generation::Generation;
+use super::metrics::Metrics;
+use crate::observe::journal::Sinks;
+use crate::observe::log::AccessLog;
+use crate::observe::tail::Tail;
+use crate::observe::trace::Tracer;
 use crate::stages::cache::Cache;
-use crate::upstreams::shield::Pressure;
+
+/// Where a gate counts and records.
+#[derive(Debug)]
+pub struct Archive {
+    pub metrics: Arc<Metrics>,
+    /// None: no access log.
+    pub log: Option<AccessLog>,
+    /// None: no traces.
+    pub tracer: Option<Arc<Tracer>>,
+    /// The feed of refusals.
+    pub tail: Arc<Tail>,
+}
 
 #[derive(Debug)]
 pub struct Gate {
@@ -21,13 +34,14 @@ pub struct Gate {
     keepers: Mutex<JoinSet<()>>,
     /// Touched by swaps and by operators only.
     past: Mutex<Past>,
-    pub archive: Arc<Archive>,
-    /// For `explain`: whoever asks is told the trail, and nobody is asked.
+    pub metrics: Arc<Metrics>,
+    pub(crate) sinks: Arc<Sinks>,
+    /// For `explain`: every response carries the trail, and no server is asked.
     pub(crate) rehearses: bool,
     /// What is stored of responses; lives on over reloads.
     pub cache: Arc<Cache>,
     /// Resident bytes as last read, where that is of interest.
-    pub(crate) memory: AtomicU64,
+    pub(crate) memory: Arc<AtomicU64>,
 }
 
 /// What the serving generation follows.
@@ -55,19 +69,6 @@ pub struct Retired {
     pub leases: usize,
 }
 
-/// One serving thread's view.
-#[derive(Debug)]
-pub struct Worker {
-    pub index: usize,
-    pub gate: Arc<Gate>,
-    pub(crate) pressure: Pressure,
-    /// True once the gateway is shutting down.
-    pub draining: watch::Receiver<bool>,
-    /// First half of the request ids made here: random, so that ids of two workers or processes never meet.
-    origin: u64,
-    made: AtomicU64,
-}
-
 impl Gate {
     /// Within a Tokio runtime, whose threads check and look up servers.
     pub fn new(first: Generation, archive: Archive) -> Arc<Gate> {
@@ -75,7 +76,7 @@ impl Gate {
         Arc::new(Gate::of(first, archive, keepers, false))
     }
 
-    /// One behind which no server is ever asked, be it whether it is well.
+    /// A gate for `explain`: it never contacts servers, not even for health checks.
     pub(crate) fn rehearsal(only: Generation, archive: Archive) -> Arc<Gate> {
         Arc::new(Gate::of(only, archive, JoinSet::new(), true))
     }
@@ -84,17 +85,30 @@ impl Gate {
         let mut cache = first.plan.cache.clone();
         // The folder is the serving gateway's.
         cache.disk = cache.disk.filter(|_| !rehearses);
+        let Archive {
+            metrics,
+            log,
+            tracer,
+            tail,
+        } = archive;
+        let sinks = Sinks {
+            metrics: metrics.exchanges.clone(),
+            log,
+            tracer,
+            tail,
+        };
         Gate {
-            cache: Cache::new(&cache, &archive.metrics.disk),
+            cache: Cache::new(&cache, &metrics.disk),
             keepers: Mutex::new(keepers),
             past: Mutex::new(Past {
                 since: SystemTime::now(),
                 replaced: Vec::new(),
             }),
             generation: ArcSwap::from_pointee(first),
-            archive: Arc::new(archive),
+            metrics,
+            sinks: Arc::new(sinks),
             rehearses,
-            memory: AtomicU64::new(0),
+            memory: Arc::default(),
         }
     }
 
@@ -105,7 +119,7 @@ impl Gate {
 
     /// Requests that begin from now on use `next`; the old generation is freed with its last lease.
     pub fn swap(&self, next: Generation) {
-        if let Some(log) = &self.archive.log {
+        if let Some(log) = &self.sinks.log {
             log.follow(&next.plan.log);
         }
         let next = Arc::new(next);
@@ -156,9 +170,9 @@ impl Gate {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All metrics, in the text format of Prometheus.
-    pub fn metrics(&self) -> String {
-        self.archive.metrics.render(self)
+    /// The feed of refusals.
+    pub fn tail(&self) -> &Arc<Tail> {
+        &self.sinks.tail
     }
 }
 
@@ -166,31 +180,5 @@ impl Past {
     fn forget(&mut self) {
         let there = |old: &Replaced| old.generation.strong_count() > 0;
         self.replaced.retain(there);
-    }
-}
-
-impl Worker {
-    pub fn new(index: usize, gate: Arc<Gate>, draining: watch::Receiver<bool>) -> Worker {
-        Worker {
-            index,
-            pressure: Pressure::new(index, &gate.archive.metrics.shield),
-            gate,
-            draining,
-            origin: RandomState::new().hash_one(index),
-            made: AtomicU64::new(0),
-        }
-    }
-
-    /// The id that a trusted peer gave, or a new one: 32 hexadecimal digits.
-    pub fn request_id(&self, given: Option<&str>) -> Arc<str> {
-        match given {
-            Some(id) => id.into(),
-            None => format!(
-                "{:016x}{:016x}",
-                self.origin,
-                self.made.fetch_add(1, Ordering::Relaxed)
-            )
-            .into(),
-        }
     }
 }

@@ -3,26 +3,31 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderName;
 use ipnet::IpNet;
-use portcullis_config::diagnostic::{Diagnostic, Report};
-use portcullis_config::plan::{
-    Plan, PluginRef, Priority, Retry, RouteLog, RoutePlan, WebSocketPlan,
-};
-use portcullis_runtime::{Kind, Plugin, Post};
+use portcullis_config::diagnostic::Report;
+use portcullis_config::plan::{Plan, PluginRef, RoutePlan};
+use portcullis_runtime::{Plugin, Post};
 use tokio::task::JoinSet;
 
-use crate::pipeline::metrics::{Metrics, RouteMetrics};
-use crate::stages::cache::RouteStore;
-use crate::stages::edge::{self, Access, Answer, Mirror};
+use super::chains;
+use super::metrics::Metrics;
+use super::route::Route;
+use crate::stages::answer::Answer;
+use crate::stages::chain::Chain;
+use crate::stages::edge::{Entry, Listener};
+use crate::stages::forward::ForwardRules;
 use crate::stages::given;
-use crate::stages::limits::{Limits, RouteLimits};
+use crate::stages::limits::Limits;
+use crate::stages::mirror::Mirror;
+use crate::stages::peer::Peer;
+use crate::stages::permit::Door;
 use crate::stages::router::Router;
-use crate::stages::tunnel::Sockets;
-use crate::upstreams::servers::{Means, Resolver, Upstream};
+use crate::stages::tunnel::SocketRules;
+use crate::upstreams::servers::{Means, Resolver, Upstream, Upstreams};
 use crate::upstreams::shield::{Bulkhead, Shield};
+use crate::wire::guard::Client;
 use crate::wire::tls::{Dial, Termination};
 
 #[derive(Debug)]
@@ -33,7 +38,7 @@ pub struct Generation {
     pub router: Router,
     /// Same indexes as in the plan.
     pub routes: Vec<Arc<Route>>,
-    pub upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
+    pub upstreams: Arc<Upstreams>,
     pub plugins: BTreeMap<Arc<str>, Arc<Plugin>>,
     pub trusted_proxies: Vec<IpNet>,
     /// There with `[tls]`.
@@ -43,8 +48,8 @@ pub struct Generation {
     resolver: Arc<Resolver>,
     pub deadline_header: Option<HeaderName>,
     pub limits: Limits,
-    /// Who may come in at all.
-    pub(crate) access: Access,
+    /// What every request has to meet.
+    pub(crate) listener: Listener,
 }
 
 /// What is made of the files of TLS.
@@ -57,54 +62,6 @@ pub struct Security {
     pub dials: BTreeMap<Arc<str>, Arc<Dial>>,
 }
 
-/// A route with everything it names resolved.
-#[derive(Debug)]
-pub struct Route {
-    pub name: Arc<str>,
-    /// As it is written: `/api/users/{id}`.
-    pub path: Arc<str>,
-    pub public: bool,
-    pub chain: Chain,
-    pub(crate) answer: Answer,
-    pub(crate) mirror: Option<Arc<Mirror>>,
-    pub(crate) rules: edge::Rules,
-    pub retry: Retry,
-    pub(crate) bulkhead: Option<Arc<Bulkhead>>,
-    pub deadline: Option<Duration>,
-    pub priority: Priority,
-    pub max_body: u64,
-    pub limits: RouteLimits,
-    /// Clients that came in clear text are sent to https.
-    pub redirect_https: bool,
-    /// Answers carry `Server-Timing`.
-    pub server_timing: bool,
-    pub websocket: WebSocketPlan,
-    pub log: RouteLog,
-    pub sockets: Arc<Sockets>,
-    pub metrics: RouteMetrics,
-    /// None: nothing of this route is stored.
-    pub cache: Option<RouteStore>,
-}
-
-/// The plugins of a route by what they do, each kind in the order of the file.
-#[derive(Debug)]
-pub struct Chain(Vec<Arc<Post>>);
-
-impl Chain {
-    pub fn of(&self, kind: Kind) -> impl DoubleEndedIterator<Item = &Arc<Post>> {
-        self.0.iter().filter(move |post| post.kind() == kind)
-    }
-
-    pub fn handler(&self) -> Option<&Arc<Post>> {
-        self.of(Kind::Handler).next()
-    }
-
-    /// Every plugin of the route at its post.
-    pub fn posts(&self) -> &[Arc<Post>] {
-        &self.0
-    }
-}
-
 impl Generation {
     /// Builds the next generation beside `before`. Every plugin that the plan's routes name must be in `plugins`, and
     /// every upstream of the plan must have its dial in `security`.
@@ -115,67 +72,49 @@ impl Generation {
         metrics: &Metrics,
         before: Option<&Generation>,
     ) -> Result<Generation, Report> {
-        check_chains(&plan, &plugins)?;
-        let upstream = |(name, dial): (Arc<str>, Arc<Dial>)| {
-            let known = before.and_then(|b| b.upstreams.get(&name));
-            let known = known.map(|known| &**known);
-            let wanted = plan.upstream.get(&name)?;
-            let shield = Shield::new(wanted, &metrics.shield, known.map(|known| &*known.shield));
-            let means = Means {
-                dial,
-                shield: Arc::new(shield),
-                metrics: metrics.upstream(&name),
-            };
-            let upstream = Upstream::new(wanted, &plan, means, known);
-            Some((name, Arc::new(upstream)))
-        };
-        let upstreams: BTreeMap<Arc<str>, Arc<Upstream>> =
-            security.dials.into_iter().filter_map(upstream).collect();
+        chains::check(&plan, &plugins)?;
+        let Security {
+            termination,
+            admin,
+            dials,
+        } = security;
+        let upstreams = upstreams(&plan, dials, metrics, before);
         let limits = Limits::build(&plan, before.map(|b| &b.limits));
-        let named = |name: &str| upstreams.get(name).cloned();
-        let route = |route: &RoutePlan| {
-            let old = before.and_then(|b| b.routes.iter().find(|old| old.name == route.name));
-            let guards = &route.guards;
-            let chain = chain(route, &plugins, metrics, before);
-            let answer = Answer::new(route, chain.handler(), named, metrics);
-            Arc::new(Route {
-                name: route.name.clone(),
-                path: route.path.text.as_str().into(),
-                public: route.public,
-                answer: answer.expect("check_chains saw to it"),
-                mirror: Mirror::of(route, named, metrics),
-                rules: edge::Rules::new(&plan, route, metrics),
-                chain,
-                retry: guards.retry.clone(),
-                bulkhead: Bulkhead::next(guards.bulkhead, old.and_then(|o| o.bulkhead.as_ref())),
-                deadline: guards.deadline,
-                priority: guards.priority,
-                max_body: route.max_body,
-                limits: limits.of(route, metrics),
-                redirect_https: route.redirect_https,
-                server_timing: route.server_timing,
-                websocket: route.websocket.clone(),
-                log: route.log,
-                sockets: old.map_or_else(Arc::default, |old| old.sockets.clone()),
-                metrics: metrics.route(&route.name),
-                cache: route.cache.map(|rules| metrics.store(&route.name, rules)),
-            })
+        let parts = Parts {
+            plan: &plan,
+            plugins: &plugins,
+            upstreams: &upstreams,
+            limits: &limits,
+            metrics,
+            before,
         };
+        let routes = plan.routes.iter().map(|route| Arc::new(parts.route(route)));
         Ok(Generation {
             number: before.map_or(1, |b| b.number + 1),
             router: Router::new(&plan.routes),
-            routes: plan.routes.iter().map(route).collect(),
+            routes: routes.collect(),
             trusted_proxies: plan.listen.trusted_proxies.clone(),
-            tls: security.termination,
-            admin_tls: security.admin,
+            tls: termination,
+            admin_tls: admin,
             resolver: Arc::new(Resolver::new(&plan.discovery)),
             deadline_header: header(plan.deadline_header.as_deref()),
+            listener: Listener::new(&plan),
             limits,
-            access: Access::new(&plan.access),
-            upstreams,
+            upstreams: Arc::new(upstreams),
             plugins,
             plan,
         })
+    }
+
+    /// What is known of a client's connection.
+    pub(crate) fn peer<'a>(&'a self, client: &'a Client) -> Peer<'a> {
+        Peer {
+            ip: client.peer.ip(),
+            trusted_proxies: &self.trusted_proxies,
+            scheme: client.scheme(),
+            certificate: client.tls.as_ref().and_then(|tls| tls.certificate.as_ref()),
+            admission: &self.plan.listen.admission,
+        }
     }
 
     /// Waits for the first answer to every name that stands for servers, or for its failure: before this is
@@ -200,7 +139,7 @@ impl Generation {
 
     /// Closes what is idle at servers that `next` does not have.
     pub(crate) fn retire(&self, next: &Generation) {
-        for (name, upstream) in &self.upstreams {
+        for (name, upstream) in self.upstreams.iter() {
             upstream.retire(next.upstreams.get(name).map(|u| &**u));
         }
     }
@@ -225,132 +164,98 @@ fn header(name: Option<&str>) -> Option<HeaderName> {
     HeaderName::from_bytes(name?.as_bytes()).ok()
 }
 
-/// Puts the plugins of a route at their posts. One whose plugin and grants are as before stays where it is, with
-/// the instances it has kept.
-fn chain(
-    route: &RoutePlan,
-    plugins: &BTreeMap<Arc<str>, Arc<Plugin>>,
+fn upstreams(
+    plan: &Plan,
+    dials: BTreeMap<Arc<str>, Arc<Dial>>,
     metrics: &Metrics,
     before: Option<&Generation>,
-) -> Chain {
-    let old = before.and_then(|b| b.routes.iter().find(|old| old.name == route.name));
-    let post = |used: &PluginRef| {
-        let plugin = plugins.get(&used.name)?;
-        let spec = match &used.narrowed {
-            Some(given) => Arc::new(given::narrowed(plugin.spec(), given)),
-            None => plugin.spec().clone(),
+) -> Upstreams {
+    let upstream = |(name, dial): (Arc<str>, Arc<Dial>)| {
+        let known = before.and_then(|b| b.upstreams.get(&name));
+        let known = known.map(|known| &**known);
+        let wanted = plan.upstream.get(&name)?;
+        let shield = Shield::new(wanted, &metrics.shield, known.map(|known| &*known.shield));
+        let means = Means {
+            dial,
+            shield: Arc::new(shield),
+            metrics: metrics.upstream(&name),
         };
-        let same = |post: &&Arc<Post>| Arc::ptr_eq(post.plugin(), plugin) && *post.spec() == spec;
-        let stays = old.and_then(|old| old.chain.0.iter().find(same));
-        let bill = || metrics.bill(&used.name, &route.name);
-        Some(stays.cloned().unwrap_or_else(|| plugin.post(spec, bill())))
+        let upstream = Upstream::new(wanted, plan, means, known);
+        Some((name, Arc::new(upstream)))
     };
-    Chain(route.plugins.iter().filter_map(post).collect())
+    dials.into_iter().filter_map(upstream).collect()
 }
 
-/// What can only be said once the components are known: every route has who it needs, and only who it can use.
-fn check_chains(plan: &Arc<Plan>, plugins: &BTreeMap<Arc<str>, Arc<Plugin>>) -> Result<(), Report> {
-    let mut found = Vec::new();
-    for route in &plan.routes {
-        check_chain(route, plugins, &mut found);
-    }
-    check_failure_modes(plan, plugins, &mut found);
-    if found.is_empty() {
-        Ok(())
-    } else {
-        Err(Report::new(plan.source.clone(), found))
-    }
+/// What routes are made of.
+struct Parts<'a> {
+    plan: &'a Plan,
+    plugins: &'a BTreeMap<Arc<str>, Arc<Plugin>>,
+    upstreams: &'a Upstreams,
+    limits: &'a Limits,
+    metrics: &'a Metrics,
+    before: Option<&'a Generation>,
 }
 
-fn check_chain(
-    route: &RoutePlan,
-    plugins: &BTreeMap<Arc<str>, Arc<Plugin>>,
-    found: &mut Vec<Diagnostic>,
-) {
-    let kinds = || {
-        let known = |used: &PluginRef| plugins.get(&used.name).map(|plugin| plugin.kind());
-        route.plugins.iter().filter_map(known)
-    };
-    let has = |kind| kinds().any(|k| k == kind);
-    let mut say = |message: String, hint: &str| {
-        found.push(Diagnostic {
-            span: route.span,
-            message,
-            hint: Some(hint.to_owned()),
-        });
-    };
-    let (name, identified) = (&route.name, has(Kind::Authenticator));
-    if !route.public && !identified {
-        say(
-            format!("route `{name}` lists no authenticator, so nobody could use it"),
-            "list one in `plugins`, or write `public = true` if everybody may",
-        );
-    }
-    if route.public && identified {
-        say(
-            format!("route `{name}` is public and lists an authenticator"),
-            "take one of the two away",
-        );
-    }
-    if route.public && has(Kind::Authorizer) {
-        say(
-            format!(
-                "route `{name}` is public and lists an authorizer, which has no caller to judge"
-            ),
-            "list an authenticator instead of `public = true`",
-        );
-    }
-    let handlers = kinds().filter(|kind| *kind == Kind::Handler).count();
-    if handlers > 1 {
-        say(
-            format!("route `{name}` lists {handlers} handlers"),
-            "one handler answers; list one",
-        );
-    }
-    match (handlers, route.answered_by()) {
-        (0, None) => say(
-            format!("route `{name}` has nothing that answers"),
-            "add `upstream = \"…\"`, `split`, `redirect` or `respond`, or list a handler",
-        ),
-        (1.., Some(key)) => say(
-            format!("route `{name}` has both a handler and `{key}`"),
-            "one of them answers; take the other away",
-        ),
-        _ => {}
-    }
-}
-
-/// Only a filter may be passed by: without an authenticator or authorizer nobody may, without a handler there is
-/// no answer.
-fn check_failure_modes(
-    plan: &Plan,
-    plugins: &BTreeMap<Arc<str>, Arc<Plugin>>,
-    found: &mut Vec<Diagnostic>,
-) {
-    let own = plan
-        .plugin
-        .values()
-        .map(|plugin| (&plugin.name, &plugin.given));
-    let used = plan.routes.iter().flat_map(|route| &route.plugins);
-    let narrowed = used.filter_map(|used| Some((&used.name, used.narrowed.as_ref()?)));
-    for (name, given) in own.chain(narrowed).filter(|(_, given)| given.fail_open) {
-        let kind = plugins.get(name).map(|plugin| plugin.kind());
-        if let Some(kind) = kind.filter(|kind| *kind != Kind::Filter) {
-            found.push(Diagnostic {
-                span: given.on_failure_span,
-                message: format!(
-                    "plugin `{name}` is a{} {kind}: it cannot fail open",
-                    article(kind)
-                ),
-                hint: Some("`on_failure = \"open\"` is for filters; leave it out".to_owned()),
-            });
+impl Parts<'_> {
+    fn route(&self, route: &RoutePlan) -> Route {
+        let old = self
+            .before
+            .and_then(|b| b.routes.iter().find(|old| old.name == route.name));
+        let named = |name: &str| self.upstreams.get(name).cloned();
+        let (guards, metrics) = (&route.guards, self.metrics);
+        let chain = self.chain(route, old.map(|old| &**old));
+        let answer = Answer::new(route, chain.handler(), named, &metrics.edge);
+        Route {
+            name: route.name.clone(),
+            path: route.path.text.as_str().into(),
+            answer: answer.expect("the chains were checked"),
+            chain,
+            door: if route.public {
+                Door::Public
+            } else {
+                Door::Callers
+            },
+            entry: Entry::new(self.plan, route, &metrics.edge),
+            priority: guards.priority,
+            bulkhead: Bulkhead::next(guards.bulkhead, old.and_then(|o| o.bulkhead.as_ref())),
+            deadline: guards.deadline,
+            limits: self.limits.of(route, &metrics.limits),
+            max_body: route.max_body,
+            forward: Arc::new(ForwardRules {
+                retry: guards.retry.clone(),
+                mirror: Mirror::of(route, named, &metrics.edge),
+                max_body: route.max_body,
+            }),
+            sockets: SocketRules {
+                route: route.name.clone(),
+                plan: route.websocket.clone(),
+                sockets: old.map_or_else(Arc::default, |old| old.sockets.sockets.clone()),
+                families: metrics.sockets.clone(),
+            },
+            cache: route
+                .cache
+                .map(|rules| Arc::new(metrics.cache.store(&route.name, rules))),
+            metrics: metrics.exchanges.route(&route.name),
+            log: route.log,
+            server_timing: route.server_timing,
         }
     }
-}
 
-fn article(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Authenticator | Kind::Authorizer => "n",
-        Kind::Filter | Kind::Handler => "",
+    /// Puts the plugins of a route at their posts. One whose plugin and grants are as before stays where it is, with
+    /// the instances it has kept.
+    fn chain(&self, route: &RoutePlan, old: Option<&Route>) -> Chain {
+        let post = |used: &PluginRef| {
+            let plugin = self.plugins.get(&used.name)?;
+            let spec = match &used.narrowed {
+                Some(given) => Arc::new(given::narrowed(plugin.spec(), given)),
+                None => plugin.spec().clone(),
+            };
+            let same =
+                |post: &&Arc<Post>| Arc::ptr_eq(post.plugin(), plugin) && *post.spec() == spec;
+            let stays = old.and_then(|old| old.chain.posts().iter().find(same));
+            let bill = || self.metrics.bill(&used.name, &route.name);
+            Some(stays.cloned().unwrap_or_else(|| plugin.post(spec, bill())))
+        };
+        Chain::new(route.plugins.iter().filter_map(post).collect())
     }
 }

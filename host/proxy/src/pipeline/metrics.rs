@@ -1,77 +1,58 @@
-//! Metrics: counted on the request's way through handles resolved beforehand, rendered for Prometheus on demand.
-//! Labels come from closed sets only: routes, upstreams, plugins, reasons, status classes.
+//! All metrics of the process. Every module registers its own; here they are one value. They are counted through handles
+//! resolved beforehand, and rendered for Prometheus on demand. Labels come from closed sets only: routes, upstreams,
+//! plugins, reasons, status classes.
 
 mod bills;
-mod book;
-mod clients;
-mod exchanges;
+mod deeds;
 mod life;
-mod lines;
 mod live;
 mod process;
 mod reference;
 mod samples;
-mod upstreams;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use http::StatusCode;
-use prometheus::{Encoder, IntCounter, IntGauge, Registry, TextEncoder};
-
-use portcullis_config::plan::RouteCache;
 use portcullis_runtime::Bill;
+use prometheus::{Encoder, Registry, TextEncoder};
 
 use self::bills::Bills;
-use self::clients::Clients;
-use self::exchanges::Exchanges;
 use self::life::Life;
-use self::upstreams::Upstreams;
-use crate::observe::trace::Figures as TraceFigures;
-use crate::pipeline::gate::Gate;
-use crate::serve::audit::{Deed, Outcome};
-use crate::stages::cache::{DiskFigures, Figures, RouteStore};
-use crate::stages::edge::Figures as EdgeFigures;
-use crate::stages::limits::LimitMetrics;
+use crate::ground::registry::Book;
+use crate::observe::exchanges::{ExchangeMetrics, RouteMetrics};
+use crate::stages::cache::{CacheMetrics, DiskFigures};
+use crate::stages::edge::EdgeMetrics;
+use crate::stages::limits::{LimitMetrics, Limits};
+use crate::stages::overload::OverloadMetrics;
 use crate::stages::tunnel::SocketFamilies;
-use crate::upstreams::shield::ShieldMetrics;
+use crate::upstreams::servers::{UpstreamFamilies, UpstreamMetrics, Upstreams};
+use crate::upstreams::shield::{Bulkhead, ShieldMetrics};
+use crate::wire::metrics::Clients;
 
-pub(crate) use self::book::Book;
-pub use self::book::{Family, Kind};
-pub use self::exchanges::RouteMetrics;
-pub use self::lines::LogMetrics;
+pub use self::deeds::{Deed, Outcome};
+pub(crate) use self::life::Now;
 pub use self::live::{Live, RouteFigures};
-pub(crate) use self::upstreams::Connected;
-pub use self::upstreams::UpstreamMetrics;
-
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-/// From a tenth of a millisecond to ten seconds.
-const SECONDS: &[f64] = &[
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0,
-];
+pub use crate::ground::registry::{Family, Kind};
+pub use crate::observe::log::LogMetrics;
+pub use crate::observe::trace::TraceMetrics;
 
 /// All metrics of the process; they live on over reloads.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     families: Vec<Family>,
-    exchanges: Exchanges,
-    pub unrouted: RouteMetrics,
-    pub in_flight: IntGauge,
-    pub aborted: IntCounter,
-    pub bytes_in: IntCounter,
-    pub bytes_out: IntCounter,
+    pub(crate) exchanges: Arc<ExchangeMetrics>,
     pub(crate) clients: Clients,
     pub(crate) sockets: SocketFamilies,
-    upstreams: Upstreams,
+    upstreams: UpstreamFamilies,
     bills: Bills,
-    cache: Figures,
+    pub(crate) cache: CacheMetrics,
     pub(crate) disk: DiskFigures,
     pub(crate) shield: ShieldMetrics,
+    pub(crate) overload: OverloadMetrics,
     pub(crate) limits: LimitMetrics,
-    pub(crate) edge: EdgeFigures,
-    pub(crate) traces: TraceFigures,
+    pub(crate) edge: EdgeMetrics,
+    pub traces: TraceMetrics,
     life: Life,
     pub log: LogMetrics,
 }
@@ -85,35 +66,21 @@ impl Metrics {
         let mut book = Book::default();
         let b = &mut book;
         process::enter(b)?;
-        let exchanges = Exchanges::enter(b)?;
         let mut metrics = Metrics {
-            unrouted: exchanges.unrouted(),
-            in_flight: b.gauge(
-                "requests_in_flight",
-                "Exchanges that have begun and not ended",
-            )?,
-            aborted: b.counter(
-                "aborted_total",
-                "Exchanges that ended before their last byte",
-            )?,
-            bytes_in: b.counter(
-                "request_body_bytes_total",
-                "Bytes of request bodies received",
-            )?,
-            bytes_out: b.counter("response_body_bytes_total", "Bytes of response bodies sent")?,
+            exchanges: Arc::new(ExchangeMetrics::enter(b)?),
             clients: Clients::enter(b)?,
             sockets: SocketFamilies::enter(b)?,
-            upstreams: Upstreams::enter(b)?,
+            upstreams: UpstreamFamilies::enter(b)?,
             bills: Bills::enter(b)?,
-            cache: Figures::enter(b)?,
+            cache: CacheMetrics::enter(b)?,
             disk: DiskFigures::enter(b)?,
             shield: ShieldMetrics::enter(b)?,
+            overload: OverloadMetrics::enter(b)?,
             limits: LimitMetrics::enter(b)?,
-            edge: EdgeFigures::enter(b)?,
-            traces: TraceFigures::enter(b)?,
+            edge: EdgeMetrics::enter(b)?,
+            traces: TraceMetrics::enter(b)?,
             life: Life::enter(b)?,
             log: LogMetrics::enter(b)?,
-            exchanges,
             registry: Registry::default(),
             families: Vec::new(),
         };
@@ -133,14 +100,6 @@ impl Metrics {
 
     pub fn route(&self, name: &str) -> RouteMetrics {
         self.exchanges.route(name)
-    }
-
-    /// A route's part of the cache, with its figures.
-    pub fn store(&self, route: &str, rules: RouteCache) -> RouteStore {
-        RouteStore {
-            rules,
-            figures: self.cache.route(route),
-        }
     }
 
     /// The bill of a plugin on a route; the same one for as long as the gateway runs.
@@ -189,13 +148,21 @@ impl Metrics {
         self.upstreams.of(name)
     }
 
-    /// The text format of Prometheus; what the gate holds is read now.
-    pub(crate) fn render(&self, gate: &Gate) -> String {
-        let generation = gate.lease();
-        self.life.read(gate, &generation);
-        self.upstreams.read(&generation);
-        self.shield.read(&generation);
-        self.limits.read(&generation.limits);
+    /// The text format of Prometheus, after the gauges were read from what the gateway holds just now.
+    pub(crate) fn render<'a>(
+        &self,
+        now: &Now,
+        upstreams: &'a Upstreams,
+        bulkheads: impl Iterator<Item = (&'a Arc<str>, &'a Bulkhead)>,
+        limits: &Limits,
+    ) -> String {
+        self.life.read(now);
+        self.upstreams.read(upstreams);
+        let shields = upstreams
+            .iter()
+            .map(|(name, upstream)| (name, &*upstream.shield));
+        self.shield.read(shields, bulkheads);
+        self.limits.read(limits);
         let mut text = Vec::new();
         // Writing to memory cannot fail; a family without samples is left out by the encoder itself.
         let families: Vec<_> = self
@@ -207,14 +174,4 @@ impl Metrics {
         let _ = TextEncoder::new().encode(&families, &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
-}
-
-/// The index of a status in `CLASSES`.
-fn class(status: StatusCode) -> usize {
-    usize::from(status.as_u16() / 100).clamp(1, 5) - 1
-}
-
-/// Gauges and attributes of spans hold an i64: the nearest.
-pub(crate) fn clamped(count: impl TryInto<i64>) -> i64 {
-    count.try_into().unwrap_or(i64::MAX)
 }

@@ -3,8 +3,6 @@
 //! A rehearsal is the real way with the real plugins, over a connection in memory; only servers are not asked. The
 //! other kind is sent to a running gateway, whose answer says the same in the same words.
 
-pub(crate) mod trail;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -18,15 +16,15 @@ use portcullis_config::plan::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use crate::observe::journal::Archive;
 use crate::pipeline::exchange::serve;
-use crate::pipeline::gate::{Gate, Worker};
+use crate::pipeline::gate::{Archive, Gate};
 use crate::pipeline::generation::Generation;
+use crate::pipeline::worker::Worker;
 use crate::wire::guard::Client;
 use crate::wire::tls::{Dial, DialParts, Secured, TlsParts};
 
+pub use crate::observe::trace::view::{Step, Trail};
 pub use crate::observe::trace::{DEBUG, TRAIL};
-pub use trail::{Step, Trail};
 
 /// What came back.
 #[derive(Debug)]

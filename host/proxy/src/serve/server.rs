@@ -12,25 +12,16 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use portcullis_config::plan::{Listen, Plan, Timeouts, WebSocketPlan};
+use portcullis_config::plan::{Listen, Timeouts};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::pipeline::exchange::serve;
-use crate::pipeline::gate::{Gate, Worker};
-use crate::upstreams::shield;
+use crate::pipeline::gate::Gate;
+use crate::pipeline::worker::Worker;
 use crate::wire::guard::{Client, Guarded, GuardedH2, Io, Silence};
+use crate::wire::protocol::Protocol;
 use crate::wire::tls::Secured;
-
-/// What a listener speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    Http1,
-    /// HTTP/2 in clear text with prior knowledge.
-    H2c,
-    /// TLS, and in it what the client chooses of HTTP/2 and HTTP/1.1 (ALPN).
-    Https,
-}
 
 /// The serving threads. Each ends when its inbox is closed and its connections are done.
 #[derive(Debug)]
@@ -68,11 +59,6 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// How long accepting pauses when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-impl Protocol {
-    /// The labels of metrics.
-    pub(crate) const NAMES: [&str; 3] = ["http", "h2c", "https"];
-}
 
 impl Workers {
     pub fn start(
@@ -173,7 +159,9 @@ fn run(
         }
     };
     runtime.block_on(async move {
-        let watching = tokio::spawn(shield::watch(worker.clone()));
+        let gate = worker.gate.clone();
+        let limits = move || gate.lease().plan.overload;
+        let watching = tokio::spawn(worker.pressure.clone().watch(limits));
         let mut open = tokio::task::JoinSet::new();
         loop {
             tokio::select! {
@@ -215,7 +203,7 @@ async fn connection(
         protocol,
         slot,
     } = arrival;
-    let open = worker.gate.archive.metrics.clients.accepted(protocol);
+    let open = worker.gate.metrics.clients.accepted(protocol);
     let tcp = TcpStream::from_std(tcp).and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
     let client = |tls| Arc::new(Client::new(peer, tls));
     let seat = Seat {
@@ -244,7 +232,7 @@ async fn serve_tls(
     let Some(termination) = seat.worker.gate.lease().tls.clone() else {
         return Err("the configuration has no [tls] any more".to_owned());
     };
-    let clients = &seat.worker.gate.archive.metrics.clients;
+    let clients = &seat.worker.gate.metrics.clients;
     let began = Instant::now();
     let accepted = termination.accept(tcp).await.map_err(|failed| {
         clients.handshake_failed(&failed);
@@ -329,23 +317,4 @@ async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), S
     };
     tunnels.without_tunnels().await;
     ended.map_err(|e| e.to_string())
-}
-
-impl Silence {
-    fn of(plan: &Plan) -> Silence {
-        let upstreams = plan.upstream.values().map(|upstream| upstream.timeouts);
-        let all = upstreams.chain([plan.timeouts]);
-        let exchanges = all.map(|timeouts| timeouts.idle.max(timeouts.total));
-        let sockets = plan.routes.iter().map(|route| {
-            let WebSocketPlan {
-                ping, pong, idle, ..
-            } = route.websocket;
-            ping.map_or(idle, |ping| ping + pong)
-        });
-        let exchange = exchanges.max().unwrap_or(plan.timeouts.total);
-        Silence {
-            exchange,
-            tunnel: sockets.fold(exchange, Duration::max),
-        }
-    }
 }

@@ -1,84 +1,49 @@
 //! Admission: what a request means, decided once. Nothing later reads Host, the target, hop-by-hop or forwarding
 //! headers again, so what was authorized is what is forwarded.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, TRAILER,
 };
 use http::request::Parts;
-use http::{HeaderMap, Method, Version};
-use ipnet::IpNet;
-use portcullis_config::plan::Admission;
-use portcullis_runtime::{ClientCertificate, Exchange, Side, Target};
+use http::{HeaderMap, Method, Request, Version};
+use hyper::body::Incoming;
+use portcullis_runtime::{Exchange, Side, Target};
 use portcullis_syntax::Authority;
 
-use crate::ground::clock::since_1970;
+use crate::ground::clock::now_ms;
 use crate::ground::refusal::{Reason, Refusal};
-use crate::ground::sift::{Dropped, sift};
+use crate::ground::sift::sift;
 use crate::ground::trailers;
-use crate::pipeline::generation::Generation;
-use crate::stages::forwarded::{self, ClientAddress};
-use crate::stages::tunnel::Handshake;
-use crate::wire::guard::Client;
+use crate::observe::record::Doubts;
+use crate::stages::forwarded::{self, ClientAddress, Provenance};
+use crate::stages::peer::Peer;
+use crate::stages::tunnel::{self, Handshake, Wish};
 
 /// A request that may be routed.
-#[derive(Debug)]
-pub struct Admitted {
-    pub exchange: Exchange,
-    /// What is sent to the upstream beside the exchange's own headers.
-    pub provenance: forwarded::Provenance,
+pub(crate) struct Arrival {
+    pub(crate) x: Exchange,
+    /// The body, of which nothing was read.
+    pub(crate) incoming: Incoming,
+    /// What is sent to the upstream besides the exchange's own headers.
+    pub(crate) provenance: Provenance,
     /// The client asks to speak WebSocket.
-    pub handshake: Option<Handshake>,
-    /// What the log is to know of what was not believed.
+    pub(crate) wish: Option<Wish>,
+    /// The version that the client speaks.
+    pub(crate) version: Version,
+    /// What of the request was not believed, for the log.
     pub(crate) doubts: Doubts,
 }
 
-/// What a request said that was not believed.
-#[derive(Debug, Default)]
-pub(crate) struct Doubts {
-    pub(crate) dropped: Dropped,
-    /// What a trusted proxy said of the client, as it came, where it is not clear.
-    pub(crate) not_understood: Option<String>,
-}
-
-/// What is known of the connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer<'a> {
-    pub ip: IpAddr,
-    pub trusted_proxies: &'a [IpNet],
-    /// How the connection came: `http` or `https`.
-    pub scheme: &'static str,
-    pub certificate: Option<&'a Arc<ClientCertificate>>,
-    pub admission: &'a Admission,
-}
-
-impl<'a> Peer<'a> {
-    pub(crate) fn of(client: &'a Client, generation: &'a Generation) -> Peer<'a> {
-        Peer {
-            ip: client.peer.ip(),
-            trusted_proxies: &generation.trusted_proxies,
-            scheme: client.scheme(),
-            certificate: client.tls.as_ref().and_then(|tls| tls.certificate.as_ref()),
-            admission: &generation.plan.listen.admission,
-        }
-    }
-}
-
-impl Peer<'_> {
-    pub fn is_trusted(self) -> bool {
-        trusts(self.trusted_proxies, self.ip)
-    }
-}
-
-pub(crate) fn trusts(proxies: &[IpNet], ip: IpAddr) -> bool {
-    let ip = ip.to_canonical();
-    proxies.iter().any(|net| net.contains(&ip))
-}
-
 /// Admits or refuses a request head.
-pub fn admit(mut parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<Admitted, Refusal> {
+pub(crate) fn admit(
+    mut request: Request<Incoming>,
+    peer: Peer<'_>,
+    request_id: Arc<str>,
+) -> Result<Arrival, Refusal> {
+    let upgrade = tunnel::prepare(&mut request);
+    let (mut parts, incoming) = request.into_parts();
     let handshake = Handshake::read(&parts)?;
     if handshake.is_some() {
         // An extended CONNECT is the GET that it would be over HTTP/1.1, for routes, plugins and the server alike.
@@ -114,7 +79,7 @@ pub fn admit(mut parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<A
     } = forwarded::believe(&headers, peer, &host, version);
     let dropped = sift(&mut headers, &peer.admission.headers, peer.is_trusted());
     headers.extend(trailers.map(|names| (TRAILER, names)));
-    let exchange = Exchange {
+    let x = Exchange {
         method,
         target,
         request: headers,
@@ -126,10 +91,12 @@ pub fn admit(mut parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<A
         now_ms: now_ms(),
         ..Exchange::default()
     };
-    Ok(Admitted {
-        exchange,
+    Ok(Arrival {
+        x,
+        incoming,
         provenance,
-        handshake,
+        wish: Wish::of(upgrade, handshake),
+        version,
         doubts: Doubts {
             dropped,
             not_understood,
@@ -224,8 +191,4 @@ fn join_cookies(headers: &mut HeaderMap) {
     if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(b"; ".as_slice())) {
         headers.insert(COOKIE, joined);
     }
-}
-
-pub(crate) fn now_ms() -> u64 {
-    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
 }

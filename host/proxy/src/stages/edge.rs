@@ -1,53 +1,67 @@
-//! The edge: what is decided of a request before anybody is asked who they are, and what is done last to every answer.
+//! The edge: what is decided of a request before anyone is authenticated, and what is done last to every response.
 //!
-//! [`come_in`] and [`enter`] stand around the look-up of the route, [`Edge::leave`] behind everything else. Between
-//! them [`Edge`] keeps what the answer needs of the request, whose headers are gone by then.
+//! [`Listener::check`] and [`Entry::pass`] stand around the look-up of the route, [`Edge::leave`] behind everything else.
+//! Between them [`Edge`] keeps what the response needs of the request, whose headers are gone by then. What a route
+//! does not use is None here, decided when its generation was built.
 
 mod addresses;
-mod answer;
 mod compress;
 mod cors;
-mod figures;
+mod https;
 mod limits;
 mod maintenance;
-mod mirror;
-mod split;
+mod metrics;
 mod vary;
 
 use std::sync::Arc;
 
-use http::{Method, Response, StatusCode, response};
+use http::{Method, StatusCode, response};
 use portcullis_config::plan::{HeadLimits, Plan, RoutePlan};
 use portcullis_runtime::Exchange;
 
-use crate::ground::refusal::Refusal;
-use crate::pipeline::generation::{Generation, Route};
-use crate::pipeline::metrics::Metrics;
-use crate::stages::body::Content;
-use crate::stages::router::{Found, Wanted};
-
-pub(crate) use self::addresses::Access;
-pub(crate) use self::answer::{Answer, Answers};
-pub(crate) use self::compress::Compressed;
+use self::addresses::Access;
 use self::compress::{Offer, Policy};
 use self::cors::Cors;
-pub(crate) use self::figures::Figures;
+pub(crate) use self::cors::announced as announced_method;
+use self::https::HttpsOnly;
+pub(crate) use self::https::write_hsts;
 use self::maintenance::Maintenance;
-pub(crate) use self::mirror::{Mirror, Mirrored};
+pub(crate) use self::metrics::EdgeMetrics;
+use crate::ground::refusal::Refusal;
+use crate::stages::content::Content;
+use crate::stages::early::Early;
+use crate::stages::forwarded::Provenance;
 
-/// What a route does at the edge.
+/// What the gateway as a whole asks of every request, whatever it is for.
 #[derive(Debug)]
-pub struct Rules {
+pub(crate) struct Listener {
+    access: Access,
+    limits: HeadLimits,
+}
+
+/// What a route asks of every request before anyone is authenticated, and does last to every response.
+#[derive(Debug)]
+pub(crate) struct Entry {
     access: Access,
     /// None: those of the listener are all there is.
     limits: Option<HeadLimits>,
+    cors: Option<Arc<Cors>>,
     /// Some while the route is closed.
     maintenance: Option<Maintenance>,
-    cors: Option<Arc<Cors>>,
+    /// Some where clients that came in clear text are sent to https.
+    https: Option<HttpsOnly>,
     compress: Option<Arc<Policy>>,
 }
 
-/// What the answer needs of the request.
+/// Evidence that the listener lets a request in.
+#[derive(Debug)]
+pub(crate) struct LetIn(());
+
+/// Evidence that the route lets a request in.
+#[derive(Debug)]
+pub(crate) struct Entered(());
+
+/// What the response needs of the request.
 #[derive(Debug, Default)]
 pub(crate) struct Edge {
     head: bool,
@@ -55,72 +69,89 @@ pub(crate) struct Edge {
     compress: Option<Offer>,
 }
 
-impl Rules {
-    pub(crate) fn new(plan: &Plan, route: &RoutePlan, metrics: &Metrics) -> Rules {
-        let policy = |plan| Arc::new(Policy::new(plan, &metrics.edge));
-        Rules {
+// === impl Listener ===
+
+impl Listener {
+    pub(crate) fn new(plan: &Plan) -> Listener {
+        Listener {
+            access: Access::new(&plan.access),
+            limits: plan.listen.head_limits(),
+        }
+    }
+
+    pub(crate) fn check(&self, x: &Exchange) -> Result<LetIn, Refusal> {
+        self.access.check(x.client_ip)?;
+        limits::check(&self.limits, x)?;
+        Ok(LetIn(()))
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    pub(crate) fn new(plan: &Plan, route: &RoutePlan, metrics: &EdgeMetrics) -> Entry {
+        let policy = |plan| Arc::new(Policy::new(plan, metrics));
+        let https = HttpsOnly {
+            port: plan.listen.https_port,
+        };
+        Entry {
             access: Access::new(&route.access),
             limits: Some(route.limits).filter(|limits| *limits != plan.listen.head_limits()),
-            maintenance: Maintenance::of(&route.maintenance),
             cors: route
                 .cors
                 .as_ref()
                 .map(|cors| Arc::new(Cors::new(cors, &route.methods))),
+            maintenance: Maintenance::of(&route.maintenance),
+            https: route.redirect_https.then_some(https),
             compress: route.compress.clone().map(policy),
         }
     }
-}
 
-/// What the gateway as a whole asks of every request, whatever it is for.
-pub(crate) fn come_in(generation: &Generation, x: &Exchange) -> Result<(), Refusal> {
-    generation.access.check(x.client_ip)?;
-    limits::check(&generation.plan.listen.head_limits(), x)
-}
+    /// Whether this route answers preflights; if not, they are its upstream's.
+    pub(crate) fn has_cors(&self) -> bool {
+        self.cors.is_some()
+    }
 
-/// The route that a preflight is about: that of the method which it announces. None where this is no preflight, or
-/// the route leaves CORS to its upstream.
-pub(crate) fn preflight_route(generation: &Generation, x: &Exchange) -> Option<Found> {
-    let method = cors::announced(x)?;
-    let wanted = Wanted {
-        host: &x.host,
-        target: &x.target,
-        method: &method,
-        headers: &x.request,
-    };
-    let found = generation.router.find(wanted).ok()?;
-    let cors = &generation.routes[found.route].rules.cors;
-    cors.is_some().then_some(found)
-}
-
-/// What a route asks of every request. The answer to a preflight ends the way: it reaches nothing behind the edge.
-/// `socket`: it is the handshake of a WebSocket, to these hosts.
-pub(crate) fn enter(
-    route: &Route,
-    x: &Exchange,
-    socket: Option<(&str, &str)>,
-) -> Result<Option<Response<Content>>, Refusal> {
-    let rules = &route.rules;
-    rules.access.check(x.client_ip)?;
-    if let Some(limits) = &rules.limits {
-        limits::check_all(limits, x)?;
-    }
-    if let (Some(cors), Some(method)) = (&rules.cors, cors::announced(x)) {
-        return cors.preflight(x, &method).map(Some);
-    }
-    if let (Some(cors), Some(hosts)) = (&rules.cors, socket) {
-        cors.check_socket(x, hosts)?;
-    }
-    match &rules.maintenance {
-        Some(maintenance) => maintenance.check(x.client_ip).map(|()| None),
-        None => Ok(None),
+    /// Lets a request in, or answers it: a preflight, or a request that has to come by https, reaches nothing behind
+    /// the edge. `socket`: it is the handshake of a WebSocket.
+    pub(crate) fn pass(
+        &self,
+        x: &Exchange,
+        provenance: &Provenance,
+        socket: bool,
+    ) -> Result<Entered, Early> {
+        self.access.check(x.client_ip)?;
+        if let Some(limits) = &self.limits {
+            limits::check_all(limits, x)?;
+        }
+        if let Some(cors) = &self.cors {
+            if let Some(method) = cors::announced(x) {
+                let response = cors.preflight(x, &method)?;
+                return Err(Early::Answered(Box::new(response)));
+            }
+            if socket {
+                cors.check_socket(x, provenance.hosts())?;
+            }
+        }
+        if let Some(maintenance) = &self.maintenance {
+            maintenance.check(x.client_ip)?;
+        }
+        let redirect = match self.https {
+            Some(https) => https.redirect(x, provenance)?,
+            None => None,
+        };
+        match redirect {
+            Some(response) => Err(Early::Answered(Box::new(response))),
+            None => Ok(Entered(())),
+        }
     }
 }
 
 // === impl Edge ===
 
 impl Edge {
-    pub(crate) fn of(route: &Route, x: &Exchange) -> Edge {
-        let Rules { cors, compress, .. } = &route.rules;
+    pub(crate) fn of(entry: &Entry, x: &Exchange) -> Edge {
+        let Entry { cors, compress, .. } = entry;
         Edge {
             head: x.method == Method::HEAD,
             cors: cors.clone().map(|cors| cors::Asked::of(cors, x)),
@@ -128,7 +159,7 @@ impl Edge {
         }
     }
 
-    /// The last touch on an answer, be it a refusal.
+    /// CORS and compression, for every response, be it a refusal.
     pub(crate) fn leave(self, parts: &mut response::Parts, content: Content) -> Content {
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return content;

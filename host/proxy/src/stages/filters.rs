@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
-use portcullis_runtime::{Exchange, Kind, Post, Reply, ResponseHead, Slot};
+use portcullis_runtime::{Exchange, Kind, Outcome, Post, Reply, ResponseHead, Slot};
 
+use crate::ground::body::{collect, forget_framing};
 use crate::ground::events;
 use crate::ground::refusal::{Reason, Refusal};
-use crate::pipeline::exchange::{body_refusal, reply_of};
-use crate::pipeline::generation::Route;
-use crate::stages::body::{Content, RequestBody, collect, forget_framing};
+use crate::stages::chain::Chain;
+use crate::stages::content::Content;
 use crate::stages::readable::ask_for_readable;
+use crate::upstreams::request_body::RequestBody;
 
 /// Each filter with the place where its instance waits between request and response.
 pub(crate) struct Filters {
@@ -21,16 +22,13 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
-    pub(crate) fn of(route: &Route) -> Filters {
-        let running = route
-            .chain
+    /// `max_body`: bytes that a request body of the route may have.
+    pub(crate) fn of(chain: &Chain, max_body: u64) -> Filters {
+        let running = chain
             .of(Kind::Filter)
             .map(|plugin| (plugin.clone(), Slot::default()))
             .collect();
-        Filters {
-            running,
-            max_body: route.max_body,
-        }
+        Filters { running, max_body }
     }
 
     pub(crate) fn see_responses(&self) -> bool {
@@ -73,7 +71,7 @@ impl Filters {
             return Ok((body, None));
         };
         let limit = limit.min(usize::try_from(self.max_body).unwrap_or(usize::MAX));
-        let buffered = collect_request(body, limit).await?;
+        let buffered = body.collect(limit).await?;
         let reply = self.request_bodies(x, buffered).await?;
         let body = x.request_body.take().unwrap_or_default();
         Ok((RequestBody::full(body), reply))
@@ -194,15 +192,14 @@ pub(crate) async fn body_for(
     if limit == 0 {
         return Ok(None);
     }
-    collect_request(body, limit).await.map(Some)
+    body.collect(limit).await.map(Some)
 }
 
-pub(crate) async fn collect_request(body: RequestBody, limit: usize) -> Result<Bytes, Refusal> {
-    use crate::stages::body::Problem;
-    match collect(body, limit).await {
-        Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(body_refusal(Problem::TooLarge, limit as u64)),
-        Err(_) => Err(body_refusal(Problem::Broken, limit as u64)),
+/// Whether a filter went on or answered itself.
+fn reply_of(outcome: Outcome) -> Option<Reply> {
+    match outcome {
+        Outcome::Next => None,
+        Outcome::Respond(reply) => Some(reply),
     }
 }
 

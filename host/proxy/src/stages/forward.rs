@@ -1,40 +1,33 @@
-//! Forwarding: from a permit to a response, over as many servers as it takes.
-
-mod attempt;
-mod hedge;
-mod rehearsal;
-mod retry;
-mod spare;
+//! Forwarding: from a clearance to a response, through the sender.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{HOST, HeaderValue, TRAILER};
+use http::header::{HeaderValue, TRAILER};
 use http::{Request, Response};
 use hyper::body::Body as _;
-use portcullis_config::plan::Timeouts;
+use portcullis_config::plan::{Retry, Timeouts};
 use portcullis_runtime::Exchange;
 
-use self::attempt::{Answer, Run};
-pub(crate) use self::rehearsal::{NOT_ASKED, rehearse};
-use self::spare::keep_body;
 use crate::ground::deadline::Deadline;
 use crate::ground::events;
 use crate::ground::refusal::Refusal;
 use crate::observe::journal::Journal;
-use crate::pipeline::exchange::response_head;
-use crate::pipeline::gate::Worker;
-use crate::stages::body::{Content, RequestBody, Watch};
+use crate::observe::watch::Watch;
+use crate::stages::clearance::Clearance;
+use crate::stages::content::{self, Content};
 use crate::stages::forwarded::{Provenance, X_REQUEST_ID};
-use crate::stages::permit::Permit;
-use crate::upstreams::connection::UpstreamBody;
-use crate::upstreams::servers::{Ticket, Upstream};
-use crate::wire::guard::Client;
+use crate::stages::mirror::Mirror;
+use crate::upstreams::request_body::RequestBody;
+use crate::upstreams::response_body::UpstreamBody;
+use crate::upstreams::response_head;
+use crate::upstreams::send::{Answer, Policy, Progress, Sender, Sending, rehearse};
+use crate::upstreams::servers::Upstream;
 
-/// What forwarding needs beside the exchange.
+/// What forwarding needs besides the exchange.
 pub(crate) struct Forwarding<'a> {
-    pub(crate) worker: &'a Arc<Worker>,
-    pub(crate) client: &'a Arc<Client>,
+    pub(crate) sender: Sender,
+    pub(crate) rules: &'a Arc<ForwardRules>,
     pub(crate) watch: &'a Arc<Watch>,
     pub(crate) upstream: &'a Arc<Upstream>,
     pub(crate) provenance: Provenance,
@@ -44,42 +37,53 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) journal: &'a mut Journal,
 }
 
-/// Sends the request of a permit to its upstream.
+/// What forwarding on a route goes by.
+#[derive(Debug)]
+pub(crate) struct ForwardRules {
+    pub(crate) retry: Retry,
+    pub(crate) mirror: Option<Arc<Mirror>>,
+    /// Bytes of a request body.
+    pub(crate) max_body: u64,
+}
+
+/// Sends the request of a clearance to its upstream.
 pub(crate) async fn forward(
-    permit: Permit,
+    clearance: Clearance,
     x: &mut Exchange,
     body: RequestBody,
     f: Forwarding<'_>,
 ) -> Result<Response<Content>, Refusal> {
-    let route = permit.route().clone();
-    let (upstream, shield) = (f.upstream, &f.upstream.shield);
-    f.journal.rewritten(permit.rewritten_from(x));
-    if f.worker.gate.rehearses {
-        return Err(rehearse(x, upstream));
+    let (upstream, rules) = (f.upstream, f.rules);
+    f.journal.rewritten(clearance.rewritten_from(x));
+    let key = upstream.key(x);
+    if f.sender.rehearses {
+        return Err(rehearse(x.trail.as_ref(), &x.method, upstream, key));
     }
     let end = f.deadline.or(f.journal.began() + upstream.timeouts.total);
-    f.journal.hold(shield.enter(end).await?);
-    let body = keep_body(&x.method, body, &route.retry).await?;
-    let key = upstream.key(x);
+    let entered = upstream.enter(end).await?;
+    let body = keep_body(x, body, &rules.retry).await?;
     let mut request = upstream_request(x, body, &f);
-    if let Some(mirror) = &route.mirror {
+    if let Some(mirror) = &rules.mirror {
         request = mirror.copy(request, x);
     }
-    let run = Run {
+    let sending = Sending {
+        sender: f.sender,
         upstream,
-        shield,
-        retry: &route.retry,
+        policy: Policy::forward(&rules.retry),
         key,
-        worker: f.worker,
-        watch: f.watch,
         end,
         deadline: f.deadline,
-        max_body: route.max_body,
-        x,
-        provenance: &f.provenance,
+        watch: f.watch,
+        max_body: rules.max_body,
+        host: host_for(upstream, x, &f.provenance),
+        trail: x.trail.as_ref(),
     };
-    let mut answer = retry::send(&run, request, f.journal).await?;
-    f.journal.server = Some(answer.ticket.server().address.clone());
+    let progress = Progress {
+        server: &mut f.journal.record.server,
+        call: None,
+    };
+    let mut answer = sending.send(&entered, request, progress).await?;
+    f.journal.hold(entered.into_place());
     let headers = answer.response.headers_mut();
     upstream.stick(key, &answer.ticket, x.scheme == "https", headers);
     // A stream of events has no end of its own; only a deadline that somebody set bounds it.
@@ -89,6 +93,15 @@ pub(crate) async fn forward(
         end
     };
     Ok(stream(answer, upstream.timeouts, end))
+}
+
+/// The Host that every server gets; None: each gets its own name.
+pub(crate) fn host_for<'a>(
+    upstream: &Upstream,
+    x: &Exchange,
+    provenance: &'a Provenance,
+) -> Option<&'a str> {
+    (upstream.preserve_host && !x.host.is_empty()).then(|| provenance.sent_host())
 }
 
 /// The request as it leaves: the exchange's own headers, and what the gateway adds.
@@ -118,21 +131,18 @@ pub(crate) fn upstream_request(
     request
 }
 
-pub(crate) fn write_host(
-    request: &mut Request<RequestBody>,
-    x: &Exchange,
-    upstream: &Upstream,
-    ticket: &Ticket,
-    provenance: &Provenance,
-) {
-    let host = if upstream.preserve_host && !x.host.is_empty() {
-        provenance.sent_host()
-    } else {
-        &ticket.server().host
+/// Reads the body of an idempotent request first, where its length says that it is small enough to be sent again.
+async fn keep_body(x: &Exchange, body: RequestBody, retry: &Retry) -> Result<RequestBody, Refusal> {
+    let length = match &body {
+        RequestBody::Client { incoming, .. } => incoming.size_hint().exact(),
+        RequestBody::Full(_) | RequestBody::Wrapped(_) => None,
     };
-    if let Ok(value) = HeaderValue::from_str(host) {
-        request.headers_mut().insert(HOST, value);
+    let small = length.is_some_and(|length| length <= retry.max_body as u64);
+    if retry.tries > 1 && x.method.is_idempotent() && small {
+        let bytes = body.collect(retry.max_body).await?;
+        return Ok(RequestBody::full(bytes));
     }
+    Ok(body)
 }
 
 /// The response for the client; its body comes over the server's connection.
@@ -142,7 +152,7 @@ fn stream(answer: Answer, times: Timeouts, end: Instant) -> Response<Content> {
         connection,
         ticket,
     } = answer;
-    let (head, incoming) = response_head(response);
+    let (status, headers, incoming) = response_head::split(response);
     let left = end.saturating_duration_since(Instant::now());
     let timer = Box::pin(tokio::time::sleep(times.idle.min(left)));
     let body = UpstreamBody::new(incoming, connection, ticket, timer, times.idle, end);
@@ -151,8 +161,5 @@ fn stream(answer: Answer, times: Timeouts, end: Instant) -> Response<Content> {
     } else {
         Content::Upstream(Box::new(body))
     };
-    let mut response = Response::new(content);
-    *response.status_mut() = head.status;
-    *response.headers_mut() = head.headers;
-    response
+    content::response(status, headers, content)
 }

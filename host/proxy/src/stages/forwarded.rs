@@ -5,21 +5,19 @@ mod proxy_headers;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use http::header::{AUTHORIZATION, FORWARDED, HeaderName, HeaderValue, VIA};
+use http::header::{AUTHORIZATION, FORWARDED, HeaderName, HeaderValue};
 use http::{HeaderMap, Version};
 use portcullis_syntax::Authority;
 use portcullis_syntax::forwarding::Node;
 
 use self::proxy_headers::ProxyHeaders;
-use crate::stages::admit::Peer;
+use crate::ground::via::{protocol_of, write_via};
+use crate::stages::peer::Peer;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Our name in Via (RFC 9110 section 7.6.3).
-const PSEUDONYM: &str = "portcullis";
 
 /// The client as far as it is known.
 pub(crate) struct ClientAddress {
@@ -66,7 +64,7 @@ pub(crate) fn believe(
         peer: ip.to_string(),
         scheme: peer.scheme,
         scheme_unclear: false,
-        protocol: via_protocol(version),
+        protocol: protocol_of(version),
         before: String::new(),
         credentials: headers.contains_key(AUTHORIZATION),
     };
@@ -164,31 +162,6 @@ impl Provenance {
         text.push_str(";proto=");
         text.push_str(self.scheme);
         text
-    }
-}
-
-/// The received protocol as Via writes it.
-pub(crate) fn via_protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2.0",
-        _ => "1.1",
-    }
-}
-
-/// Appends ourselves to Via.
-pub(crate) fn write_via(headers: &mut HeaderMap, protocol: &str) {
-    match headers.get(VIA) {
-        None if protocol == "1.1" => {
-            headers.insert(VIA, HeaderValue::from_static("1.1 portcullis"));
-        }
-        before => {
-            let before = before
-                .and_then(|v| v.to_str().ok())
-                .map(|v| format!("{v}, "))
-                .unwrap_or_default();
-            set(headers, VIA, format!("{before}{protocol} {PSEUDONYM}"));
-        }
     }
 }
 

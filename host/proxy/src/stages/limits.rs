@@ -5,12 +5,13 @@
 //! not know plugins, upstreams or bodies.
 
 mod crowd;
+mod headers;
 mod key;
 mod metrics;
+mod outcome;
 mod rule;
 pub mod store;
 mod table;
-mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,20 +24,18 @@ use portcullis_runtime::{Exchange, Open, What};
 use tokio::sync::Semaphore;
 
 use self::crowd::Crowd;
+use self::headers::Reading;
 use self::key::Secret;
 use self::metrics::Decisions;
+use self::outcome::Outcome;
 use self::rule::{Gcra, Quota, Window};
 use self::store::{Answer, Ask, Decision, Store, StoreError};
 use self::table::Table;
-use self::told::Reading;
 use crate::ground::refusal::{Reason, Refusal};
-use crate::observe::journal::Journal;
 use crate::observe::trace;
-use crate::pipeline::generation::Route;
-use crate::pipeline::metrics::Metrics;
 
+pub(crate) use self::headers::Limited;
 pub(crate) use self::metrics::LimitMetrics;
-pub(crate) use self::told::{Limited, Outcome};
 
 /// All counts of a generation: what its limits are may change from one to the next, what was counted stays.
 #[derive(Debug, Default)]
@@ -92,29 +91,30 @@ struct Room {
     decisions: Decisions,
 }
 
-/// Asks the limits that need no caller.
-pub(crate) async fn by_address(
-    route: &Route,
-    x: &Exchange,
-    journal: &mut Journal,
-) -> Result<(), Refusal> {
-    let stage = &route.limits.by_address;
-    stage
-        .admit(What::LimitByAddress, x, &mut journal.limited)
-        .await
+/// The name of the last limit that did more than let pass, and what it did, for the log.
+type Noted = Option<(Arc<str>, &'static str)>;
+
+/// What limits leave behind in an exchange.
+struct Course<'a> {
+    limited: &'a mut Limited,
+    noted: &'a mut Noted,
 }
 
-/// Asks the limits that count callers.
-pub(crate) async fn by_caller(
-    route: &Route,
-    x: &Exchange,
-    journal: &mut Journal,
-) -> Result<(), Refusal> {
-    let stage = &route.limits.by_caller;
-    stage
-        .admit(What::LimitByCaller, x, &mut journal.limited)
-        .await
+impl Course<'_> {
+    /// Counts and notes an outcome.
+    fn note(&mut self, name: &Arc<str>, outcome: Outcome, decisions: &Decisions) {
+        decisions.count(outcome);
+        *self.noted = Some((name.clone(), outcome.as_str()));
+    }
 }
+
+/// Evidence that the limits which need no caller were asked.
+#[derive(Debug)]
+pub(crate) struct WithinAddressLimits(());
+
+/// Evidence that the limits which count callers were asked.
+#[derive(Debug)]
+pub(crate) struct WithinCallerLimits(());
 
 /// The store in memory for a limit.
 pub fn counts_in_memory(plan: &LimitPlan, born: Instant) -> Arc<dyn Store> {
@@ -161,7 +161,7 @@ impl Limits {
         limits
     }
 
-    pub(crate) fn of(&self, route: &RoutePlan, metrics: &Metrics) -> RouteLimits {
+    pub(crate) fn of(&self, route: &RoutePlan, metrics: &LimitMetrics) -> RouteLimits {
         let mut of = RouteLimits::default();
         for used in &route.rate_limits {
             let place = place(route, used.shared, &used.limit.name);
@@ -171,8 +171,8 @@ impl Limits {
             of.stage(used.limit.per.needs_caller()).rates.push(Rate {
                 counts: counts.clone(),
                 cost: used.cost,
-                policy: told::policy(&used.limit),
-                decisions: metrics.limits.decisions(&route.name, &used.limit.name),
+                policy: headers::policy(&used.limit),
+                decisions: metrics.decisions(&route.name, &used.limit.name),
             });
         }
         for room in &route.max_concurrent {
@@ -182,8 +182,8 @@ impl Limits {
             of.stage(room.per.needs_caller()).crowds.push(Room {
                 plan: room.clone(),
                 crowd: crowd.clone(),
-                policy: told::policy_of_room(room),
-                decisions: metrics.limits.decisions(&route.name, &room.name),
+                policy: headers::policy_of_room(room),
+                decisions: metrics.decisions(&route.name, &room.name),
             });
         }
         of
@@ -200,6 +200,32 @@ fn place(route: &RoutePlan, shared: bool, name: &Arc<str>) -> Place {
 }
 
 impl RouteLimits {
+    /// Asks the limits that need no caller.
+    pub(crate) async fn by_address(
+        &self,
+        x: &Exchange,
+        limited: &mut Limited,
+        noted: &mut Noted,
+    ) -> Result<WithinAddressLimits, Refusal> {
+        let stage = &self.by_address;
+        let mut course = Course { limited, noted };
+        stage.admit(What::LimitByAddress, x, &mut course).await?;
+        Ok(WithinAddressLimits(()))
+    }
+
+    /// Asks the limits that count callers.
+    pub(crate) async fn by_caller(
+        &self,
+        x: &Exchange,
+        limited: &mut Limited,
+        noted: &mut Noted,
+    ) -> Result<WithinCallerLimits, Refusal> {
+        let stage = &self.by_caller;
+        let mut course = Course { limited, noted };
+        stage.admit(What::LimitByCaller, x, &mut course).await?;
+        Ok(WithinCallerLimits(()))
+    }
+
     fn stage(&mut self, needs_caller: bool) -> &mut Stage {
         match needs_caller {
             true => &mut self.by_caller,
@@ -234,14 +260,19 @@ impl Counts {
 // === impl Stage ===
 
 impl Stage {
-    async fn admit(&self, what: What, x: &Exchange, limited: &mut Limited) -> Result<(), Refusal> {
+    async fn admit(
+        &self,
+        what: What,
+        x: &Exchange,
+        course: &mut Course<'_>,
+    ) -> Result<(), Refusal> {
         for rate in &self.rates {
             let step = trace::step(x, what, &rate.counts.plan.name);
-            ended(step, rate.admit(x, limited).await)?;
+            ended(step, rate.admit(x, course).await)?;
         }
         for room in &self.crowds {
             let step = trace::step(x, what, &room.plan.name);
-            ended(step, room.admit(x, limited))?;
+            ended(step, room.admit(x, course))?;
         }
         Ok(())
     }
@@ -256,7 +287,7 @@ fn ended(step: Option<Open>, answer: Result<Outcome, Refusal>) -> Result<(), Ref
 // === impl Rate ===
 
 impl Rate {
-    async fn admit(&self, x: &Exchange, limited: &mut Limited) -> Result<Outcome, Refusal> {
+    async fn admit(&self, x: &Exchange, course: &mut Course<'_>) -> Result<Outcome, Refusal> {
         let Counts {
             plan,
             secret,
@@ -276,11 +307,13 @@ impl Rate {
             Answer::Now(verdict) => verdict,
             Answer::Later(answer) => match answer.await {
                 Ok(verdict) => verdict,
-                Err(error) => return self.unanswered(&error, limited),
+                Err(error) => return self.unanswered(&error, course),
             },
         };
         if plan.headers && !plan.dry_run {
-            limited.read(Reading::of_rate(plan, &self.policy, &verdict));
+            course
+                .limited
+                .read(Reading::of_rate(plan, &self.policy, &verdict));
         }
         match verdict.decision {
             Decision::Taken(Duration::ZERO) => {
@@ -288,16 +321,16 @@ impl Rate {
                 Ok(Outcome::Allowed)
             }
             Decision::Taken(wait) => {
-                limited.note(&plan.name, Outcome::Delayed, &self.decisions);
+                course.note(&plan.name, Outcome::Delayed, &self.decisions);
                 tokio::time::sleep(wait).await;
                 Ok(Outcome::Delayed)
             }
             Decision::Refused(_) if plan.dry_run => {
-                limited.note(&plan.name, Outcome::WouldRefuse, &self.decisions);
+                course.note(&plan.name, Outcome::WouldRefuse, &self.decisions);
                 Ok(Outcome::WouldRefuse)
             }
             Decision::Refused(wait) => {
-                limited.note(&plan.name, Outcome::Refused, &self.decisions);
+                course.note(&plan.name, Outcome::Refused, &self.decisions);
                 let full = waits && seat.is_none();
                 Err(self.refusal(wait.max(verdict.renewal), full))
             }
@@ -308,7 +341,7 @@ impl Rate {
     fn refusal(&self, wait: Duration, full: bool) -> Refusal {
         let plan = &self.counts.plan;
         let mut refusal = refusal(Reason::RateLimited, &plan.name, plan.headers);
-        let wait = told::seconds(wait).max(1);
+        let wait = headers::seconds(wait).max(1);
         refusal.headers.insert(RETRY_AFTER, HeaderValue::from(wait));
         match full {
             true => refusal.because(format!(
@@ -320,9 +353,9 @@ impl Rate {
     }
 
     /// What is decided when the store decides nothing.
-    fn unanswered(&self, error: &StoreError, limited: &mut Limited) -> Result<Outcome, Refusal> {
+    fn unanswered(&self, error: &StoreError, course: &mut Course<'_>) -> Result<Outcome, Refusal> {
         let plan = &self.counts.plan;
-        limited.note(&plan.name, Outcome::Unanswered, &self.decisions);
+        course.note(&plan.name, Outcome::Unanswered, &self.decisions);
         match plan.fail_open || plan.dry_run {
             true => Ok(Outcome::Unanswered),
             false => {
@@ -336,12 +369,14 @@ impl Rate {
 // === impl Room ===
 
 impl Room {
-    fn admit(&self, x: &Exchange, limited: &mut Limited) -> Result<Outcome, Refusal> {
+    fn admit(&self, x: &Exchange, course: &mut Course<'_>) -> Result<Outcome, Refusal> {
         let (slot, taken) = self.crowd.enter(x);
         let fits = taken <= self.plan.limit;
         if self.plan.headers && !self.plan.dry_run {
             let left = self.plan.limit.saturating_sub(taken);
-            limited.read(Reading::of_room(&self.plan, &self.policy, left));
+            course
+                .limited
+                .read(Reading::of_room(&self.plan, &self.policy, left));
         }
         let outcome = match fits {
             true => Outcome::Allowed,
@@ -350,16 +385,16 @@ impl Room {
         if fits {
             self.decisions.count(outcome);
         } else if self.plan.dry_run {
-            limited.note(&self.plan.name, outcome, &self.decisions);
+            course.note(&self.plan.name, outcome, &self.decisions);
         } else {
-            limited.note(&self.plan.name, Outcome::Refused, &self.decisions);
+            course.note(&self.plan.name, Outcome::Refused, &self.decisions);
             return Err(refusal(
                 Reason::TooManyAtOnce,
                 &self.plan.name,
                 self.plan.headers,
             ));
         }
-        limited.hold(slot);
+        course.limited.hold(slot);
         Ok(outcome)
     }
 }

@@ -1,20 +1,26 @@
-//! Evidence that an exchange may be forwarded.
+//! Evidence that an exchange was authorized.
 //!
-//! A [`Permit`] can only be made here, from a public route or from what the authenticators and authorizers said;
-//! forwarding takes one by value. Forwarding without authorization does not compile.
-
-use std::sync::Arc;
+//! A [`Permit`] can only be made here, from a public route or from what the authenticators and authorizers said.
+//! Running a handler and forwarding take a [`crate::stages::clearance::Clearance`], which takes a permit.
 
 use http::Method;
 use portcullis_runtime::{Caller, Exchange, Kind, Target};
 
 use crate::ground::refusal::{Reason, Refusal};
-use crate::pipeline::generation::Route;
+use crate::stages::chain::Chain;
 
-/// Granted for one route, method and path.
+/// Who may ask on a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Everybody.
+    Public,
+    /// Callers that an authenticator knows and every authorizer agrees to.
+    Callers,
+}
+
+/// Granted for one exchange, by its method and path.
 #[derive(Debug)]
-pub struct Permit {
-    route: Arc<Route>,
+pub(crate) struct Permit {
     method: Method,
     target: Target,
 }
@@ -22,37 +28,36 @@ pub struct Permit {
 impl Permit {
     /// Authenticates and authorizes. Authenticators are asked in the order of the chain; the first that finds a
     /// credential of its kind decides. Every authorizer must agree.
-    pub async fn obtain(route: &Arc<Route>, x: &mut Exchange) -> Result<Permit, Refusal> {
-        if !route.public {
-            let caller = authenticate(route, x).await?;
+    pub(crate) async fn obtain(
+        door: Door,
+        chain: &Chain,
+        x: &mut Exchange,
+    ) -> Result<Permit, Refusal> {
+        if door == Door::Callers {
+            let caller = authenticate(chain, x).await?;
             x.caller = Some(caller.clone());
-            for plugin in route.chain.of(Kind::Authorizer) {
+            for plugin in chain.of(Kind::Authorizer) {
                 let answer = plugin.authorize(x, &caller).await;
                 answer.map_err(|error| Refusal::from_call(plugin.name(), error))?;
             }
         }
         Ok(Permit {
-            route: route.clone(),
             method: x.method.clone(),
             target: x.target.clone(),
         })
     }
 
-    pub fn route(&self) -> &Arc<Route> {
-        &self.route
-    }
-
     /// Says whether an exchange is still the one that was authorized. Filters come after authorization; one that
     /// rewrote the path did so by the operator's will, which the log then shows.
-    pub fn rewritten_from(&self, x: &Exchange) -> Option<String> {
+    pub(crate) fn rewritten_from(&self, x: &Exchange) -> Option<String> {
         let same = self.method == x.method && self.target.path() == x.target.path();
         (!same).then(|| format!("authorized as {} {}", self.method, self.target.path()))
     }
 }
 
-async fn authenticate(route: &Route, x: &mut Exchange) -> Result<Caller, Refusal> {
+async fn authenticate(chain: &Chain, x: &mut Exchange) -> Result<Caller, Refusal> {
     let mut refused: Option<Refusal> = None;
-    for plugin in route.chain.of(Kind::Authenticator) {
+    for plugin in chain.of(Kind::Authenticator) {
         let refusal = match plugin.authenticate(x).await {
             Ok(caller) => return Ok(caller),
             Err(error) => Refusal::from_call(plugin.name(), error),

@@ -15,27 +15,28 @@ mod sockets;
 mod way;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::header::UPGRADE;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use portcullis_config::plan::WebSocketPlan;
 use portcullis_runtime::Exchange;
 use tokio::sync::watch;
 
+use crate::ground::body::collect;
 use crate::ground::refusal::{Reason, Refusal};
 use crate::observe::journal::Journal;
-use crate::observe::trace::{self, Turn};
-use crate::pipeline::exchange::response_head;
-use crate::pipeline::metrics::Metrics;
-use crate::stages::body::{Content, RequestBody};
-use crate::stages::forward::{Forwarding, rehearse, upstream_request, write_host};
-use crate::stages::permit::Permit;
-use crate::upstreams::connection::{SendError, send_once};
-use crate::upstreams::servers::{Ticket, Upstream, Verdict};
-use crate::wire::guard::Busy;
+use crate::observe::record::SocketRecord;
+use crate::stages::clearance::Clearance;
+use crate::stages::content::{self, Content, Takeover};
+use crate::stages::forward::{Forwarding, host_for, upstream_request};
+use crate::upstreams::request_body::RequestBody;
+use crate::upstreams::response_head;
+use crate::upstreams::send::{Answer, Policy, Progress, Sending, rehearse};
+use crate::upstreams::servers::Ticket;
+use crate::wire::guard::{Busy, Client};
 
 use ending::Ending;
 use relay::{Bounds, Relay};
@@ -44,7 +45,6 @@ use sockets::Slot;
 pub(crate) use handshake::Handshake;
 pub(crate) use metrics::SocketFamilies;
 pub use sockets::Sockets;
-pub(crate) use way::Passed;
 
 /// A request that may become a tunnel: what the client asked for, and its half of the connection.
 pub(crate) struct Wish {
@@ -53,24 +53,32 @@ pub(crate) struct Wish {
 }
 
 /// Both halves, agreed. It begins when the response that says so is handed to the client.
-pub struct Tunnel {
+struct Tunnel {
     client: OnUpgrade,
     server: OnUpgrade,
     bounds: Bounds,
     route: Arc<str>,
-    metrics: Arc<Metrics>,
+    families: SocketFamilies,
     draining: watch::Receiver<bool>,
     ticket: Ticket,
     slot: Slot,
 }
 
-/// What a socket was, for the log line at its end.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Account {
-    pub(crate) ended: &'static str,
-    pub(crate) code: Option<u16>,
-    /// From the client, and from the server.
-    pub(crate) passed: [Passed; 2],
+/// What the WebSockets of a route go by.
+#[derive(Debug)]
+pub(crate) struct SocketRules {
+    pub(crate) route: Arc<str>,
+    pub(crate) plan: WebSocketPlan,
+    pub(crate) sockets: Arc<Sockets>,
+    pub(crate) families: SocketFamilies,
+}
+
+/// What joining a client to a server needs besides forwarding.
+pub(crate) struct Ends<'a> {
+    pub(crate) client: &'a Arc<Client>,
+    pub(crate) rules: &'a SocketRules,
+    /// True once the gateway is shutting down.
+    pub(crate) draining: &'a watch::Receiver<bool>,
 }
 
 /// Takes the client's half out of a request that may become a tunnel.
@@ -81,32 +89,38 @@ pub(crate) fn prepare(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
 
 /// Offers the handshake to the upstream; agrees on a tunnel if it does, passes its answer on if not.
 pub(crate) async fn open(
-    permit: Permit,
+    clearance: Clearance,
     x: &mut Exchange,
     mut f: Forwarding<'_>,
     wish: Wish,
+    ends: Ends<'_>,
 ) -> Result<Response<Content>, Refusal> {
-    let route = permit.route();
+    let Ends { client, rules, .. } = ends;
     let upstream = f.upstream;
-    f.journal.rewritten(permit.rewritten_from(x));
-    let slot = route.sockets.admit(&route.websocket, x)?;
-    if f.worker.gate.rehearses {
-        return Err(rehearse(x, upstream));
+    f.journal.rewritten(clearance.rewritten_from(x));
+    let slot = rules.sockets.admit(&rules.plan, x)?;
+    if f.sender.rehearses {
+        let key = upstream.key(x);
+        return Err(rehearse(x.trail.as_ref(), &x.method, upstream, key));
     }
     let mut request = upstream_request(x, RequestBody::empty(), &f);
     let key = wish.handshake.ask(request.headers_mut());
     let asked = request.headers().clone();
-    let (mut response, ticket) = send(request, x, upstream, &mut f).await?;
+    let Answer {
+        mut response,
+        ticket,
+        ..
+    } = send(request, x, &mut f).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return declined(response, &wish.handshake).await;
     }
     let agreed = handshake::check(&asked, &key, response.headers())
         .map_err(|text| Refusal::new(Reason::UpstreamBroken).because(text))?;
-    if f.client.fault.get().is_some() {
+    if client.fault.get().is_some() {
         // The client did not wait for the answer; what it sent is no tunnel's (RFC 6455 section 4.1).
         return Err(Refusal::new(Reason::MalformedRequest).closing());
     }
-    let plan = &route.websocket;
+    let plan = &rules.plan;
     let tunnel = Tunnel {
         client: wish.client,
         server: hyper::upgrade::on(&mut response),
@@ -118,75 +132,52 @@ pub(crate) async fn open(
             pong: plan.pong,
             stall: upstream.timeouts.idle,
         },
-        route: route.name.clone(),
-        metrics: f.worker.gate.archive.metrics.clone(),
-        draining: f.worker.draining.clone(),
+        route: rules.route.clone(),
+        families: rules.families.clone(),
+        draining: ends.draining.clone(),
         ticket,
         slot,
     };
-    f.client.become_raw();
-    let (mut head, _) = response_head(response);
-    let status = wish.handshake.answer(&mut head.headers);
-    Ok(respond(
-        status,
-        head.headers,
-        Content::Tunnel(Box::new(tunnel)),
-    ))
+    client.become_raw();
+    let (_, mut headers, _) = response_head::split(response);
+    let status = wish.handshake.answer(&mut headers);
+    let content = Content::Tunnel(Box::new(tunnel));
+    Ok(content::response(status, headers, content))
 }
 
-/// Asks one server after the other until one was reached.
+/// Sends the handshake: a try and a place like those of any request to this upstream.
 async fn send(
-    mut request: Request<RequestBody>,
+    request: Request<RequestBody>,
     x: &Exchange,
-    upstream: &Upstream,
     f: &mut Forwarding<'_>,
-) -> Result<(Response<Incoming>, Ticket), Refusal> {
-    let times = upstream.timeouts;
-    let key = upstream.key(x);
-    let mut tried = Vec::new();
-    let mut turn = Turn::default();
-    while let Some(ticket) = upstream.pick(key, &tried, f.worker.index) {
-        tried.push(ticket.server().clone());
-        f.journal.server = Some(ticket.server().address.clone());
-        write_host(&mut request, x, upstream, &ticket, &f.provenance);
-        turn.number += 1;
-        let step = trace::ask(x, upstream, ticket.server(), turn, &request);
-        trace::mark(step.as_ref(), request.headers_mut());
-        let limit = times.connect + times.first_byte;
-        let began = Instant::now();
-        let sent = tokio::time::timeout(limit, send_once(ticket.server(), request)).await;
-        let (verdict, reason, text) = match sent {
-            Ok(Ok(mut response)) => {
-                let verdict = Verdict::Answered(response.status());
-                upstream.tell(&ticket, verdict, began.elapsed());
-                trace::answered(step, response.status());
-                upstream.stick(key, &ticket, x.scheme == "https", response.headers_mut());
-                return Ok((response, ticket));
-            }
-            Ok(Err(SendError::Unsent(unsent))) => {
-                upstream.tell(&ticket, Verdict::Connect, began.elapsed());
-                trace::ended(step, "unreachable");
-                turn.because = "unreachable";
-                request = *unsent;
-                continue;
-            }
-            Ok(Err(SendError::Closed(error) | SendError::Broken(error))) => (
-                Verdict::Closed,
-                Reason::UpstreamUnreachable,
-                error.to_string(),
-            ),
-            Err(_) => (Verdict::Timeout, Reason::UpstreamTimeout, String::new()),
-        };
-        upstream.tell(&ticket, verdict, began.elapsed());
-        trace::ended(step, reason.as_str());
-        return Err(Refusal::new(reason).because(format!(
-            "{} of {}: {text}",
-            ticket.server().address,
-            upstream.name
-        )));
-    }
-    Err(Refusal::new(Reason::UpstreamUnreachable)
-        .because(format!("no server of {}", upstream.name)))
+) -> Result<Answer, Refusal> {
+    let upstream = f.upstream;
+    let (key, end) = (
+        upstream.key(x),
+        f.deadline.or(f.journal.began() + upstream.timeouts.total),
+    );
+    let entered = upstream.enter(end).await?;
+    let sending = Sending {
+        sender: f.sender,
+        upstream,
+        policy: Policy::handshake(),
+        key,
+        end,
+        deadline: f.deadline,
+        watch: f.watch,
+        max_body: 0,
+        host: host_for(upstream, x, &f.provenance),
+        trail: x.trail.as_ref(),
+    };
+    let progress = Progress {
+        server: &mut f.journal.record.server,
+        call: None,
+    };
+    let mut answer = sending.send(&entered, request, progress).await?;
+    f.journal.hold(entered.into_place());
+    let headers = answer.response.headers_mut();
+    upstream.stick(key, &answer.ticket, x.scheme == "https", headers);
+    Ok(answer)
 }
 
 /// The upstream did not switch: its answer is a small ordinary response.
@@ -195,13 +186,13 @@ async fn declined(
     handshake: &Handshake,
 ) -> Result<Response<Content>, Refusal> {
     const LIMIT: usize = 1024 * 1024;
-    let (head, incoming) = response_head(response);
-    let body = crate::stages::body::collect(incoming, LIMIT).await;
+    let (status, headers, incoming) = response_head::split(response);
+    let body = collect(incoming, LIMIT).await;
     let bytes = body
         .ok()
         .flatten()
         .ok_or_else(|| Refusal::new(Reason::UpstreamBroken))?;
-    let answer = respond(head.status, head.headers, Content::full(bytes));
+    let answer = content::response(status, headers, Content::full(bytes));
     settled(answer, *handshake == Handshake::Connect)
 }
 
@@ -218,13 +209,6 @@ pub(crate) fn settled(
     Ok(response)
 }
 
-fn respond(status: StatusCode, headers: HeaderMap, content: Content) -> Response<Content> {
-    let mut response = Response::new(content);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
 // === impl Wish ===
 
 impl Wish {
@@ -232,14 +216,19 @@ impl Wish {
         let (client, handshake) = client.zip(handshake)?;
         Some(Wish { handshake, client })
     }
+
+    /// Whether the client waits for a 2xx to begin the tunnel, as over HTTP/2 (RFC 8441 section 5).
+    pub(crate) fn is_connect(&self) -> bool {
+        self.handshake == Handshake::Connect
+    }
 }
 
 // === impl Tunnel ===
 
-impl Tunnel {
-    /// Begins. It ends with either end, with its bounds, or with the worker, which waits for it through its client.
-    /// What it shared with other requests it holds no longer: a generation is not kept alive by its sockets.
-    pub(crate) fn start(self: Box<Self>, mut journal: Box<Journal>, busy: Busy) {
+impl Takeover for Tunnel {
+    /// It ends with either end, with its bounds, or with the worker, which waits for it through its client. What it
+    /// shared with other requests it holds no longer: a generation is not kept alive by its sockets.
+    fn begin(self: Box<Self>, mut journal: Box<Journal>, busy: Busy) {
         journal.answered();
         let open = busy.tunnel();
         tokio::spawn(async move {
@@ -255,23 +244,24 @@ impl Tunnel {
             drop((open, busy));
         });
     }
+}
 
+impl Tunnel {
     /// None: there never were two ends.
-    async fn run(self) -> Option<(Ending, Account)> {
+    async fn run(self) -> Option<(Ending, SocketRecord)> {
         let Tunnel {
             client,
             server,
             bounds,
             route,
-            metrics,
+            families,
             mut draining,
             ticket,
             slot,
         } = self;
         let (client, server) = tokio::try_join!(client, server).ok()?;
-        let sockets = &metrics.sockets;
         let (client, server) = (TokioIo::new(client), TokioIo::new(server));
-        let mut relay = Relay::new(client, server, bounds, sockets.open(&route));
+        let mut relay = Relay::new(client, server, bounds, families.open(&route));
         let drained = tokio::select! {
             ending = relay.run() => Some(ending),
             _ = draining.wait_for(|draining| *draining) => None,
@@ -283,9 +273,9 @@ impl Tunnel {
                 relay.run().await
             }
         };
-        sockets.ended(&route, ending);
+        families.ended(&route, ending);
         drop((ticket, slot));
-        let account = Account {
+        let account = SocketRecord {
             ended: ending.as_str(),
             code: relay.code,
             passed: relay.passed(),

@@ -6,6 +6,7 @@
 mod discovery;
 mod health;
 mod latency;
+mod metrics;
 mod outlier;
 mod pick;
 mod probe;
@@ -16,6 +17,7 @@ mod sticky;
 mod verdict;
 mod view;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -27,16 +29,19 @@ use tokio::sync::Notify;
 
 use self::set::{Answers, Found, ServerSet, Terms};
 use self::sticky::Token;
-use crate::pipeline::metrics::UpstreamMetrics;
 use crate::upstreams::shield::Shield;
 use crate::wire::tls::Dial;
 
 pub use self::discovery::Resolver;
-pub use self::outlier::Reason;
+pub use self::metrics::UpstreamMetrics;
+pub(crate) use self::metrics::{Connected, UpstreamFamilies};
 pub(crate) use self::ring::hash;
 pub use self::server::{Server, Ticket};
 pub use self::verdict::Verdict;
 pub use self::view::ServerView;
+
+/// All upstreams of a generation by their names.
+pub type Upstreams = BTreeMap<Arc<str>, Arc<Upstream>>;
 
 /// A named set of servers, as one generation sees it.
 #[derive(Debug)]

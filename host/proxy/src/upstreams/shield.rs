@@ -1,5 +1,5 @@
-//! What keeps one trouble from becoming everyone's: the retry budget, circuit breaker and bulkhead of an upstream, the
-//! bulkhead of a route, and what is refused while the process itself is overloaded.
+//! What keeps one failure from becoming everyone's: the retry budget, circuit breaker and bulkhead of an upstream, and the
+//! bulkhead of a route.
 //!
 //! All of it is decided with atomics on the request's way, and lives on over reloads while its settings stay.
 
@@ -7,7 +7,6 @@ mod breaker;
 mod budget;
 mod bulkhead;
 mod metrics;
-mod overload;
 mod window;
 
 use std::sync::Arc;
@@ -17,13 +16,11 @@ use portcullis_config::plan::{UpstreamGuards, UpstreamPlan};
 
 use crate::ground::deadline::Deadline;
 use crate::ground::refusal::{Reason, Refusal};
-use crate::pipeline::generation::Route;
 
 pub(crate) use self::breaker::{Breaker, Pass};
 pub(crate) use self::budget::Budget;
 pub(crate) use self::bulkhead::{Bulkhead, Place};
 pub(crate) use self::metrics::{ShieldMetrics, UpstreamCounters};
-pub(crate) use self::overload::{Pressure, watch};
 
 /// What guards one upstream.
 #[derive(Debug)]
@@ -80,16 +77,18 @@ impl Shield {
     }
 }
 
-impl Route {
-    /// A place among the exchanges of this route; None where they are not limited.
-    pub(crate) async fn enter(&self, deadline: &Deadline) -> Result<Option<Place>, Refusal> {
-        let patience = self
-            .bulkhead
-            .as_ref()
-            .map_or(Duration::ZERO, |b| b.patience());
-        let until = deadline.or(Instant::now() + patience);
-        place(self.bulkhead.as_deref(), until, Reason::RouteBusy).await
-    }
+/// A place among the exchanges of a route with this bulkhead; None where they are not limited.
+pub(crate) async fn enter_route(
+    bulkhead: Option<&Bulkhead>,
+    deadline: &Deadline,
+) -> Result<Option<Place>, Refusal> {
+    let patience = bulkhead.map_or(Duration::ZERO, Bulkhead::patience);
+    place(
+        bulkhead,
+        deadline.or(Instant::now() + patience),
+        Reason::RouteBusy,
+    )
+    .await
 }
 
 async fn place(

@@ -7,7 +7,6 @@
 mod client_certificate;
 mod dial;
 mod identity;
-mod secure;
 mod termination;
 
 use std::sync::{Arc, LazyLock};
@@ -21,7 +20,6 @@ use rustls::pki_types::pem::PemObject;
 pub use dial::{Dial, DialParts, TlsParts};
 pub(crate) use dial::{Stream, reach};
 pub use identity::Identity;
-pub(crate) use secure::{redirect, tell_to_come_by_https};
 pub use termination::{Accepted, Failed, Secured, Termination, TerminationParts};
 
 /// What is wrong with material for TLS, and with which part of it.

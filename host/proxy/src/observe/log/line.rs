@@ -9,15 +9,14 @@ use portcullis_config::plan::LogField;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use super::millis;
 use super::redact::{REDACTED, Redaction};
+use super::{body, millis};
 use crate::ground::refusal::Reason;
-use crate::observe::journal::Journal;
-use crate::stages::cache::Outcome;
+use crate::observe::record::{CacheOutcome, Record};
 
 /// One exchange as it is told.
 pub(super) struct Line<'a> {
-    pub(super) journal: &'a Journal,
+    pub(super) record: &'a Record,
     pub(super) took: Duration,
     pub(super) fields: &'a [LogField],
     pub(super) redaction: &'a Redaction,
@@ -34,10 +33,10 @@ impl Serialize for Line<'_> {
         for field in self.fields {
             self.field(*field, &mut map)?;
         }
-        if let Some(told) = &self.journal.told {
+        if let Some(excerpt) = &self.record.excerpt {
             let headers = [
-                ("request_headers", &told.request_headers),
-                ("response_headers", &told.response_headers),
+                ("request_headers", &excerpt.request_headers),
+                ("response_headers", &excerpt.response_headers),
             ];
             for (name, headers) in headers {
                 if let Some(headers) = headers {
@@ -45,12 +44,12 @@ impl Serialize for Line<'_> {
                 }
             }
             let bodies = [
-                ("request_body", &told.request_body),
-                ("response_body", &told.response_body),
+                ("request_body", &excerpt.request_body),
+                ("response_body", &excerpt.response_body),
             ];
-            for (name, body) in bodies {
-                if let Some(body) = body {
-                    map.serialize_entry(name, &body.told(self.redaction))?;
+            for (name, tap) in bodies {
+                if let Some(tap) = tap {
+                    map.serialize_entry(name, &body::redacted(tap, self.redaction))?;
                 }
             }
         }
@@ -60,7 +59,7 @@ impl Serialize for Line<'_> {
 
 impl Line<'_> {
     fn field<M: SerializeMap>(&self, field: LogField, map: &mut M) -> Result<(), M::Error> {
-        let (j, name) = (self.journal, field.as_str());
+        let (j, name) = (self.record, field.as_str());
         match field {
             LogField::Time => {
                 let time = humantime::format_rfc3339_millis(j.time);
@@ -71,7 +70,8 @@ impl Line<'_> {
             LogField::Host => map.serialize_entry(name, &j.host),
             LogField::Path => map.serialize_entry(name, &j.path),
             LogField::Query => {
-                let query = j.told.as_ref().and_then(|told| told.query.as_deref());
+                let query = j.excerpt.as_ref();
+                let query = query.and_then(|excerpt| excerpt.query.as_deref());
                 let query = query.map(|query| self.redaction.query(query));
                 map.serialize_entry(name, &query)
             }
@@ -83,20 +83,20 @@ impl Line<'_> {
             LogField::Caller => map.serialize_entry(name, &j.caller.as_deref()),
             LogField::Upstream => map.serialize_entry(name, &j.upstream.as_deref()),
             LogField::Server => map.serialize_entry(name, &j.server.as_deref()),
-            LogField::Cache => map.serialize_entry(name, &j.cache.map(Outcome::as_str)),
+            LogField::Cache => map.serialize_entry(name, &j.cache.map(CacheOutcome::as_str)),
             LogField::RequestId => map.serialize_entry(name, &*j.request_id),
-            LogField::TraceId => match j.trace.id() {
+            LogField::TraceId => match j.trace_id() {
                 Some(id) => map.serialize_entry(name, &id),
                 // Without [traces].
                 None => Ok(()),
             },
             LogField::Refusal => map.serialize_entry(name, &j.refusal.map(Reason::as_str)),
             LogField::Limit => {
-                let limit = j.limited.noted().map(|(limit, _)| limit);
+                let limit = j.limit.as_ref().map(|(limit, _)| &**limit);
                 map.serialize_entry(name, &limit)
             }
             LogField::Limited => {
-                let outcome = j.limited.noted().map(|(_, outcome)| outcome);
+                let outcome = j.limit.as_ref().map(|(_, outcome)| *outcome);
                 map.serialize_entry(name, &outcome)
             }
             LogField::Because => map.serialize_entry(name, &j.because.as_deref()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::millis;
 use crate::ground::refusal::Reason;
-use crate::observe::journal::Journal;
+use crate::observe::record::Record;
 
 /// ANSI colours, or none.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ impl Colours {
     }
 }
 
-pub(super) fn line(j: &Journal, took: Duration, colours: Colours) -> String {
+pub(super) fn line(j: &Record, took: Duration, colours: Colours) -> String {
     let dash = |text: Option<&str>| text.unwrap_or("-").escape_default().to_string();
     let time = humantime::format_rfc3339_millis(j.time).to_string();
     let mut line = format!(
@@ -70,7 +70,7 @@ pub(super) fn line(j: &Journal, took: Duration, colours: Colours) -> String {
             colours.paint(RED, reason)
         );
     }
-    if let Some((limit, outcome)) = j.limited.noted() {
+    if let Some((limit, outcome)) = &j.limit {
         let _ = write!(line, " limit={limit} limited={outcome}");
     }
     if let Some(account) = &j.socket {

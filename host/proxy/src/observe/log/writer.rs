@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
-use crate::pipeline::metrics::LogMetrics;
+use super::metrics::LogMetrics;
 
 /// Lines that may wait to be written, and their bytes.
 const QUEUE: usize = 65_536;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::collector::{Collector, Refused};
-use super::figures::Lost;
+use super::metrics::Lost;
 use super::spans;
 use super::tracer::{Finished, Tracer};
 
@@ -116,14 +116,14 @@ impl Sender {
             Ok(answer) => {
                 let partial = answer.partial_success.map_or(0, |p| p.rejected_spans);
                 let rejected = u64::try_from(partial).unwrap_or(0).min(count);
-                self.tracer.figures.sent(count - rejected);
-                self.tracer.figures.lost(Lost::Rejected, rejected);
+                self.tracer.metrics.sent(count - rejected);
+                self.tracer.metrics.lost(Lost::Rejected, rejected);
                 if std::mem::take(&mut self.is_down) {
                     tracing::info!("the collector of [traces] takes spans again");
                 }
             }
             Err(refused) => {
-                self.tracer.figures.lost(Lost::NotDelivered, count);
+                self.tracer.metrics.lost(Lost::NotDelivered, count);
                 if !std::mem::replace(&mut self.is_down, true) {
                     let endpoint = &self.tracer.plan.endpoint.address;
                     tracing::warn!(%endpoint, "spans are lost until the collector of [traces] takes them: {}", refused.text);

@@ -13,9 +13,9 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode as Code;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use portcullis_runtime::{Cost, Facts, Step, Try};
 
-use super::told::micros;
+use super::headers::micros;
 use super::tracer::Finished;
-use crate::pipeline::metrics::clamped;
+use crate::ground::registry::clamped;
 
 /// Bit 0 of a span's flags says that the trace is sampled; bits 8 and 9, that it is known whether the parent is remote,
 /// and that it is (trace.proto, SpanFlags).

@@ -1,4 +1,4 @@
-//! Steps as the request's way takes them. Each is None where nobody looks.
+//! Steps of a trail as the stages take them. Each is None where there is no trail.
 
 use std::sync::Arc;
 
@@ -7,7 +7,17 @@ use http::{HeaderMap, Request, StatusCode};
 use portcullis_runtime::{Exchange, Facts, Open, Trail, Try, What};
 
 use super::context;
-use crate::upstreams::servers::{Server, Upstream};
+
+/// How a step ends that a rehearsal did not take.
+pub(crate) const NOT_ASKED: &str = "not_asked";
+
+/// The server of a try.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) address: &'a Arc<str>,
+    /// `https` or `http`.
+    pub(crate) scheme: &'static str,
+}
 
 /// Which try of how many, and why there is another one.
 #[derive(Debug, Clone, Copy)]
@@ -60,33 +70,38 @@ pub(crate) fn answered(step: Option<Open>, status: StatusCode) {
     }
 }
 
-/// A try of the exchange's own request.
+/// A try of the exchange's own request, at an upstream of this name.
 pub(crate) fn ask<B>(
-    x: &Exchange,
-    upstream: &Upstream,
-    server: &Server,
+    trail: Option<&Trail>,
+    upstream: &Arc<str>,
+    server: Asked<'_>,
     turn: Turn,
     request: &Request<B>,
 ) -> Option<Open> {
-    let mut step = step(x, What::Try, &upstream.name);
+    let mut step = trail.map(|trail| trail.enter(What::Try, upstream));
     asks(&mut step, server, turn, request);
     step
 }
 
 /// A plugin's call of an upstream.
-pub(crate) fn call(trail: Option<&Trail>, upstream: &Upstream) -> Option<Open> {
-    trail.map(|trail| trail.enter(What::Call, &upstream.name))
+pub(crate) fn call(trail: Option<&Trail>, upstream: &Arc<str>) -> Option<Open> {
+    trail.map(|trail| trail.enter(What::Call, upstream))
 }
 
 /// Notes which server is asked, and how often.
-pub(crate) fn asks<B>(step: &mut Option<Open>, server: &Server, turn: Turn, request: &Request<B>) {
+pub(crate) fn asks<B>(
+    step: &mut Option<Open>,
+    server: Asked<'_>,
+    turn: Turn,
+    request: &Request<B>,
+) {
     let Some(step) = step else { return };
     let target = request.uri().path_and_query();
     step.know(Facts::Try(Try {
         server: server.address.clone(),
         number: turn.number,
         because: turn.because,
-        scheme: server.dial.scheme(),
+        scheme: server.scheme,
         target: target
             .cloned()
             .unwrap_or_else(|| PathAndQuery::from_static("/")),

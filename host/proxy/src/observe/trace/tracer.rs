@@ -12,8 +12,7 @@ use portcullis_config::plan::TracesPlan;
 use portcullis_runtime::{Ids, Trail};
 
 use super::context::{self, Parent};
-use super::figures::{Figures, Lost};
-use crate::pipeline::metrics::Metrics;
+use super::metrics::{Lost, TraceMetrics};
 
 /// Lives as long as the process: what it is made of takes effect at the start.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub struct Tracer {
     random: RandomState,
     made: AtomicU64,
     queue: ArrayQueue<Box<Finished>>,
-    pub(super) figures: Figures,
+    pub(super) metrics: TraceMetrics,
 }
 
 /// What an exchange is in a trace.
@@ -60,13 +59,13 @@ pub(super) struct Finished {
 // === impl Tracer ===
 
 impl Tracer {
-    pub fn new(plan: &TracesPlan, metrics: &Metrics) -> Arc<Tracer> {
+    pub fn new(plan: &TracesPlan, metrics: &TraceMetrics) -> Arc<Tracer> {
         Arc::new(Tracer {
             plan: plan.clone(),
             random: RandomState::new(),
             made: AtomicU64::new(0),
             queue: ArrayQueue::new(plan.queue),
-            figures: metrics.traces.clone(),
+            metrics: metrics.clone(),
         })
     }
 
@@ -110,7 +109,7 @@ impl Tracer {
     /// Hands an exchange over to who tells of it, or counts what is lost. Never waits.
     pub(super) fn file(&self, finished: Box<Finished>) {
         if let Err(lost) = self.queue.push(finished) {
-            self.figures.lost(Lost::QueueFull, lost.spans());
+            self.metrics.lost(Lost::QueueFull, lost.spans());
         }
     }
 
@@ -132,6 +131,8 @@ impl Finished {
 mod tests {
     use portcullis_config::plan::{Endpoint, TraceProtocol};
 
+    use crate::ground::registry::Book;
+
     use super::*;
 
     fn tracer(sample: u32) -> Arc<Tracer> {
@@ -150,7 +151,10 @@ mod tests {
             queue: 1,
             timeout: Duration::from_secs(1),
         };
-        Tracer::new(&plan, &Metrics::new())
+        Tracer::new(
+            &plan,
+            &TraceMetrics::enter(&mut Book::default()).expect("a new book"),
+        )
     }
 
     #[test]

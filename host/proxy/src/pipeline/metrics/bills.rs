@@ -8,8 +8,8 @@ use portcullis_runtime::{Bill, Figures};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
-use super::book::{Book, Family, Kind};
 use super::samples;
+use crate::ground::registry::{Book, Family, Kind};
 
 type Names = (Arc<str>, Arc<str>);
 

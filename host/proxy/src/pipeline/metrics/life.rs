@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Result};
 
-use super::book::Book;
-use super::clamped;
+use super::deeds::{Deed, Outcome};
 use crate::ground::clock::since_1970;
-use crate::pipeline::gate::Gate;
-use crate::pipeline::generation::Generation;
-use crate::serve::audit::{Deed, Outcome};
+use crate::ground::registry::{Book, clamped};
 
 #[derive(Debug)]
 pub(super) struct Life {
@@ -29,6 +27,22 @@ pub(super) struct Life {
     pool_size: IntGauge,
     cache_entries: IntGauge,
     cache_limit: IntGauge,
+}
+
+/// What the gateway holds just now, for the gauges.
+#[derive(Debug, Default)]
+pub(crate) struct Now {
+    pub(crate) generation: u64,
+    /// Generations that old exchanges hold, and since when the oldest is.
+    pub(crate) draining: usize,
+    pub(crate) oldest: Duration,
+    /// When certificates end, in seconds since 1970, by name and use.
+    pub(crate) certificates: BTreeMap<(String, &'static str), i64>,
+    pub(crate) pool_in_use: u64,
+    pub(crate) pool_size: u64,
+    pub(crate) cache_entries: u64,
+    /// Bytes.
+    pub(crate) cache_limit: u64,
 }
 
 const RELOADED: [Outcome; 3] = [Outcome::Done, Outcome::Unchanged, Outcome::Refused];
@@ -166,42 +180,20 @@ impl Life {
         self.stale.set(clamped(files));
     }
 
-    pub(super) fn read(&self, gate: &Gate, generation: &Generation) {
-        self.generation.set(clamped(generation.number));
-        let (draining, oldest) = gate.draining();
-        self.draining.set(clamped(draining));
-        self.oldest.set(oldest.as_secs_f64());
-        self.read_certificates(generation);
-        let plugin = generation.plugins.values().next();
-        self.pool_in_use
-            .set(clamped(plugin.map_or(0, |plugin| plugin.pool_in_use())));
-        self.pool_size.set(generation.plan.plugins.instances.into());
-        let store = gate.cache.statistics();
-        self.cache_entries.set(clamped(store.entries));
-        self.cache_limit.set(clamped(store.memory));
-    }
-
-    fn read_certificates(&self, generation: &Generation) {
-        let mut first = BTreeMap::<(&str, &str), i64>::new();
-        let mut note = |name, used, ends: i64| {
-            let known = first.entry((name, used)).or_insert(ends);
-            *known = ends.min(*known);
-        };
-        if let Some(tls) = &generation.tls {
-            for identity in &tls.parts().identities {
-                let name = identity.names().first().map_or("-", String::as_str);
-                note(name, "listener", identity.not_after());
-            }
-        }
-        for (name, upstream) in &generation.upstreams {
-            let tls = upstream.dial().parts().tls.as_ref();
-            if let Some(identity) = tls.and_then(|tls| tls.identity.as_ref()) {
-                note(name, "upstream", identity.not_after());
-            }
-        }
+    /// Takes in what the gateway holds just now.
+    pub(super) fn read(&self, now: &Now) {
+        self.generation.set(clamped(now.generation));
+        self.draining.set(clamped(now.draining));
+        self.oldest.set(now.oldest.as_secs_f64());
+        self.pool_in_use.set(clamped(now.pool_in_use));
+        self.pool_size.set(clamped(now.pool_size));
+        self.cache_entries.set(clamped(now.cache_entries));
+        self.cache_limit.set(clamped(now.cache_limit));
         self.certificates.reset();
-        for ((name, used), ends) in first {
-            self.certificates.with_label_values(&[name, used]).set(ends);
+        for ((name, used), ends) in &now.certificates {
+            self.certificates
+                .with_label_values(&[&**name, used])
+                .set(*ends);
         }
     }
 }

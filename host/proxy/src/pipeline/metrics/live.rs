@@ -7,7 +7,8 @@ use prometheus::core::Collector;
 use prometheus::proto::{Bucket, Metric};
 use serde::Serialize;
 
-use super::{Metrics, SECONDS};
+use super::Metrics;
+use crate::ground::registry::SECONDS;
 
 /// Totals since the gateway started.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
@@ -56,8 +57,8 @@ impl Metrics {
         });
         Live {
             bounds: SECONDS,
-            in_flight: self.in_flight.get(),
-            aborted: self.aborted.get(),
+            in_flight: self.exchanges.in_flight.get(),
+            aborted: self.exchanges.aborted.get(),
             routes,
             refusals,
         }

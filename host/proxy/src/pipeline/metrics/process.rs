@@ -6,8 +6,8 @@ use prometheus::Result;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
-use super::book::{Book, Family, Kind};
 use super::samples;
+use crate::ground::registry::{Book, Family, Kind};
 
 /// One number, read anew for each scrape.
 struct Figure {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::book::Family;
+use crate::ground::registry::Family;
 
 const HEAD: &str = "\
 # Metrics

@@ -4,7 +4,7 @@ use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 
-use super::book::Kind;
+use crate::ground::registry::Kind;
 
 pub(crate) fn family(name: &str, help: &str, kind: Kind, samples: Vec<Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();

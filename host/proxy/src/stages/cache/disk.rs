@@ -24,10 +24,10 @@ use portcullis_config::plan::{CachePlan, DiskPlan};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::figures::RouteFigures;
 use super::flight::{Boarding, Flights};
 use super::key::Key;
 use super::marks::Marks;
+use super::metrics::RouteCounters;
 use super::stored::Stored;
 use figures::{Read, Write};
 use folder::Folder;
@@ -166,7 +166,7 @@ impl Disk {
         self: &Arc<Self>,
         key: &Key,
         slot: Arc<Slot>,
-        figures: RouteFigures,
+        figures: RouteCounters,
     ) -> Option<Arc<Stored>> {
         let Ok(permit) = self.reads.clone().try_acquire_owned() else {
             self.figures.read(Read::Slow).inc();
@@ -186,7 +186,7 @@ impl Disk {
         }
     }
 
-    fn fetch(&self, key: &Key, slot: &Slot, figures: RouteFigures) -> Option<Arc<Stored>> {
+    fn fetch(&self, key: &Key, slot: &Slot, figures: RouteCounters) -> Option<Arc<Stored>> {
         let read = || {
             let mut file = self.folder.read(slot.number)?;
             Label::read(&mut file)?.stored(file, key, figures)

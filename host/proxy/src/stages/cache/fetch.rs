@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use portcullis_runtime::Exchange;
 
+use super::Claim;
 use super::conditions::{self, Conditions};
 use super::control::Says;
 use super::fill::{Fill, Filled};
@@ -19,14 +20,16 @@ use super::life::{Life, Times};
 use super::status::Told;
 use super::stored::{Head, Stored, freshened, storable, tags};
 use super::way::{Seek, is_error, pass_cookies};
-use super::{Claim, Outcome};
+use crate::ground::clock::now_ms;
 use crate::ground::deadline::Deadline;
 use crate::ground::refusal::{Reason, Refusal};
 use crate::observe::journal::Journal;
-use crate::stages::admit::now_ms;
-use crate::stages::body::{Content, RequestBody, Watch};
+use crate::observe::record::CacheOutcome;
+use crate::observe::watch::Watch;
+use crate::stages::clearance::Clearance;
+use crate::stages::content::Content;
 use crate::stages::forward::{Forwarding, forward};
-use crate::stages::permit::Permit;
+use crate::upstreams::request_body::RequestBody;
 
 /// When the upstream was asked, by two clocks.
 #[derive(Debug, Clone)]
@@ -42,7 +45,7 @@ impl Seek {
     /// Asks the upstream; `lead` tells those who wait how it went.
     pub(super) async fn fetch(
         self,
-        permit: Permit,
+        clearance: Clearance,
         x: &mut Exchange,
         f: Forwarding<'_>,
         lead: Option<Lead>,
@@ -69,7 +72,7 @@ impl Seek {
             journal: &mut *journal,
             ..f
         };
-        let sent = forward(permit, x, RequestBody::empty(), forwarding).await;
+        let sent = forward(clearance, x, RequestBody::empty(), forwarding).await;
         if let Some(taken) = taken {
             conditions::put_back(&mut x.request, taken);
         }
@@ -110,8 +113,8 @@ impl Seek {
         {
             return Ok(answer);
         }
-        self.store().figures.count(Outcome::Miss);
-        journal.cache = Some(Outcome::Miss);
+        self.store.figures.count(CacheOutcome::Miss);
+        journal.record.cache = Some(CacheOutcome::Miss);
         Err(refusal)
     }
 
@@ -131,7 +134,7 @@ impl Seek {
             headers.insert(AGE, age.clone());
         }
         let asker = self.asker(x);
-        let (rules, times) = (&self.store().rules, Times::since(asked.at));
+        let (rules, times) = (&self.store.rules, Times::since(asked.at));
         // Judged anew: a 304 may well say `private` or `no-store`.
         let verdict = judge((old.status, &headers), &x.request, asker, rules, times);
         let life = Life::of((old.status, &headers), &says, rules, times, false);
@@ -145,7 +148,7 @@ impl Seek {
             place: asked.place.clone(),
             tags: tags(&headers),
             epoch: asked.epoch,
-            figures: self.store().figures.clone(),
+            figures: self.store.figures.clone(),
             headers,
         };
         let stored = Arc::new(Stored {
@@ -165,7 +168,7 @@ impl Seek {
             },
         );
         let told = Told::Revalidated(stored.head.life.left(Instant::now()));
-        let mut answer = self.answer(x, &stored, journal, (Outcome::Revalidated, told));
+        let mut answer = self.answer(x, &stored, journal, (CacheOutcome::Revalidated, told));
         pass_cookies(newer, answer.headers_mut());
         answer
     }
@@ -183,7 +186,7 @@ impl Seek {
                 (response.status(), response.headers()),
                 &x.request,
                 self.asker(x),
-                &self.store().rules,
+                &self.store.rules,
                 Times::since(asked.at),
             ),
             _ => None,
@@ -192,8 +195,8 @@ impl Seek {
             self.compare(&response);
         }
         let outcome = match self.wish.no_store {
-            true => Outcome::Bypass,
-            false => Outcome::Miss,
+            true => CacheOutcome::Bypass,
+            false => CacheOutcome::Miss,
         };
         let claimed = verdict.and_then(|verdict| Some((verdict, self.claim(&response)?)));
         let Some((verdict, claim)) = claimed else {
@@ -217,7 +220,7 @@ impl Seek {
     }
 
     fn asker(&self, x: &Exchange) -> Asker {
-        Asker::of(&x.request, self.store().rules.audience, self.credentials)
+        Asker::of(&x.request, self.store.rules.audience, self.credentials)
     }
 
     /// Memory for the body; None where it says that it is too large. One that says nothing claims as it comes.
@@ -236,7 +239,7 @@ impl Seek {
             place: asked.place.clone(),
             tags: tags(&parts.headers),
             epoch: asked.epoch,
-            figures: self.store().figures.clone(),
+            figures: self.store.figures.clone(),
         })
     }
 
@@ -266,7 +269,7 @@ impl Seek {
         let first = fill.reader(head.length(), true);
         if let Some(filled) = fill.run_now(&mut content, most) {
             done(filled, lead);
-            return Content::Stored(Box::new(first));
+            return Content::of(first);
         }
         if let Some(lead) = &lead {
             // What is stale as it comes is of no use to who waits.
@@ -280,7 +283,7 @@ impl Seek {
             let filled = fill.run(content, most).await;
             done(filled, lead);
         });
-        Content::Stored(Box::new(first))
+        Content::of(first)
     }
 
     /// What a HEAD says of the stored response to a GET (RFC 9111 section 4.3.5): when they differ, the stored one
@@ -308,7 +311,7 @@ impl Seek {
 
     /// Asks the upstream beside the client that was just answered with what is stale. By the permit of that client:
     /// nothing is forwarded that nobody was allowed.
-    pub(super) fn renew(self, permit: Permit, x: &Exchange, f: Forwarding<'_>) {
+    pub(super) fn renew(self, clearance: Clearance, x: &Exchange, f: Forwarding<'_>) {
         let vary = self.stale.as_ref().map(|stale| &stale.head.vary);
         let Boarding::Leads(lead) = self.cache.flights.board(&self.key.with(vary, &x.request))
         else {
@@ -328,14 +331,14 @@ impl Seek {
             ..Exchange::default()
         };
         let mut journal = f.journal.renewal();
-        let (worker, client) = (f.worker.clone(), f.client.clone());
+        let (sender, rules) = (f.sender, f.rules.clone());
         let (watch, upstream) = (Arc::new(Watch::over()), f.upstream.clone());
         let provenance = f.provenance;
         // Ends with the upstream's answer, whose deadlines bind it.
         tokio::spawn(async move {
             let forwarding = Forwarding {
-                worker: &worker,
-                client: &client,
+                sender,
+                rules: &rules,
                 watch: &watch,
                 upstream: &upstream,
                 provenance,
@@ -344,9 +347,9 @@ impl Seek {
                 keep_request: true,
                 journal: &mut journal,
             };
-            let done = Box::pin(self.fetch(permit, &mut own, forwarding, Some(lead))).await;
+            let done = Box::pin(self.fetch(clearance, &mut own, forwarding, Some(lead))).await;
             match done {
-                Ok(response) => journal.status = response.status(),
+                Ok(response) => journal.record.status = response.status(),
                 Err(refusal) => journal.refuse(&refusal),
             }
             journal.close(true);

@@ -11,11 +11,12 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::Claim;
-use crate::stages::body::{BoxError, Content};
+use crate::ground::body::BoxError;
+use crate::stages::content::Content;
 
 /// The part that has come so far.
 #[derive(Debug)]
-pub(crate) struct Fill {
+pub(super) struct Fill {
     state: Mutex<State>,
     /// For as long as anyone reads from here, however slowly.
     memory: Claim,
@@ -53,7 +54,7 @@ pub(super) enum Filled {
 }
 
 /// One exchange's view of it.
-pub(crate) struct Reader {
+pub(super) struct Reader {
     fill: Arc<Fill>,
     next: usize,
     sent: u64,

@@ -3,31 +3,34 @@
 use http::{HeaderMap, Response};
 use portcullis_runtime::{Exchange, What};
 
+use super::Cache;
 use super::key::Place;
 use super::status::{Told, Why};
-use super::way::dress;
-use super::{Cache, Outcome};
+use super::way::{Caching, dress};
 use crate::ground::refusal::Refusal;
+use crate::observe::record::CacheOutcome;
 use crate::observe::trace;
-use crate::stages::body::{Content, RequestBody};
+use crate::stages::clearance::Clearance;
+use crate::stages::content::Content;
 use crate::stages::forward::{Forwarding, forward};
-use crate::stages::permit::Permit;
+use crate::upstreams::request_body::RequestBody;
 
 /// Forwards what is neither stored nor looked up; a change of something makes what is stored of it invalid.
 pub(super) async fn past(
-    permit: Permit,
+    clearance: Clearance,
     x: &mut Exchange,
     body: RequestBody,
     f: Forwarding<'_>,
+    caching: Caching<'_>,
 ) -> Result<Response<Content>, Refusal> {
-    let (cache, route) = (f.worker.gate.cache.clone(), permit.route().clone());
+    let Caching { cache, store } = caching;
     let changes = (!x.method.is_safe()).then(|| Place::of(x, &f.provenance));
-    if let Some(store) = &route.cache {
-        f.journal.cache = Some(Outcome::Bypass);
-        store.figures.count(Outcome::Bypass);
-        trace::ended(trace::step(x, What::Cache, &route.name), "bypass");
+    if let Some(store) = store {
+        f.journal.record.cache = Some(CacheOutcome::Bypass);
+        store.figures.count(CacheOutcome::Bypass);
+        trace::ended(trace::step(x, What::Cache, &store.route), "bypass");
     }
-    let mut response = forward(permit, x, body, f).await?;
+    let mut response = forward(clearance, x, body, f).await?;
     if let Some(place) = &changes
         && (response.status().is_success() || response.status().is_redirection())
     {
@@ -37,7 +40,7 @@ pub(super) async fn past(
         Some(_) => Why::Method,
         None => Why::Bypass,
     };
-    if let Some(store) = &route.cache {
+    if let Some(store) = store {
         dress(&mut response, store, Told::Forwarded(why, false));
     }
     Ok(response)

@@ -41,7 +41,7 @@ impl Seek {
         let slot = disk.find(&self.key, &x.request, &self.cache.marks)?;
         match disk.board(&self.key.with(Some(&slot.vary), &x.request)) {
             Boarding::Leads(lead) => {
-                let figures = self.store().figures.clone();
+                let figures = self.store.figures.clone();
                 let read = disk.read(&self.key, slot, figures).await;
                 match &read {
                     Some(stored) => {

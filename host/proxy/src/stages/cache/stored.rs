@@ -12,10 +12,10 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::conditions::{Conditions, Part};
 use super::control::Says;
-use super::figures::RouteFigures;
 use super::key::{Place, Vary};
 use super::life::Life;
-use crate::stages::body::Content;
+use super::metrics::RouteCounters;
+use crate::stages::content::Content;
 
 /// Everything of a response but its body.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Head {
     pub(super) tags: Box<[Box<str>]>,
     /// The clock of invalidations when the upstream was asked.
     pub(super) epoch: u64,
-    pub(super) figures: RouteFigures,
+    pub(super) figures: RouteCounters,
 }
 
 /// A complete response.

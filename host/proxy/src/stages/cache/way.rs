@@ -24,19 +24,20 @@ use super::key::Key;
 use super::past::past;
 use super::status::{Told, Why, tell};
 use super::stored::{CACHE_TAG, SURROGATE_KEY, Stored};
-use super::{Cache, Outcome, RouteStore, Variants};
+use super::{Cache, RouteStore, Variants};
 use crate::ground::refusal::{Reason, Refusal};
 use crate::observe::journal::Journal;
+use crate::observe::record::CacheOutcome;
 use crate::observe::trace;
-use crate::pipeline::generation::Route;
-use crate::stages::body::{Content, RequestBody};
+use crate::stages::clearance::Clearance;
+use crate::stages::content::Content;
 use crate::stages::forward::{Forwarding, forward};
-use crate::stages::permit::Permit;
+use crate::upstreams::request_body::RequestBody;
 
 /// One request that may be answered from the store.
 pub(super) struct Seek {
     pub(super) cache: Arc<Cache>,
-    pub(super) route: Arc<Route>,
+    pub(super) store: Arc<RouteStore>,
     pub(super) key: Key,
     pub(super) wish: Wish,
     /// The client sent Authorization, whatever became of it.
@@ -60,34 +61,42 @@ pub(super) enum Look {
     Ask(Option<Arc<Variants>>),
 }
 
+/// The cache, and the part of a route in it; None: nothing of the route is stored.
+#[derive(Clone, Copy)]
+pub(crate) struct Caching<'a> {
+    pub(crate) cache: &'a Arc<Cache>,
+    pub(crate) store: Option<&'a Arc<RouteStore>>,
+}
+
 /// Answers a request from the store, or forwards it and stores what comes.
 pub(crate) async fn through(
-    permit: Permit,
+    clearance: Clearance,
     x: &mut Exchange,
     body: RequestBody,
     f: Forwarding<'_>,
+    caching: Caching<'_>,
 ) -> Result<Response<Content>, Refusal> {
-    let mut seek = match &permit.route().cache {
-        None if x.method.is_safe() => return forward(permit, x, body, f).await,
-        Some(store) if is_sought(x, &body) => Seek::new(&f, permit.route(), store, x),
-        _ => return past(permit, x, body, f).await,
+    let mut seek = match caching.store {
+        None if x.method.is_safe() => return forward(clearance, x, body, f).await,
+        Some(store) if is_sought(x, &body) => Seek::new(&f, caching.cache, store, x),
+        _ => return past(clearance, x, body, f, caching).await,
     };
-    let mut step = trace::step(x, What::Cache, &seek.route.name);
+    let mut step = trace::step(x, What::Cache, &seek.store.route);
     let looked = match seek.look(x, f.journal) {
         Look::Ask(known) if seek.cache.disk.on().is_some() => {
             Box::pin(seek.recall(known, x, f.journal)).await
         }
         looked => looked,
     };
-    trace::note(&mut step, told(seek.store().rules.audience));
+    trace::note(&mut step, told(seek.store.rules.audience));
     trace::ended(step, seek.found(&looked));
     match looked {
         Look::Answer(response) => Ok(response),
         Look::Renew(response) => {
-            seek.renew(permit, x, f);
+            seek.renew(clearance, x, f);
             Ok(response)
         }
-        Look::Ask(known) => Box::pin(seek.ask(known, permit, x, f)).await,
+        Look::Ask(known) => Box::pin(seek.ask(known, clearance, x, f)).await,
     }
 }
 
@@ -108,14 +117,14 @@ fn is_sought(x: &Exchange, body: &RequestBody) -> bool {
 }
 
 impl Seek {
-    fn new(f: &Forwarding<'_>, route: &Arc<Route>, store: &RouteStore, x: &Exchange) -> Seek {
+    fn new(f: &Forwarding<'_>, cache: &Arc<Cache>, store: &Arc<RouteStore>, x: &Exchange) -> Seek {
         let wish = match store.rules.client_directives {
             true => Wish::of(&x.request),
             false => Wish::default(),
         };
         Seek {
-            cache: f.worker.gate.cache.clone(),
-            route: route.clone(),
+            cache: cache.clone(),
+            store: store.clone(),
             key: Key::of(x, &f.upstream.name, store.rules.audience, &f.provenance),
             wish,
             credentials: f.provenance.credentials,
@@ -123,13 +132,6 @@ impl Seek {
             from_disk: false,
             why: Why::UriMiss,
         }
-    }
-
-    pub(super) fn store(&self) -> &RouteStore {
-        self.route
-            .cache
-            .as_ref()
-            .expect("only routes with a store seek")
     }
 
     fn look(&mut self, x: &Exchange, journal: &mut Journal) -> Look {
@@ -161,14 +163,14 @@ impl Seek {
         let told = |outcome| (outcome, hit);
         if life.suits(&self.wish, now) {
             let outcome = if life.is_fresh(now) {
-                Outcome::Hit
+                CacheOutcome::Hit
             } else {
-                Outcome::Stale
+                CacheOutcome::Stale
             };
             return Look::Answer(self.answer(x, &stored, journal, told(outcome)));
         }
         if self.wish.is_plain() && life.serves_while_revalidating(now) {
-            return Look::Renew(self.answer(x, &stored, journal, told(Outcome::Stale)));
+            return Look::Renew(self.answer(x, &stored, journal, told(CacheOutcome::Stale)));
         }
         Look::Ask(known)
     }
@@ -191,7 +193,7 @@ impl Seek {
     async fn ask(
         mut self,
         mut known: Option<Arc<Variants>>,
-        permit: Permit,
+        clearance: Clearance,
         x: &mut Exchange,
         f: Forwarding<'_>,
     ) -> Result<Response<Content>, Refusal> {
@@ -206,7 +208,7 @@ impl Seek {
             }
             let vary = known.as_ref().and_then(|known| known.vary());
             let mut wait = match self.cache.flights.board(&self.key.with(vary, &x.request)) {
-                Boarding::Leads(lead) => return self.fetch(permit, x, f, Some(lead)).await,
+                Boarding::Leads(lead) => return self.fetch(clearance, x, f, Some(lead)).await,
                 Boarding::Waits(wait) => wait,
             };
             let whole = Conditions::of(&x.request).wants_range();
@@ -220,7 +222,7 @@ impl Seek {
                 Look::Ask(known) => known,
             };
         }
-        self.fetch(permit, x, f, None).await
+        self.fetch(clearance, x, f, None).await
     }
 
     /// Whether another request's answer may do. Not where each needs the upstream's own word, nor where it is known
@@ -237,7 +239,7 @@ impl Seek {
 
     fn landed(&mut self, landing: Landing, x: &Exchange, journal: &mut Journal) -> Landed {
         let now = Instant::now();
-        let told = (Outcome::Coalesced, Told::Collapsed);
+        let told = (CacheOutcome::Coalesced, Told::Collapsed);
         match landing {
             // Of another variant: whoever looks again sees which.
             Landing::Stored(stored) if !stored.head.vary.matches(&x.request) => Landed::Again,
@@ -252,7 +254,7 @@ impl Seek {
                 if !head.vary.matches(&x.request) {
                     return Landed::Again;
                 }
-                let content = Content::Stored(Box::new(fill.reader(head.length(), false)));
+                let content = Content::of(fill.reader(head.length(), false));
                 let response = match Conditions::of(&x.request).holds(&head) {
                     true => head.not_modified(Some(now)),
                     false => head.respond(content, Some(now)),
@@ -263,7 +265,7 @@ impl Seek {
             Landing::Failed(reason) => match self.on_error(x, journal) {
                 Some(response) => Landed::Answer(Ok(response)),
                 None => {
-                    self.store().figures.count(Outcome::Coalesced);
+                    self.store.figures.count(CacheOutcome::Coalesced);
                     let why = "the request that this one waited for came to this";
                     Landed::Answer(Err(Refusal::new(reason).because(why)))
                 }
@@ -281,7 +283,7 @@ impl Seek {
         let now = Instant::now();
         let stale = self.stale.as_ref()?;
         let life = stale.head.life;
-        let told = (Outcome::Stale, Told::OnError(life.left(now)));
+        let told = (CacheOutcome::Stale, Told::OnError(life.left(now)));
         life.serves_on_error(now)
             .then(|| self.answer(x, stale, journal, told))
     }
@@ -291,7 +293,7 @@ impl Seek {
         x: &Exchange,
         stored: &Stored,
         journal: &mut Journal,
-        how: (Outcome, Told),
+        how: (CacheOutcome, Told),
     ) -> Response<Content> {
         let response = stored.answer(&x.method, &Conditions::of(&x.request));
         self.finish(response, journal, how)
@@ -302,11 +304,11 @@ impl Seek {
         &self,
         mut response: Response<Content>,
         journal: &mut Journal,
-        (outcome, told): (Outcome, Told),
+        (outcome, told): (CacheOutcome, Told),
     ) -> Response<Content> {
-        self.store().figures.count(outcome);
-        journal.cache = Some(outcome);
-        dress(&mut response, self.store(), told);
+        self.store.figures.count(outcome);
+        journal.record.cache = Some(outcome);
+        dress(&mut response, &self.store, told);
         response
     }
 }

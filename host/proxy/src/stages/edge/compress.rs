@@ -15,11 +15,9 @@ use portcullis_config::plan::{self, Encoding, TypePattern};
 use portcullis_runtime::Exchange;
 use prometheus::{IntCounterVec, IntGauge};
 
-use super::{Figures, vary};
-use crate::stages::body::Content;
-
-pub(crate) use self::stream::Compressed;
-use self::stream::Encoder;
+use self::stream::{Compressed, Encoder};
+use super::{EdgeMetrics, vary};
+use crate::stages::content::Content;
 
 /// What is compressed, and how.
 #[derive(Debug)]
@@ -48,7 +46,7 @@ const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-
 // === impl Policy ===
 
 impl Policy {
-    pub(super) fn new(plan: Arc<plan::Compress>, figures: &Figures) -> Policy {
+    pub(super) fn new(plan: Arc<plan::Compress>, figures: &EdgeMetrics) -> Policy {
         Policy {
             plan,
             compressed: figures.compressed.clone(),
@@ -168,7 +166,7 @@ impl Offer {
         policy.compressed.with_label_values(&[name(encoding)]).inc();
         let bytes = |side| policy.bytes.with_label_values(&[name(encoding), side]);
         let counters = (bytes("before"), bytes("after"));
-        Content::Compressed(Box::new(Compressed::new(content, encoder, counters, slot)))
+        Content::of(Compressed::new(content, encoder, counters, slot))
     }
 }
 

@@ -13,7 +13,7 @@ use portcullis_runtime::Exchange;
 
 use super::vary;
 use crate::ground::refusal::{Reason, Refusal};
-use crate::stages::body::Content;
+use crate::stages::content::Content;
 
 #[derive(Debug)]
 pub(super) struct Cors {
@@ -34,7 +34,7 @@ pub(super) struct Asked {
 }
 
 /// The method that a preflight announces; None where this is none.
-pub(super) fn announced(x: &Exchange) -> Option<Method> {
+pub(crate) fn announced(x: &Exchange) -> Option<Method> {
     if x.method != Method::OPTIONS || !x.request.contains_key(ORIGIN) {
         return None;
     }

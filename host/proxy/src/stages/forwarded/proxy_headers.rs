@@ -9,7 +9,7 @@ use portcullis_syntax::Authority;
 use portcullis_syntax::forwarding::{Element, Node, Scheme, elements};
 
 use super::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
-use crate::stages::admit::{Peer, trusts};
+use crate::stages::peer::{Peer, trusts};
 
 /// Nodes that are looked at, from the nearest one on.
 const MAX_HOPS: usize = 16;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
 use super::Limits;
-use super::told::Outcome;
-use crate::pipeline::metrics::{Book, clamped};
+use super::outcome::Outcome;
+use crate::ground::registry::{Book, clamped};
 
 #[derive(Debug)]
 pub struct LimitMetrics {

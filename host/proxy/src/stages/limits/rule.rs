@@ -8,8 +8,6 @@ pub use gcra::Gcra;
 pub use quota::Quota;
 pub use window::Window;
 
-use std::time::Duration;
-
 use super::store::Verdict;
 
 /// An algorithm with its numbers.
@@ -33,9 +31,4 @@ pub struct Tick {
     pub unix_ms: u64,
     pub cost: u32,
     pub patience: u64,
-}
-
-/// As nanoseconds; 584 years are enough.
-pub(super) fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

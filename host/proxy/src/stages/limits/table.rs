@@ -11,8 +11,9 @@ use std::time::Instant;
 
 use hashbrown::HashTable;
 
-use super::rule::{Rule, Tick, nanos};
+use super::rule::{Rule, Tick};
 use super::store::{Answer, Ask, Figures, Store};
+use crate::ground::clock::nanos;
 
 /// Keys under one lock. Small, so that a table that grows does it within microseconds.
 const SHARD: usize = 1_536;

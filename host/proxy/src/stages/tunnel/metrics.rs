@@ -3,11 +3,11 @@
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::ending::Ending;
-use super::way::Passed;
-use crate::pipeline::metrics::Book;
+use crate::ground::registry::Book;
+use crate::observe::record::Passed;
 
 /// The families; one per process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SocketFamilies {
     open: IntGaugeVec,
     messages: IntCounterVec,

@@ -12,7 +12,8 @@ use super::control::random;
 use super::ending::{Ending, Side};
 use super::frames::Rules;
 use super::metrics::SocketMetrics;
-use super::way::{Passed, Seen, Way};
+use super::way::{Seen, Way};
+use crate::observe::record::Passed;
 
 /// How a socket is bounded.
 #[derive(Debug, Clone, Copy)]

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::control::{self, PING, Sender};
 use super::ending::Side;
 use super::frames::{Fault, Frames, LONGEST_HELD, Rules, Walked};
+use crate::observe::record::Passed;
 
 const SCRATCH: usize = 64 * 1024;
 thread_local! {
@@ -44,13 +45,6 @@ pub(super) struct Way {
     /// The last time that the sink took bytes while some were waiting.
     pub(super) moved: Instant,
     pub(super) passed: Passed,
-}
-
-/// What went from an end to the other.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Passed {
-    pub(crate) bytes: u64,
-    pub(crate) messages: u64,
 }
 
 /// What a poll of a direction came to.

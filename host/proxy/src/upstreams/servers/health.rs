@@ -7,9 +7,9 @@ use std::time::Duration;
 use portcullis_config::plan::HealthPlan;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::metrics::UpstreamMetrics;
 use super::server::{Health, Server};
 use super::{Upstream, probe};
-use crate::pipeline::metrics::UpstreamMetrics;
 
 /// What one loop needs.
 struct Watch {

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::server::nanos;
+use crate::ground::clock::nanos;
 
 #[derive(Debug, Default)]
 pub(super) struct Latency {

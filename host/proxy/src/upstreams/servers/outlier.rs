@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use portcullis_config::plan::{Balance, EjectPlan};
 
-use super::server::nanos;
 use super::{Server, Ticket, Upstream, Verdict};
+use crate::ground::clock::nanos;
 
 /// Why a server is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -55,7 +55,7 @@ async fn http(
 ) -> Result<StatusCode, String> {
     let dialled = server
         .dial
-        .connect_to(server, address)
+        .reach(address, &server.host)
         .await
         .map_err(told)?;
     let request = Request::get(path).header(USER_AGENT, AGENT);
@@ -89,7 +89,7 @@ fn http2() -> hyper::client::conn::http2::Builder<TokioExecutor> {
 async fn grpc_stream(server: &Server, address: &str) -> Result<Stream, String> {
     let dialled = server
         .dial
-        .connect_to(server, address)
+        .reach(address, &server.host)
         .await
         .map_err(told)?;
     if !dialled.h2 && server.dial.scheme() == "https" {

@@ -1,5 +1,6 @@
 //! One server with what is known of it, and a request's claim on it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +10,9 @@ use arc_swap::ArcSwapOption;
 use super::latency::Latency;
 use super::outlier::Record;
 use super::set::Found;
-use crate::upstreams::connection::{Connection, Exclusive, Pool, pools};
+use crate::ground::clock::nanos;
+use crate::observe::trace::Asked;
+use crate::upstreams::connection::{Connection, Destination, Exclusive, Pool, pools};
 use crate::wire::tls::Dial;
 
 /// One server. Lives on over reloads and look-ups while its address does.
@@ -90,6 +93,22 @@ impl Server {
             && self.host == found.host
             && Arc::ptr_eq(&self.dial, dial)
             && self.pools.len() == workers
+    }
+
+    fn destination(&self) -> Destination<'_> {
+        Destination {
+            dial: &self.dial,
+            address: &self.address,
+            host: &self.host,
+        }
+    }
+
+    /// As a trail names it.
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked {
+            address: &self.address,
+            scheme: self.dial.scheme(),
+        }
     }
 
     pub fn in_flight(&self) -> usize {
@@ -173,10 +192,6 @@ impl Server {
     }
 }
 
-pub(super) fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
 // === impl Ticket ===
 
 impl Ticket {
@@ -189,8 +204,18 @@ impl Ticket {
         &self.server
     }
 
-    pub(crate) fn pool(&self) -> Option<&Pool> {
+    fn pool(&self) -> Option<&Pool> {
         self.server.pools.get(self.worker)
+    }
+
+    /// A new connection to the server, or a stream of one that became free meanwhile.
+    pub(crate) async fn open(&self) -> io::Result<Connection> {
+        Connection::open(self.server.destination(), self.pool()).await
+    }
+
+    /// A new connection for a request that may switch protocols.
+    pub(crate) async fn open_upgradable(&self) -> io::Result<Connection> {
+        Connection::open_upgradable(self.server.destination()).await
     }
 
     /// What can be used again of the connections that are open, if there is such.

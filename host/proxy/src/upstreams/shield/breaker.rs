@@ -277,8 +277,9 @@ impl Drop for Pass<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::metrics::ShieldMetrics;
     use super::*;
-    use crate::pipeline::metrics::Metrics;
+    use crate::ground::registry::Book;
 
     fn breaker() -> Breaker {
         let limits = Limits {
@@ -288,7 +289,8 @@ mod tests {
             open_for: Duration::from_secs(5),
             probes: 2,
         };
-        let counters = Metrics::new().shield.upstream("u");
+        let metrics = ShieldMetrics::enter(&mut Book::default()).expect("a new book");
+        let counters = metrics.upstream("u");
         Breaker::new(limits, "u".into(), counters)
     }
 

@@ -1,12 +1,13 @@
-//! What the shields tell: retries, hedges, breakers, bulkheads, shedding.
+//! Metrics of retries, hedges, breakers and bulkheads.
 
-use portcullis_config::plan::Priority;
-use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use std::sync::Arc;
 
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
+
+use super::Shield;
 use super::breaker::State;
 use super::bulkhead::Bulkhead;
-use crate::pipeline::generation::Generation;
-use crate::pipeline::metrics::{Book, clamped};
+use crate::ground::registry::{Book, clamped};
 
 /// All of the process; they live on over reloads.
 #[derive(Debug)]
@@ -17,9 +18,6 @@ pub(crate) struct ShieldMetrics {
     states: IntGaugeVec,
     in_flight: IntGaugeVec,
     waiting: IntGaugeVec,
-    shed: IntCounterVec,
-    levels: IntGaugeVec,
-    lags: GaugeVec,
 }
 
 /// The counters of one upstream.
@@ -34,7 +32,7 @@ pub(crate) struct UpstreamCounters {
 
 impl ShieldMetrics {
     pub(crate) fn enter(book: &mut Book) -> prometheus::Result<ShieldMetrics> {
-        let metrics = ShieldMetrics {
+        Ok(ShieldMetrics {
             retries: book.counters(
                 "retries_total",
                 "Requests sent again, hedges included, and those that the budget denied, by outcome (sent, denied)",
@@ -65,26 +63,7 @@ impl ShieldMetrics {
                 "Exchanges that wait for a place, by what is limited (route, upstream)",
                 &["of", "name"],
             )?,
-            shed: book.counters(
-                "shed_total",
-                "Exchanges refused because the process was overloaded, by priority",
-                &["priority"],
-            )?,
-            levels: book.gauges(
-                "overload_level",
-                "0 while a worker is calm, 1 strained (low is refused), 2 overloaded (normal too)",
-                &["worker"],
-            )?,
-            lags: book.measures(
-                "worker_lag_seconds",
-                "How late the event loop of a worker was when last looked",
-                &["worker"],
-            )?,
-        };
-        for priority in [Priority::Low, Priority::Normal, Priority::Critical] {
-            metrics.shed.with_label_values(&[name_of(priority)]);
-        }
-        Ok(metrics)
+        })
     }
 
     pub(crate) fn upstream(&self, name: &str) -> UpstreamCounters {
@@ -99,21 +78,12 @@ impl ShieldMetrics {
         }
     }
 
-    pub(crate) fn shed(&self, priority: Priority) {
-        self.shed.with_label_values(&[name_of(priority)]).inc();
-    }
-
-    /// The level and the lag of a worker, to be kept.
-    pub(crate) fn worker(&self, index: usize) -> (IntGauge, Gauge) {
-        let worker = index.to_string();
-        (
-            self.levels.with_label_values(&[worker.as_str()]),
-            self.lags.with_label_values(&[worker.as_str()]),
-        )
-    }
-
-    /// Reads what the generation holds just now.
-    pub(crate) fn read(&self, generation: &Generation) {
+    /// Reads what the shields of upstreams, and the bulkheads of routes by their names, hold just now.
+    pub(crate) fn read<'a>(
+        &self,
+        shields: impl Iterator<Item = (&'a Arc<str>, &'a Shield)>,
+        routes: impl Iterator<Item = (&'a Arc<str>, &'a Bulkhead)>,
+    ) {
         for gauges in [&self.states, &self.in_flight, &self.waiting] {
             gauges.reset();
         }
@@ -124,8 +94,7 @@ impl ShieldMetrics {
             set(&self.in_flight, bulkhead.in_flight());
             set(&self.waiting, bulkhead.waiting());
         };
-        for (name, upstream) in &generation.upstreams {
-            let shield = &upstream.shield;
+        for (name, shield) in shields {
             if let Some(breaker) = &shield.breaker {
                 let state = clamped(breaker.state().number());
                 self.states.with_label_values(&[&**name]).set(state);
@@ -134,19 +103,9 @@ impl ShieldMetrics {
                 bulkhead("upstream", name, limit);
             }
         }
-        for route in &generation.routes {
-            if let Some(limit) = &route.bulkhead {
-                bulkhead("route", &route.name, limit);
-            }
+        for (name, limit) in routes {
+            bulkhead("route", name, limit);
         }
-    }
-}
-
-fn name_of(priority: Priority) -> &'static str {
-    match priority {
-        Priority::Low => "low",
-        Priority::Normal => "normal",
-        Priority::Critical => "critical",
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use portcullis_config::plan::Timeouts;
+use portcullis_config::plan::{Plan, Timeouts, WebSocketPlan};
 use tokio::io::ReadBuf;
 use tokio::time::Sleep;
 
@@ -21,6 +21,26 @@ pub(crate) struct Silence {
     pub(crate) exchange: Duration,
     /// Where WebSockets are among them: the longest that one may be silent.
     pub(crate) tunnel: Duration,
+}
+
+impl Silence {
+    /// As the time-outs of a plan allow it.
+    pub(crate) fn of(plan: &Plan) -> Silence {
+        let upstreams = plan.upstream.values().map(|upstream| upstream.timeouts);
+        let all = upstreams.chain([plan.timeouts]);
+        let exchanges = all.map(|timeouts| timeouts.idle.max(timeouts.total));
+        let sockets = plan.routes.iter().map(|route| {
+            let WebSocketPlan {
+                ping, pong, idle, ..
+            } = route.websocket;
+            ping.map_or(idle, |ping| ping + pong)
+        });
+        let exchange = exchanges.max().unwrap_or(plan.timeouts.total);
+        Silence {
+            exchange,
+            tunnel: sockets.fold(exchange, Duration::max),
+        }
+    }
 }
 
 /// An HTTP/2 client's connection under hyper, bounded in time: h2 itself waits for ever.

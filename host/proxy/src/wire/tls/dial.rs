@@ -19,7 +19,6 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Authorities, Identity, Unusable, provider, versions};
-use crate::upstreams::servers::Server;
 
 /// What a dial is made of.
 #[derive(Debug, Clone)]
@@ -146,17 +145,7 @@ impl Dial {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// Connects to a server, and says what is spoken there.
-    pub(crate) async fn connect(&self, server: &Server) -> io::Result<Dialled> {
-        self.connect_to(server, &server.address).await
-    }
-
-    /// Connects to another port of the server's machine, as to itself.
-    pub(crate) async fn connect_to(&self, server: &Server, address: &str) -> io::Result<Dialled> {
-        self.reach(address, &server.host).await
-    }
-
-    /// Connects to `address`, to whom is called `host`.
+    /// Connects to `address`, whose name is `host` (`host:port`), and says what is spoken there.
     pub(crate) async fn reach(&self, address: &str, host: &str) -> io::Result<Dialled> {
         let tcp = reach(address).await?;
         let stream = self.secured(tcp, host, self.tls.as_ref()).await?;
@@ -172,11 +161,6 @@ impl Dial {
         Ok(Dialled { stream, h2 })
     }
 
-    /// Connects for HTTP/1.1, whatever else the server may speak.
-    pub(crate) async fn connect_http1(&self, server: &Server) -> io::Result<Stream> {
-        self.http1(&server.address, &server.host).await
-    }
-
     /// Connects to `host:port` for HTTP/1.1.
     pub async fn open(
         &self,
@@ -185,7 +169,8 @@ impl Dial {
         self.http1(address, address).await
     }
 
-    async fn http1(&self, address: &str, host: &str) -> io::Result<Stream> {
+    /// Connects to `address`, whose name is `host`, for HTTP/1.1, whatever else the server may speak.
+    pub(crate) async fn http1(&self, address: &str, host: &str) -> io::Result<Stream> {
         let tcp = reach(address).await?;
         self.secured(tcp, host, self.tls_http1.as_ref()).await
     }

@@ -10,7 +10,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::{Part, Unusable, provider};
 use crate::ground::clock::since_1970;
-use crate::pipeline::metrics::clamped;
+use crate::ground::registry::clamped;
 
 /// What one end of a connection says it is.
 pub struct Identity {

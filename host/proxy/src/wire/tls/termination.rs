@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{Authorities, Identity, client_certificate, provider, secure, versions};
+use super::{Authorities, Identity, client_certificate, provider, versions};
 
 /// What a termination is made of.
 #[derive(Debug, Clone)]
@@ -124,7 +124,7 @@ impl Termination {
         // Tickets need no memory here, and a ticket of another configuration opens nothing.
         config.ticketer = Ticketer::new().map_err(text)?;
         Ok(Termination {
-            hsts: parts.hsts.and_then(secure::hsts),
+            hsts: parts.hsts.and_then(hsts),
             config: Arc::new(config),
             parts,
         })
@@ -220,4 +220,16 @@ impl ResolvesServerCert for Shown {
         let chosen = named.and_then(|keys| keys.iter().find(usable));
         Some(chosen.unwrap_or(&self.default).clone())
     }
+}
+
+/// RFC 6797 section 6.1.
+fn hsts(hsts: Hsts) -> Option<HeaderValue> {
+    let mut text = format!("max-age={}", hsts.max_age.as_secs());
+    if hsts.include_subdomains {
+        text.push_str("; includeSubDomains");
+    }
+    if hsts.preload {
+        text.push_str("; preload");
+    }
+    HeaderValue::try_from(text).ok()
 }

@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
-use crate::pipeline::metrics::Book;
+use crate::ground::registry::Book;
 
 /// They live as long as the gateway.
 #[derive(Debug, Clone)]

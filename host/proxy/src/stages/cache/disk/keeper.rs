@@ -12,7 +12,7 @@ use super::index::{Hash, Slot, hash};
 use super::ledger::Ledger;
 use super::record::{self, Flaw, Label};
 use super::{Disk, Health};
-use crate::pipeline::metrics::clamped;
+use crate::ground::registry::clamped;
 use crate::stages::cache::key::Key;
 use crate::stages::cache::marks::Marks;
 use crate::stages::cache::purge::Purge;

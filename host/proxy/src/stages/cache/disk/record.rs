@@ -18,9 +18,9 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 use super::index::Slot;
-use crate::stages::cache::figures::RouteFigures;
 use crate::stages::cache::key::{Key, Place, Vary};
 use crate::stages::cache::life::{Life, SavedLife};
+use crate::stages::cache::metrics::RouteCounters;
 use crate::stages::cache::stored::{Head, Stored};
 
 const MAGIC: [u8; 8] = *b"pcresp01";
@@ -142,7 +142,7 @@ impl Label {
         &self,
         mut file: File,
         key: &Key,
-        figures: RouteFigures,
+        figures: RouteCounters,
     ) -> Result<Stored, Flaw> {
         let written = self.written()?;
         // Two keys of one hash.
@@ -195,7 +195,7 @@ impl<'a> Written<'a> {
         self.tags.iter().map(|tag| Box::from(*tag)).collect()
     }
 
-    fn head(&self, figures: RouteFigures) -> Result<Head, Flaw> {
+    fn head(&self, figures: RouteCounters) -> Result<Head, Flaw> {
         let mut headers = HeaderMap::with_capacity(self.headers.len());
         for (name, value) in &self.headers {
             let name = HeaderName::from_bytes(name.as_bytes());
@@ -227,16 +227,16 @@ mod tests {
     use portcullis_runtime::Exchange;
 
     use super::*;
-    use crate::pipeline::metrics::Book;
+    use crate::ground::registry::Book;
     use crate::stages::cache::conditions::Conditions;
     use crate::stages::cache::control::Says;
     use crate::stages::cache::disk::index;
-    use crate::stages::cache::figures::Figures;
     use crate::stages::cache::life::Times;
+    use crate::stages::cache::metrics::CacheMetrics;
     use crate::stages::forwarded::Provenance;
 
-    fn figures() -> RouteFigures {
-        let figures = Figures::enter(&mut Book::default());
+    fn figures() -> RouteCounters {
+        let figures = CacheMetrics::enter(&mut Book::default());
         figures.expect("the book is empty").route("r")
     }
 

@@ -9,14 +9,15 @@ use brotli::CompressorWriter;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use http::HeaderMap;
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use portcullis_config::plan::{Encoding, Level};
 use prometheus::IntCounter;
 
 use super::Slot;
-use crate::stages::body::{BoxError, Content};
+use crate::ground::body::BoxError;
+use crate::stages::content::Content;
 
-pub(crate) struct Compressed {
+pub(super) struct Compressed {
     inner: Content,
     /// None once all of the content went through it.
     encoder: Option<Encoder>,
@@ -66,22 +67,6 @@ impl Compressed {
             after,
             _slot: slot,
         }
-    }
-
-    pub(crate) fn is_end_stream(&self) -> bool {
-        self.encoder.is_none() && self.trailers.is_none()
-    }
-
-    pub(crate) fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = self.poll_encoded(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            self.after.inc_by(bytes as u64);
-        }
-        polled
     }
 
     fn poll_encoded(
@@ -141,6 +126,31 @@ impl Compressed {
     fn fail(&mut self, error: io::Error) -> BoxError {
         self.encoder = None;
         error.into()
+    }
+}
+
+impl Body for Compressed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = self.poll_encoded(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            self.after.inc_by(bytes as u64);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.encoder.is_none() && self.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
     }
 }
 

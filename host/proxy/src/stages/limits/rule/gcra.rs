@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Rule, Tick, nanos};
+use super::{Rule, Tick};
+use crate::ground::clock::nanos;
 use crate::stages::limits::store::{Decision, Verdict};
 
 #[derive(Debug, Clone, Copy)]

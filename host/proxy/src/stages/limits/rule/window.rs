@@ -8,7 +8,8 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::{Rule, Tick, nanos};
+use super::{Rule, Tick};
+use crate::ground::clock::nanos;
 use crate::stages::limits::store::{Decision, Verdict};
 
 /// `C` counts one slot: bytes for limits up to 255, so that 32 slots take no more room than 8 of four bytes.

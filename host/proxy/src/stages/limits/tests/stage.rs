@@ -9,11 +9,11 @@ use portcullis_runtime::Exchange;
 use tokio::sync::Semaphore;
 
 use crate::ground::refusal::Reason;
-use crate::pipeline::metrics::Metrics;
+use crate::ground::registry::Book;
 use crate::stages::limits::crowd::Crowd;
 use crate::stages::limits::key::Secret;
 use crate::stages::limits::store::{Answer, Ask, Figures, Store, StoreError};
-use crate::stages::limits::{Counts, Limited, Rate};
+use crate::stages::limits::{Counts, Course, LimitMetrics, Limited, Rate};
 
 /// A store that is away. The one in memory never is, and there is no other yet.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ fn rate(fail_open: bool, dry_run: bool) -> Rate {
         }),
         cost: 1,
         policy: HeaderValue::from_static("\"far\";q=1;w=1"),
-        decisions: Metrics::new()
-            .limits
+        decisions: LimitMetrics::enter(&mut Book::default())
+            .expect("a new book")
             .decisions(&"route".into(), &"far".into()),
     }
 }
@@ -72,12 +72,17 @@ async fn a_store_that_is_away_opens_or_closes_as_was_said() {
         (false, true, true),
     ] {
         let mut limited = Limited::default();
+        let mut noted = None;
+        let mut course = Course {
+            limited: &mut limited,
+            noted: &mut noted,
+        };
         let answer = rate(fail_open, dry_run)
-            .admit(&Exchange::default(), &mut limited)
+            .admit(&Exchange::default(), &mut course)
             .await;
         let row = format!("open {fail_open}, dry run {dry_run}");
         assert_eq!(answer.is_ok(), passes, "{row}");
-        assert_eq!(limited.noted(), Some(("far", "unanswered")), "{row}");
+        assert_eq!(noted, Some(("far".into(), "unanswered")), "{row}");
         if let Err(refusal) = answer {
             assert_eq!(refusal.reason, Reason::Unavailable, "{row}");
             let because = refusal.because.unwrap_or_default();

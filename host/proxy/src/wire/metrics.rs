@@ -1,0 +1,81 @@
+//! What is counted of connections of clients.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntGauge, Result};
+
+use crate::ground::registry::{Book, SECONDS};
+use crate::wire::protocol::Protocol;
+use crate::wire::tls::Failed;
+
+/// By listener, in the order of `Protocol`.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    open: [IntGauge; Protocol::NAMES.len()],
+    accepted: [IntCounter; Protocol::NAMES.len()],
+    handshakes: [IntCounter; HANDSHAKES.len()],
+    handshake_duration: Histogram,
+}
+
+/// A connection that is counted as open until this is dropped.
+pub(crate) struct Open(IntGauge);
+
+const HANDSHAKES: [&str; 3] = ["done", "failed", "timeout"];
+
+impl Clients {
+    pub(crate) fn enter(book: &mut Book) -> Result<Clients> {
+        let open = book.gauges(
+            "client_connections_open",
+            "Open connections of clients, by listener (http, h2c, https)",
+            &["listener"],
+        )?;
+        let accepted = book.counters(
+            "client_connections_total",
+            "Connections of clients accepted, by listener (http, h2c, https)",
+            &["listener"],
+        )?;
+        let handshakes = book.counters(
+            "tls_handshakes_total",
+            "TLS handshakes of clients, by outcome (done, failed, timeout)",
+            &["outcome"],
+        )?;
+        let durations = book.histograms(
+            "tls_handshake_duration_seconds",
+            "TLS handshakes of clients that were done, from the first byte to the last",
+            &[],
+            SECONDS,
+        )?;
+        Ok(Clients {
+            open: Protocol::NAMES.map(|name| open.with_label_values(&[name])),
+            accepted: Protocol::NAMES.map(|name| accepted.with_label_values(&[name])),
+            handshakes: HANDSHAKES.map(|outcome| handshakes.with_label_values(&[outcome])),
+            handshake_duration: durations.with_label_values::<&str>(&[]),
+        })
+    }
+
+    pub(crate) fn accepted(&self, protocol: Protocol) -> Open {
+        self.accepted[protocol as usize].inc();
+        let open = self.open[protocol as usize].clone();
+        open.inc();
+        Open(open)
+    }
+
+    pub(crate) fn handshake_done(&self, took: Duration) {
+        self.handshakes[0].inc();
+        self.handshake_duration.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn handshake_failed(&self, why: &Failed) {
+        let outcome = match why {
+            Failed::Refused(_) => 1,
+            Failed::TimedOut => 2,
+        };
+        self.handshakes[outcome].inc();
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
