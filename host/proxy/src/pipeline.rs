@@ -8,6 +8,7 @@ mod find;
 pub(crate) mod gate;
 pub(crate) mod generation;
 mod leave;
+mod limits;
 pub(crate) mod metrics;
 mod respond;
 pub(crate) mod response_body;

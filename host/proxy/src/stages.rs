@@ -10,6 +10,7 @@ pub(crate) mod clearance;
 pub(crate) mod content;
 pub(crate) mod early;
 pub(crate) mod edge;
+pub(crate) mod ending;
 pub(crate) mod filters;
 pub(crate) mod forward;
 pub(crate) mod forwarded;

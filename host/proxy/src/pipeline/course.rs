@@ -3,12 +3,21 @@
 use std::sync::Arc;
 
 use http::Request;
+use hyper::body::Incoming;
+use portcullis_runtime::Exchange;
 
 use super::generation::Generation;
+use super::route::Route;
 use super::worker::Worker;
+use crate::ground::deadline::Deadline;
+use crate::ground::refusal::Refusal;
 use crate::observe::journal::Journal;
 use crate::observe::trace::{Beginning, Trace};
+use crate::stages::admit::{Arrival, admit};
+use crate::stages::calls::Calls;
 use crate::stages::forwarded;
+use crate::stages::overload::TakenOn;
+use crate::stages::permit::Permit;
 use crate::wire::guard::Client;
 
 /// Where an exchange goes on: its worker, its connection, and the generation that it leases to its last byte.
@@ -42,5 +51,50 @@ impl Course {
         };
         journal.trace = Trace::begin(beginning, request);
         journal
+    }
+
+    /// Admits the request, and notes what admission established.
+    pub(super) fn admit(
+        &self,
+        request: Request<Incoming>,
+        journal: &mut Journal,
+    ) -> Result<Arrival, Refusal> {
+        let peer = self.generation.peer(&self.client);
+        let mut arrival = admit(request, peer, journal.record.request_id.clone())?;
+        journal.admitted(&mut arrival.x, std::mem::take(&mut arrival.doubts));
+        Ok(arrival)
+    }
+
+    /// How long the exchange may take because its client or its route says so.
+    pub(super) fn deadline(
+        &self,
+        route: &Route,
+        x: &Exchange,
+        journal: &Journal,
+    ) -> Result<Deadline, Refusal> {
+        let header = self.generation.deadline_header.as_ref();
+        Deadline::of(&x.request, route.deadline, header, journal.began())
+    }
+
+    /// Refuses what the worker should not take on while it is overloaded.
+    pub(super) fn take_on(&self, route: &Route) -> Result<TakenOn, Refusal> {
+        let limits = &self.generation.plan.overload;
+        self.worker.pressure.take_on(limits, route.priority)
+    }
+
+    /// Asks the plugins who the caller is, and whether the caller may. From here on they can call upstreams.
+    pub(super) async fn authorize(
+        &self,
+        route: &Route,
+        deadline: &Deadline,
+        x: &mut Exchange,
+        journal: &mut Journal,
+    ) -> Result<Permit, Refusal> {
+        let upstreams = &self.generation.upstreams;
+        x.outbound = Some(Calls::port(self.worker.sender(), upstreams, deadline, x));
+        let permit = Permit::obtain(route.door, &route.chain, x).await;
+        // Also of a caller that may not.
+        journal.record.caller = x.caller.as_ref().map(|caller| caller.id.clone());
+        permit
     }
 }

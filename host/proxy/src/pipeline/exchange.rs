@@ -12,27 +12,24 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::course::Course;
 use super::find::find;
-use super::leave::{Leaving, ended};
+use super::leave::Leaving;
+use super::limits;
 use super::respond::{Ready, bounded, respond};
 use super::response_body::ResponseBody;
 use super::worker::Worker;
-use crate::ground::deadline::Deadline;
 use crate::ground::refusal::Refusal;
 use crate::observe::journal::Journal;
-use crate::stages::admit::{Arrival, admit};
-use crate::stages::calls::Calls;
 use crate::stages::clearance::Clearance;
-use crate::stages::content::{self, Content};
+use crate::stages::content::Content;
 use crate::stages::early::Early;
 use crate::stages::edge::Edge;
 use crate::stages::filters::Filters;
 use crate::stages::grpc;
-use crate::stages::permit::Permit;
 use crate::upstreams::shield::enter_route;
 use crate::wire::guard::Client;
 
@@ -67,64 +64,36 @@ async fn pass(
     journal: &mut Journal,
     leaving: &mut Leaving,
 ) -> Result<Response<Content>, Early> {
-    let (worker, generation) = (&course.worker, &course.generation);
-    let peer = generation.peer(&course.client);
-    let mut arrival = admit(request, peer, journal.record.request_id.clone())?;
-    journal.admitted(&mut arrival.x, std::mem::take(&mut arrival.doubts));
-    let Arrival {
-        mut x,
-        incoming,
-        provenance,
-        wish,
-        version,
-        ..
-    } = arrival;
+    let mut arrival = course.admit(request, journal)?;
+    let x = &mut arrival.x;
 
-    let let_in = generation.listener.check(&x)?;
-    let route = find(generation, let_in, &mut x, journal)?;
-    leaving.edge = Edge::of(&route.entry, &x);
-    let entered = route.entry.pass(&x, &provenance, wish.is_some())?;
-    let header = generation.deadline_header.as_ref();
-    let deadline = Deadline::of(&x.request, route.deadline, header, journal.began())?;
-    let overload = &generation.plan.overload;
-    let taken_on = worker.pressure.take_on(overload, route.priority)?;
-    let (limited, noted) = (&mut leaving.limited, &mut journal.record.limit);
-    let within_address = route.limits.by_address(&x, limited, noted).await?;
-    journal.hold(enter_route(route.bulkhead.as_deref(), &deadline).await?);
+    let let_in = course.generation.listener.check(x)?;
+    let route = find(&course.generation, let_in, x, journal)?;
+    leaving.edge = Edge::of(&route.entry, x);
+    let entered = route
+        .entry
+        .pass(x, &arrival.provenance, arrival.wish.is_some())?;
+    let deadline = course.deadline(&route, x, journal)?;
+    let taken_on = course.take_on(&route)?;
+    let within_address = limits::by_address(&route, x, leaving, journal).await?;
+    let room = enter_route(route.bulkhead.as_deref(), &deadline).await?;
+    let permit = course.authorize(&route, &deadline, x, journal).await?;
+    let within_caller = limits::by_caller(&route, x, leaving, journal).await?;
+    let guards = (entered, taken_on, within_address, room, within_caller);
+    let clearance = Clearance::of(permit, guards);
 
-    x.outbound = Some(Calls::port(
-        worker.sender(),
-        &generation.upstreams,
-        &deadline,
-        &x,
-    ));
-    let permit = Permit::obtain(route.door, &route.chain, &mut x).await;
-    journal.record.caller = x.caller.as_ref().map(|caller| caller.id.clone());
-    let (permit, noted) = (permit?, &mut journal.record.limit);
-    let within_caller = route.limits.by_caller(&x, limited, noted).await?;
-    let clearance = Clearance::of(permit, entered, taken_on, within_address, within_caller);
-
-    let watch = journal.watch(route.log, &x);
-    let body = bounded(incoming, route.max_body, &watch)?;
-    let (head, connects) = (
-        x.method == Method::HEAD,
-        wish.as_ref().is_some_and(|w| w.is_connect()),
-    );
+    let watch = journal.watch(route.log, x);
+    let body = bounded(arrival.incoming, route.max_body, &watch)?;
     let mut filters = Filters::of(&route.chain, route.max_body);
-    let (body, reply) = filters.request(&mut x, body).await?;
-    filters.narrow(&mut x);
+    let filtered = filters.request(x, body).await?;
     let ready = Ready {
-        body,
-        provenance,
-        wish,
+        provenance: arrival.provenance,
+        wish: arrival.wish,
         deadline: &deadline,
         watch: &watch,
         keep_request: filters.see_responses(),
     };
-    let response = match reply {
-        Some(reply) => content::reply(reply),
-        None => respond(clearance, course, &route, &mut x, ready, journal).await?,
-    };
-    let response = filters.response(&mut x, response, head).await?;
-    Ok(ended(response, connects, version, &watch)?)
+    let response = respond(clearance, course, &route, x, filtered, ready, journal).await?;
+    let response = filters.response(x, response).await?;
+    Ok(arrival.ending.settle(response, &watch)?)
 }

@@ -1,18 +1,16 @@
 //! What is done last to every response, in one place and one order.
 
 use http::header::{CONNECTION, HeaderValue};
-use http::{Response, StatusCode, Version, response};
+use http::{Response, response};
 
 use super::course::Course;
 use crate::ground::refusal::Refusal;
 use crate::observe::journal::Journal;
-use crate::observe::watch::Watch;
 use crate::stages::content::Content;
 use crate::stages::early::Early;
 use crate::stages::edge::{Edge, write_hsts};
 use crate::stages::grpc;
 use crate::stages::limits::Limited;
-use crate::stages::tunnel;
 use crate::wire::guard::Client;
 
 /// What the stages have found out so far that the response will show.
@@ -97,21 +95,4 @@ fn blame_the_wire(client: &Client, refusal: Refusal) -> Refusal {
         Some(fault) => Refusal::of_wire(*fault),
         None => refusal,
     }
-}
-
-/// The response after its last stage, as it may end the exchange. `connects`: a 2xx would mean a tunnel.
-pub(super) fn ended(
-    response: Response<Content>,
-    connects: bool,
-    version: Version,
-    watch: &Watch,
-) -> Result<Response<Content>, Refusal> {
-    let mut response = tunnel::settled(response, connects)?;
-    let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    if version < Version::HTTP_2 && !switching && !watch.has_ended() {
-        // The rest of the request body will not be read: the connection cannot be used again (RFC 9112 section 9.6).
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-    }
-    Ok(response)
 }

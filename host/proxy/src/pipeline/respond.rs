@@ -16,7 +16,7 @@ use crate::stages::answer::Answers;
 use crate::stages::cache::{self, Caching};
 use crate::stages::clearance::Clearance;
 use crate::stages::content::{self, Content};
-use crate::stages::filters::body_for;
+use crate::stages::filters::{Filtered, body_for};
 use crate::stages::forward::Forwarding;
 use crate::stages::forwarded::Provenance;
 use crate::stages::tunnel::{self, Ends, Wish};
@@ -24,7 +24,6 @@ use crate::upstreams::request_body::RequestBody;
 
 /// What is at hand once a request has passed its filters.
 pub(super) struct Ready<'a> {
-    pub(super) body: RequestBody,
     pub(super) provenance: Provenance,
     pub(super) wish: Option<Wish>,
     pub(super) deadline: &'a Deadline,
@@ -35,17 +34,23 @@ pub(super) struct Ready<'a> {
 
 /// Answers an exchange as its route says.
 pub(super) async fn respond(
-    clearance: Clearance,
+    mut clearance: Clearance,
     course: &Course,
     route: &Route,
     x: &mut Exchange,
+    filtered: Filtered,
     ready: Ready<'_>,
     journal: &mut Journal,
 ) -> Result<Response<Content>, Refusal> {
+    journal.hold(clearance.take_place());
+    let body = match filtered {
+        Filtered::On(body) => body,
+        Filtered::Reply(reply) => return Ok(content::reply(reply)),
+    };
     let upstream = match route.answer.to(x)? {
         Answers::Here(reply) => return Ok(content::reply(reply)),
         Answers::Handler(handler) => {
-            return handle(clearance, handler, x, ready.body, route.max_body).await;
+            return handle(clearance, handler, x, body, route.max_body).await;
         }
         Answers::Upstream(upstream) => upstream,
     };
@@ -74,7 +79,7 @@ pub(super) async fn respond(
                 cache: &course.worker.gate.cache,
                 store: route.cache.as_ref(),
             };
-            cache::through(clearance, x, ready.body, forwarding, caching).await
+            cache::through(clearance, x, body, forwarding, caching).await
         }
     }
 }

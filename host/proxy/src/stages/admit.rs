@@ -17,6 +17,7 @@ use crate::ground::refusal::{Reason, Refusal};
 use crate::ground::sift::sift;
 use crate::ground::trailers;
 use crate::observe::record::Doubts;
+use crate::stages::ending::Ending;
 use crate::stages::forwarded::{self, ClientAddress, Provenance};
 use crate::stages::peer::Peer;
 use crate::stages::tunnel::{self, Handshake, Wish};
@@ -30,8 +31,7 @@ pub(crate) struct Arrival {
     pub(crate) provenance: Provenance,
     /// The client asks to speak WebSocket.
     pub(crate) wish: Option<Wish>,
-    /// The version that the client speaks.
-    pub(crate) version: Version,
+    pub(crate) ending: Ending,
     /// What of the request was not believed, for the log.
     pub(crate) doubts: Doubts,
 }
@@ -91,12 +91,16 @@ pub(crate) fn admit(
         now_ms: now_ms(),
         ..Exchange::default()
     };
+    let ending = Ending {
+        version,
+        connects: handshake == Some(Handshake::Connect),
+    };
     Ok(Arrival {
         x,
         incoming,
         provenance,
         wish: Wish::of(upgrade, handshake),
-        version,
+        ending,
         doubts: Doubts {
             dropped,
             not_understood,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
+use http::{Method, Response};
 use portcullis_runtime::{Exchange, Kind, Outcome, Post, Reply, ResponseHead, Slot};
 
 use crate::ground::body::{collect, forget_framing};
@@ -19,6 +19,16 @@ use crate::upstreams::request_body::RequestBody;
 pub(crate) struct Filters {
     running: Vec<(Arc<Post>, Slot)>,
     max_body: u64,
+    /// The response has no body (HEAD).
+    head: bool,
+}
+
+/// What the request phases came to.
+pub(crate) enum Filtered {
+    /// The request goes on, with this body.
+    On(RequestBody),
+    /// A filter has answered.
+    Reply(Reply),
 }
 
 impl Filters {
@@ -28,7 +38,11 @@ impl Filters {
             .of(Kind::Filter)
             .map(|plugin| (plugin.clone(), Slot::default()))
             .collect();
-        Filters { running, max_body }
+        Filters {
+            running,
+            max_body,
+            head: false,
+        }
     }
 
     pub(crate) fn see_responses(&self) -> bool {
@@ -43,19 +57,26 @@ impl Filters {
             .any(|(plugin, _)| plugin.phases().response_body)
     }
 
-    /// What is asked of the upstream, the cache or a handler, once the request phases are over.
-    pub(crate) fn narrow(&self, x: &mut Exchange) {
-        if self.read_responses() {
-            ask_for_readable(&mut x.request);
-        }
-    }
-
-    /// Runs the request phases. A reply ends the way to the upstream; the body is what is left to send.
+    /// Runs the request phases. A reply ends the way to the upstream.
     pub(crate) async fn request(
         &mut self,
         x: &mut Exchange,
         body: RequestBody,
-    ) -> Result<(RequestBody, Option<Reply>), Refusal> {
+    ) -> Result<Filtered, Refusal> {
+        let filtered = self.run_request(x, body).await?;
+        self.head = x.method == Method::HEAD;
+        if self.read_responses() {
+            // Of the upstream, the cache or a handler.
+            ask_for_readable(&mut x.request);
+        }
+        Ok(filtered)
+    }
+
+    async fn run_request(
+        &mut self,
+        x: &mut Exchange,
+        body: RequestBody,
+    ) -> Result<Filtered, Refusal> {
         for (plugin, slot) in &mut self.running {
             if plugin.phases().request {
                 let outcome = plugin
@@ -63,18 +84,20 @@ impl Filters {
                     .await
                     .map_err(|e| Refusal::from_call(plugin.name(), e))?;
                 if let Some(reply) = reply_of(outcome) {
-                    return Ok((body, Some(reply)));
+                    return Ok(Filtered::Reply(reply));
                 }
             }
         }
         let Some(limit) = self.buffer_limit(|plugin| plugin.phases().request_body) else {
-            return Ok((body, None));
+            return Ok(Filtered::On(body));
         };
         let limit = limit.min(usize::try_from(self.max_body).unwrap_or(usize::MAX));
         let buffered = body.collect(limit).await?;
-        let reply = self.request_bodies(x, buffered).await?;
+        if let Some(reply) = self.request_bodies(x, buffered).await? {
+            return Ok(Filtered::Reply(reply));
+        }
         let body = x.request_body.take().unwrap_or_default();
-        Ok((RequestBody::full(body), reply))
+        Ok(Filtered::On(RequestBody::full(body)))
     }
 
     async fn request_bodies(
@@ -103,7 +126,6 @@ impl Filters {
         &mut self,
         x: &mut Exchange,
         response: Response<Content>,
-        head: bool,
     ) -> Result<Response<Content>, Refusal> {
         if !self.see_responses() || matches!(response.body(), Content::Tunnel(_)) {
             return Ok(response);
@@ -114,7 +136,7 @@ impl Filters {
             status: parts.status,
             headers: std::mem::take(&mut parts.headers),
         });
-        let limit = if head {
+        let limit = if self.head {
             None
         } else {
             self.buffer_limit(|plugin| plugin.phases().response_body)

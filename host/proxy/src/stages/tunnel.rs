@@ -216,11 +216,6 @@ impl Wish {
         let (client, handshake) = client.zip(handshake)?;
         Some(Wish { handshake, client })
     }
-
-    /// Whether the client waits for a 2xx to begin the tunnel, as over HTTP/2 (RFC 8441 section 5).
-    pub(crate) fn is_connect(&self) -> bool {
-        self.handshake == Handshake::Connect
-    }
 }
 
 // === impl Tunnel ===

@@ -77,18 +77,24 @@ impl Shield {
     }
 }
 
-/// A place among the exchanges of a route with this bulkhead; None where they are not limited.
+/// Evidence that there is room for an exchange on its route, with its place where a bulkhead counts it.
+#[derive(Debug)]
+pub(crate) struct Room(Option<Place>);
+
+impl Room {
+    pub(crate) fn take_place(&mut self) -> Option<Place> {
+        self.0.take()
+    }
+}
+
+/// Waits for room on a route with this bulkhead, as long as its patience and the deadline last.
 pub(crate) async fn enter_route(
     bulkhead: Option<&Bulkhead>,
     deadline: &Deadline,
-) -> Result<Option<Place>, Refusal> {
+) -> Result<Room, Refusal> {
     let patience = bulkhead.map_or(Duration::ZERO, Bulkhead::patience);
-    place(
-        bulkhead,
-        deadline.or(Instant::now() + patience),
-        Reason::RouteBusy,
-    )
-    .await
+    let until = deadline.or(Instant::now() + patience);
+    place(bulkhead, until, Reason::RouteBusy).await.map(Room)
 }
 
 async fn place(
