@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::exchange::Refusal;
+use portcullis_exchange::Refusal;
+
 use crate::life::Kind;
 
 /// Why a component is not serving. Each variant is one step of its life and says what to do next.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use portcullis_syntax::Target;
+use portcullis_exchange::{Call, Exchange, Outbound, OutboundError, Target};
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime::component::{Linker, ResourceTable};
@@ -22,9 +22,7 @@ use wasmtime_wasi_http::{
 
 use crate::contract::outcome;
 use crate::contract::types::{Field, Phases, Registration};
-use crate::exchange::Exchange;
 use crate::host::{MAX_HEADERS, settable_name, usable_method};
-use crate::outbound::{Call, Outbound, OutboundError};
 use crate::session::Session;
 use crate::spec::Spec;
 

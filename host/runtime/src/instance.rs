@@ -3,22 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_exchange::{Exchange, Side, What};
 use wasmtime::component::{Instance, InstancePre, Resource};
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 use crate::bill::{Alive, Bill};
-
 use crate::contract::types::Registration;
 use crate::contract::{authenticator, authorizer, filter, handler, identity, outcome};
 use crate::engine::{Runtime, TICK};
 use crate::error::CallError;
-use crate::exchange::{Exchange, Side};
 use crate::host::Handle;
 use crate::http;
 use crate::life::{Kind, one_line};
 use crate::session::{Meter, Session, Writable};
 use crate::spec::Spec;
-use crate::trail::What;
 use crate::turns::{self, Long};
 use crate::wasi::LAST_WORDS;
 

@@ -3,17 +3,16 @@
 //! This floor owns wasmtime and what a guest may see and spend. It must not know routes, connections or
 //! gateway.toml's text; the floor above hands it an [`Exchange`] and gets a decision back.
 
+mod backup;
 mod bill;
 mod contract;
 mod engine;
 mod error;
-mod exchange;
 mod host;
 mod http;
 mod imports;
 mod instance;
 mod life;
-mod outbound;
 mod plugin;
 mod post;
 mod schema;
@@ -22,21 +21,20 @@ mod snapshot;
 mod spec;
 mod state;
 mod template;
-mod trail;
 mod turns;
 mod wasi;
 
 pub use bill::{Bill, Figures};
 pub use engine::{EngineOptions, Runtime};
 pub use error::{CallError, LoadError};
-pub use exchange::{
-    Caller, ClientCertificate, Exchange, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side,
-};
 pub use imports::Import;
 pub use life::{Artifact, Compiled, Configured, Digest, Kind, Verified};
-pub use outbound::{Call, Outbound, OutboundError, OutboundFuture};
 pub use plugin::{Phases, Plugin};
-pub use portcullis_syntax::{Target, TargetError};
+pub use portcullis_exchange::{
+    Call, Caller, ClientCertificate, Cost, Exchange, Facts, Ids, Open, Outbound, OutboundError,
+    OutboundFuture, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side, Step, Target,
+    TargetError, Trail, Try, What,
+};
 pub use post::{Post, Slot};
 pub use schema::settings_schema;
 pub use snapshot::Snapshot;
@@ -44,7 +42,6 @@ pub use spec::{
     Bucket, Budget, Copying, Grants, Imports, PathGrant, SecretText, Spec, UpstreamGrant,
 };
 pub use state::{Memory, State, StateError, StateFuture, Taken};
-pub use trail::{Cost, Facts, Ids, Open, Step, Trail, Try, What};
 
 /// The version of wasmtime that is built in.
 pub const WASMTIME: &str = wasmtime_environ::VERSION;

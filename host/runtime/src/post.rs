@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
+use portcullis_exchange::{
+    Caller, Cost, Exchange, Facts, Outcome, Refusal, RefusalReason, Reply, What,
+};
 
+use crate::backup::MessageBackup;
 use crate::bill::{Bill, Ending, timed};
 use crate::contract::{identity, outcome};
 use crate::error::CallError;
-use crate::exchange::{Before, Caller, Exchange, Outcome, Refusal, RefusalReason, Reply};
 use crate::host::{checked_headers, final_status, printable};
 use crate::instance::{FilterPhase, Live};
 use crate::life::Kind;
 use crate::plugin::{Busy, Phases, Plugin, Turn};
 use crate::spec::Spec;
-use crate::trail::{Cost, Facts, What};
 
 /// Kept instances that wait for their next request. More than the workers only matters where guests wait for
 /// upstreams.
@@ -166,7 +168,10 @@ impl Post {
         phase: FilterPhase,
         slot: &mut Slot,
     ) -> Result<Outcome, CallError> {
-        let before = self.spec.fail_open.then(|| Before::of(x, phase.side()));
+        let before = self
+            .spec
+            .fail_open
+            .then(|| MessageBackup::of(x, phase.side()));
         let held = slot.0.take();
         let what = phase.what();
         let enter = async |live: &mut Live, x: &mut Exchange| live.filter(x, phase).await;
@@ -224,7 +229,7 @@ impl Post {
             };
             let answer = enter(&mut live, x).await;
             self.bill.used(live.meter());
-            cost = Cost::of(live.meter());
+            cost = live.meter().cost();
             // Only an instance whose call returned goes on; any other is dropped here.
             let answer = answer?;
             match then {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use portcullis_exchange::{Cost, Exchange, Side};
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, bail};
 
 use crate::contract::types::Denied;
-use crate::exchange::{Exchange, Side};
 use crate::http;
 use crate::spec::Spec;
 use crate::state::State;
@@ -50,6 +50,20 @@ pub(crate) struct Meter {
     pub(crate) log_bytes: u32,
     pub(crate) dropped_log_bytes: u64,
     pub(crate) peak_memory: usize,
+}
+
+impl Meter {
+    /// What the call cost, but for the time on a thread, which is measured outside.
+    pub(crate) fn cost(&self) -> Cost {
+        Cost {
+            cpu: Duration::ZERO,
+            memory: self.peak_memory,
+            host_calls: self.host_calls,
+            outbound_calls: self.outbound_calls,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+        }
+    }
 }
 
 /// What the phase may change.

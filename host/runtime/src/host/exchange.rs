@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
-use portcullis_syntax::Target;
+use portcullis_exchange::{Side, Target};
 use wasmtime::component::Resource;
 
 use super::checked::{
@@ -12,7 +12,6 @@ use super::checked::{
 use crate::contract::exchange::HostExchange;
 use crate::contract::types::{Denied, Field};
 use crate::contract::{exchange, identity, outcome, types};
-use crate::exchange::Side;
 use crate::session::{Session, Writable};
 
 /// The resource type behind `exchange.exchange`. There is one exchange per call, kept in the session, so the

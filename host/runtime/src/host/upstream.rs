@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use portcullis_syntax::Target;
+use portcullis_exchange::{Call, Outbound, OutboundError, Target};
 use tokio::task::JoinHandle;
 use wasmtime::bail;
 use wasmtime::component::Resource;
@@ -17,7 +17,6 @@ use super::checked::{checked_headers, usable_method};
 use super::exchange::fields;
 use crate::contract::upstream;
 use crate::contract::upstream::{Answer, CallError};
-use crate::outbound::{Call, Outbound, OutboundError};
 use crate::session::Session;
 
 /// Calls in one `send-all`.

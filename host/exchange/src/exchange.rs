@@ -190,7 +190,7 @@ impl Exchange {
     }
 
     /// Counts an outbound call of a plugin; false when it has used up its `limit`.
-    pub(crate) fn spend_call(&mut self, plugin: &Arc<str>, limit: u32) -> bool {
+    pub fn spend_call(&mut self, plugin: &Arc<str>, limit: u32) -> bool {
         let known = self.calls.iter().position(|(name, _)| name == plugin);
         let index = known.unwrap_or_else(|| {
             self.calls.push((plugin.clone(), 0));
@@ -201,75 +201,24 @@ impl Exchange {
         *spent <= limit
     }
 
-    pub(crate) fn headers(&self, side: Side) -> Option<&HeaderMap> {
+    pub fn headers(&self, side: Side) -> Option<&HeaderMap> {
         match side {
             Side::Request => Some(&self.request),
             Side::Response => self.response.as_ref().map(|r| &r.headers),
         }
     }
 
-    pub(crate) fn headers_mut(&mut self, side: Side) -> Option<&mut HeaderMap> {
+    pub fn headers_mut(&mut self, side: Side) -> Option<&mut HeaderMap> {
         match side {
             Side::Request => Some(&mut self.request),
             Side::Response => self.response.as_mut().map(|r| &mut r.headers),
         }
     }
 
-    pub(crate) fn body_mut(&mut self, side: Side) -> &mut Option<Bytes> {
+    pub fn body_mut(&mut self, side: Side) -> &mut Option<Bytes> {
         match side {
             Side::Request => &mut self.request_body,
             Side::Response => &mut self.response_body,
-        }
-    }
-}
-
-/// One message as it was before a filter saw it. Bodies are shared, not copied.
-pub(crate) enum Before {
-    Request {
-        method: Method,
-        target: Target,
-        headers: HeaderMap,
-        body: Option<Bytes>,
-    },
-    Response {
-        head: Option<ResponseHead>,
-        body: Option<Bytes>,
-    },
-}
-
-impl Before {
-    pub(crate) fn of(x: &Exchange, side: Side) -> Before {
-        match side {
-            Side::Request => Before::Request {
-                method: x.method.clone(),
-                target: x.target.clone(),
-                headers: x.request.clone(),
-                body: x.request_body.clone(),
-            },
-            Side::Response => Before::Response {
-                head: x.response.clone(),
-                body: x.response_body.clone(),
-            },
-        }
-    }
-
-    pub(crate) fn restore(self, x: &mut Exchange) {
-        match self {
-            Before::Request {
-                method,
-                target,
-                headers,
-                body,
-            } => {
-                x.method = method;
-                x.target = target;
-                x.request = headers;
-                x.request_body = body;
-            }
-            Before::Response { head, body } => {
-                x.response = head;
-                x.response_body = body;
-            }
         }
     }
 }

@@ -6,8 +6,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::session::Meter;
-
 /// Shared by whoever takes a step of one exchange.
 #[derive(Debug, Clone)]
 pub struct Trail(Arc<Inner>);
@@ -166,7 +164,7 @@ impl Trail {
     }
 
     /// Begins a call of a plugin: until its end, calls of upstreams are a part of it.
-    pub(crate) fn enter_plugin(&self, what: What, of: &Arc<str>) -> Open {
+    pub fn enter_plugin(&self, what: What, of: &Arc<str>) -> Open {
         self.open(what, of, true)
     }
 
@@ -245,21 +243,6 @@ impl What {
     /// A request at a server.
     pub fn is_asking(self) -> bool {
         matches!(self, What::Try | What::Call)
-    }
-}
-
-// === impl Cost ===
-
-impl Cost {
-    pub(crate) fn of(meter: &Meter) -> Cost {
-        Cost {
-            cpu: Duration::ZERO,
-            memory: meter.peak_memory,
-            host_calls: meter.host_calls,
-            outbound_calls: meter.outbound_calls,
-            bytes_in: meter.bytes_in,
-            bytes_out: meter.bytes_out,
-        }
     }
 }
 

@@ -1,0 +1,15 @@
+//! The types of an exchange: what the proxy hands to plugins and what it gets back.
+//!
+//! The proxy and the runtime of plugins both use these types, so they belong to neither. This crate owns plain data and
+//! one port, [`Outbound`]. It must not know connections, routes, configuration or WebAssembly.
+
+mod exchange;
+mod outbound;
+mod trail;
+
+pub use exchange::{
+    Caller, ClientCertificate, Exchange, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side,
+};
+pub use outbound::{Call, Outbound, OutboundError, OutboundFuture};
+pub use portcullis_syntax::{Target, TargetError};
+pub use trail::{Cost, Facts, Ids, Open, Step, Trail, Try, What};
