@@ -1,4 +1,4 @@
-//! What a plugin is handed and what it answers, in the host's own types.
+//! One request and its response in flight, and what is known about them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,16 +7,17 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use portcullis_syntax::Target;
 
+use crate::caller::{Caller, ClientCertificate};
 use crate::outbound::Outbound;
 use crate::trail::Trail;
 
-/// The message pair in flight: made by the floor above, lent to plugins one after the other.
+/// The request and response in flight. The proxy makes it and lends it to plugins, one after the other.
 #[derive(Default)]
 pub struct Exchange {
     pub method: Method,
     pub target: Target,
     pub request: HeaderMap,
-    /// There once a response is.
+    /// None until there is a response.
     pub response: Option<ResponseHead>,
     /// Buffered, only while a body callback runs or afterwards when it was replaced.
     pub request_body: Option<Bytes>,
@@ -28,7 +29,7 @@ pub struct Exchange {
     pub host: String,
     pub scheme: &'static str,
     pub client_ip: Option<IpAddr>,
-    /// The one that the client showed, verified.
+    /// The certificate that the client presented, verified.
     pub client_certificate: Option<Arc<ClientCertificate>>,
     /// From the route's path pattern: name and percent-decoded value.
     pub params: Vec<(Arc<str>, String)>,
@@ -40,7 +41,7 @@ pub struct Exchange {
     pub vars: Vec<(String, Vec<u8>)>,
     /// Outbound calls so far, by plugin.
     pub calls: Vec<(Arc<str>, u32)>,
-    /// The steps so far, where the floor above wants to know.
+    /// The steps so far, if the proxy records them.
     pub trail: Option<Trail>,
 }
 
@@ -50,96 +51,11 @@ pub struct ResponseHead {
     pub headers: HeaderMap,
 }
 
-/// What a client certificate says: the attributes `client.cert.*`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ClientCertificate {
-    /// RFC 4514: `CN=raids,O=Example`.
-    pub subject: String,
-    /// The subject's alternative names (RFC 5280 section 4.2.1.6) by kind.
-    pub dns: Vec<String>,
-    pub uri: Vec<String>,
-    pub email: Vec<String>,
-    pub ip: Vec<String>,
-    /// SHA-256 of the certificate, in hexadecimal.
-    pub fingerprint: String,
-}
-
-/// Whose message.
+/// One of the two messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     Request,
     Response,
-}
-
-/// Who is asking, as an authenticator said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    pub id: Arc<str>,
-    pub roles: Vec<String>,
-    pub claims: Vec<(String, String)>,
-}
-
-/// A whole response made by a plugin.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-/// What a filter decided.
-#[derive(Debug)]
-pub enum Outcome {
-    Next,
-    Respond(Reply),
-}
-
-/// A plugin's decision not to let the exchange go on.
-#[derive(Debug, Clone)]
-pub struct Refusal {
-    pub reason: RefusalReason,
-    /// For the client.
-    pub detail: Option<String>,
-    /// For the log line only.
-    pub because: Option<String>,
-    pub headers: HeaderMap,
-    /// Extension members of the problem document: name and JSON text.
-    pub members: Vec<(String, String)>,
-}
-
-macro_rules! refusal_reasons {
-    ($($variant:ident $name:literal),+ $(,)?) => {
-        /// The refusals that a plugin may name (`outcome.refusal.reason` of the contract).
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum RefusalReason { $($variant),+ }
-
-        impl RefusalReason {
-            pub const ALL: &[(&str, RefusalReason)] = &[$(($name, RefusalReason::$variant)),+];
-        }
-    };
-}
-
-refusal_reasons! {
-    Unauthenticated "unauthenticated",
-    Forbidden "forbidden",
-    InvalidRequest "invalid-request",
-    NotFound "not-found",
-    Conflict "conflict",
-    TooLarge "too-large",
-    UnsupportedMediaType "unsupported-media-type",
-    Unprocessable "unprocessable",
-    RateLimited "rate-limited",
-    BadGateway "bad-gateway",
-    Unavailable "unavailable",
-}
-
-impl RefusalReason {
-    pub fn named(name: &str) -> Option<RefusalReason> {
-        Self::ALL
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, reason)| *reason)
-    }
 }
 
 impl std::fmt::Debug for Exchange {

@@ -1,4 +1,4 @@
-//! The one port that points upwards: a guest's call to an upstream, implemented by the proxy floor.
+//! The port through which plugins call upstreams. The proxy implements it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-/// One call as checked by the host: the upstream is granted, method, path and headers are valid.
+/// One call that the runtime has checked: the upstream is granted; method, path and headers are valid.
 #[derive(Debug)]
 pub struct Call {
     pub upstream: String,

@@ -1,19 +1,25 @@
-//! The trail of an exchange: the steps of its way, as they happened. Kept only where somebody wants to see it.
+//! The trail of an exchange: its steps, as they happened. Kept only where somebody wants to see it.
 //!
 //! Server-Timing, the answer to a signed debug request and the spans of a trace are views of one trail. It is the
 //! exchange's own: its lock is only ever contended where a plugin makes several calls at once.
 
+mod ids;
+mod step;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Shared by whoever takes a step of one exchange.
+pub use ids::Ids;
+pub use step::{Cost, Facts, Step, Try, What};
+
+/// Shared by everything that takes a step of one exchange.
 #[derive(Debug, Clone)]
 pub struct Trail(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     began: Instant,
-    /// What it is called in a trace; None: it is in none.
+    /// None if the exchange is not traced.
     ids: Option<Ids>,
     steps: Mutex<Steps>,
 }
@@ -21,120 +27,25 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Steps {
     taken: Vec<Step>,
-    /// The call of a plugin that runs: what is asked meanwhile, it asks for.
+    /// The plugin call that runs. Upstream calls made meanwhile belong to it.
     inside: Option<usize>,
-    /// Steps beyond what is kept.
+    /// How many steps were counted but not kept.
     left_out: u32,
-}
-
-/// What an exchange is called in a trace (W3C Trace Context).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ids {
-    pub trace: u128,
-    /// The span of the exchange as a whole; those of its steps follow from it.
-    pub span: u64,
-    /// Whether it is known from the beginning that somebody keeps it.
-    pub sampled: bool,
-}
-
-/// One step.
-#[derive(Debug, Clone)]
-pub struct Step {
-    pub what: What,
-    /// The plugin, upstream, limit or route that it is about.
-    pub of: Arc<str>,
-    /// The step that it is a part of.
-    pub within: Option<usize>,
-    /// Since the exchange began.
-    pub start: Duration,
-    pub took: Duration,
-    /// From a closed set per kind of step.
-    pub outcome: &'static str,
-    pub facts: Facts,
-}
-
-macro_rules! whats {
-    ($($variant:ident $name:literal),+ $(,)?) => {
-        /// The kinds of steps.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum What { $($variant),+ }
-
-        impl What {
-            pub fn as_str(self) -> &'static str {
-                match self { $(What::$variant => $name),+ }
-            }
-        }
-    };
-}
-
-whats! {
-    Find            "find",
-    LimitByAddress  "limit_by_address",
-    Authenticate    "authenticate",
-    Authorize       "authorize",
-    LimitByCaller   "limit_by_caller",
-    Request         "request",
-    RequestBody     "request_body",
-    Handle          "handle",
-    Cache           "cache",
-    Try             "try",
-    Call            "call",
-    Response        "response",
-    ResponseBody    "response_body",
-}
-
-/// What is known of a step beside its time and outcome.
-#[derive(Debug, Clone, Default)]
-pub enum Facts {
-    #[default]
-    None,
-    Cost(Cost),
-    Try(Try),
-    Note(&'static str),
-}
-
-/// What a call of a plugin used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Time that it held a thread.
-    pub cpu: Duration,
-    /// The most linear memory that its instance has had, in bytes.
-    pub memory: usize,
-    pub host_calls: u32,
-    pub outbound_calls: u32,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-}
-
-/// A request at one server.
-#[derive(Debug, Clone)]
-pub struct Try {
-    pub server: Arc<str>,
-    /// 1 for the first of the exchange, or of the plugin's call.
-    pub number: u32,
-    /// Why there is another one: `first`, `status`, `unreachable`, `closed`, `slow` or `hedge`.
-    pub because: &'static str,
-    /// `http` or `https`
-    pub scheme: &'static str,
-    /// Shared with the request, not copied; its query is nobody's to see.
-    pub target: http::uri::PathAndQuery,
-    pub method: http::Method,
-    pub status: Option<u16>,
 }
 
 /// A step that is being taken. Dropped before its end, it was cancelled.
 #[derive(Debug)]
 pub struct Open {
     trail: Trail,
-    /// None: it is beyond what is kept.
+    /// None if the step was counted but not kept.
     at: Option<usize>,
-    /// Where it was not known at the beginning what it is about.
+    /// Set when it became known only later what the step is about.
     of: Option<Arc<str>>,
     facts: Facts,
     outcome: &'static str,
 }
 
-/// More is counted and not kept: a plugin may make many calls.
+/// Steps that are kept. More are only counted: a plugin may make many calls.
 const MOST: usize = 64;
 /// Most exchanges have no more.
 const USUAL: usize = 8;
@@ -213,38 +124,6 @@ impl Trail {
 }
 
 const CANCELLED: &str = "cancelled";
-
-// === impl Ids ===
-
-impl Ids {
-    /// The span of a step: never zero, never that of the exchange, and different for each.
-    pub fn step(self, at: usize) -> u64 {
-        // An odd factor keeps different steps different; so does adding.
-        let mixed = (at as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        match self.span.wrapping_add(mixed) {
-            0 => self.span.wrapping_add(1),
-            id => id,
-        }
-    }
-}
-
-// === impl What ===
-
-impl What {
-    /// A call of a plugin.
-    pub fn is_plugin(self) -> bool {
-        use What::{Authenticate, Authorize, Handle, Request, RequestBody, Response, ResponseBody};
-        matches!(
-            self,
-            Authenticate | Authorize | Handle | Request | RequestBody | Response | ResponseBody
-        )
-    }
-
-    /// A request at a server.
-    pub fn is_asking(self) -> bool {
-        matches!(self, What::Try | What::Call)
-    }
-}
 
 // === impl Open ===
 
@@ -340,23 +219,5 @@ mod tests {
             trail.read(|steps, left_out| (steps.len(), left_out)),
             (MOST, 3)
         );
-    }
-
-    #[test]
-    fn the_spans_of_steps_are_never_zero_nor_the_exchange_s_own() {
-        let after = |at: u64| 0_u64.wrapping_sub((at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        // The last two make the sum for some step zero.
-        for span in [1, u64::MAX, after(0), after(7)] {
-            let ids = Ids {
-                trace: 1,
-                span,
-                sampled: true,
-            };
-            let mut all: Vec<u64> = (0..MOST).map(|at| ids.step(at)).collect();
-            assert!(all.iter().all(|id| *id != 0 && *id != span), "{span}");
-            all.sort_unstable();
-            all.dedup();
-            assert_eq!(all.len(), MOST, "{span}");
-        }
     }
 }
