@@ -1,5 +1,7 @@
 //! The engine: one wasmtime engine for all plugins, its pool of instances, its linker and its clock thread.
 
+pub(crate) mod turns;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,10 +14,12 @@ use wasmtime::{
     PoolingAllocationConfig,
 };
 
-use crate::contract::{clock, exchange, identity, outcome, state, telemetry, types, upstream};
-use crate::session::Session;
+use crate::guest::contract::{
+    clock, exchange, identity, outcome, state, telemetry, types, upstream,
+};
+use crate::guest::session::Session;
+use crate::serve::template::Templates;
 use crate::state::{Memory, State};
-use crate::template::Templates;
 
 /// How often a running guest is looked at. A loop is noticed within one tick.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
@@ -143,8 +147,8 @@ fn cache(directory: &Path) -> Result<Cache, String> {
 
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<Session>> {
     let mut linker = Linker::new(engine);
-    crate::wasi::link(&mut linker)?;
-    crate::http::link(&mut linker)?;
+    crate::guest::wasi::link(&mut linker)?;
+    crate::guest::http::link(&mut linker)?;
     types::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     exchange::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     upstream::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;

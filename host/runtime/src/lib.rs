@@ -3,41 +3,29 @@
 //! This floor owns wasmtime and what a guest may see and spend. It must not know routes, connections or
 //! gateway.toml's text; the floor above hands it an [`Exchange`] and gets a decision back.
 
-mod backup;
-mod bill;
-mod contract;
+mod call;
 mod engine;
 mod error;
-mod host;
-mod http;
-mod imports;
-mod instance;
+mod guest;
 mod life;
-mod plugin;
-mod post;
-mod schema;
-mod session;
-mod snapshot;
+mod serve;
 mod spec;
 mod state;
-mod template;
-mod turns;
-mod wasi;
 
-pub use bill::{Bill, Figures};
+pub use call::bill::{Bill, Figures};
 pub use engine::{EngineOptions, Runtime};
 pub use error::{CallError, LoadError};
-pub use imports::Import;
+pub use life::imports::Import;
+pub use life::schema::settings_schema;
+pub use life::snapshot::Snapshot;
 pub use life::{Artifact, Compiled, Configured, Digest, Kind, Verified};
-pub use plugin::{Phases, Plugin};
 pub use portcullis_exchange::{
     Call, Caller, ClientCertificate, Cost, Exchange, Facts, Ids, Open, Outbound, OutboundError,
     OutboundFuture, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side, Step, Target,
     TargetError, Trail, Try, What,
 };
-pub use post::{Post, Slot};
-pub use schema::settings_schema;
-pub use snapshot::Snapshot;
+pub use serve::plugin::{Phases, Plugin};
+pub use serve::post::{Post, Slot};
 pub use spec::{
     Bucket, Budget, Copying, Grants, Imports, PathGrant, SecretText, Spec, UpstreamGrant,
 };

@@ -5,6 +5,10 @@
 //! ```
 //! A plugin retires when the last lease on it is dropped.
 
+pub(crate) mod imports;
+pub(crate) mod schema;
+pub(crate) mod snapshot;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,15 +18,15 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
 use crate::CallError;
+use crate::call::instance::{Live, Pre};
 use crate::engine::Runtime;
 use crate::error::LoadError;
-use crate::imports::Import;
-use crate::instance::{Live, Pre};
-use crate::plugin::{Phases, Plugin};
-use crate::snapshot::{self, Snapshot};
+use crate::guest::http;
+use crate::life::imports::Import;
+use crate::life::snapshot::Snapshot;
+use crate::serve::plugin::{Phases, Plugin};
+use crate::serve::template::{Copied, Made, Template};
 use crate::spec::{Copying, Spec};
-use crate::template::{Copied, Made, Template};
-use crate::{http, imports};
 
 /// Largest component that is read, in bytes.
 const MAX_COMPONENT: u64 = 32 * 1024 * 1024;
@@ -315,7 +319,7 @@ impl Verified {
 /// What it notes about itself: text from a stranger.
 fn bounded(notes: Vec<(String, String)>) -> Vec<(String, String)> {
     let notes = notes.into_iter().take(MAX_NOTES);
-    let said = |text: String| crate::host::printable(&text, MAX_NOTE);
+    let said = |text: String| crate::guest::printable(&text, MAX_NOTE);
     notes.map(|(key, value)| (said(key), said(value))).collect()
 }
 
@@ -351,5 +355,5 @@ impl Configured {
 
 /// An error with its causes on one bounded line.
 pub(crate) fn one_line(error: &wasmtime::Error) -> String {
-    crate::host::printable(&format!("{error:#}"), 600)
+    crate::guest::printable(&format!("{error:#}"), 600)
 }

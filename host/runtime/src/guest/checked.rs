@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
-use crate::contract::types::{Denied, Field};
+use crate::guest::contract::types::{Denied, Field};
 
 /// How many headers one message may have after plugins; hyper's map panics past 32,768.
 pub(crate) const MAX_HEADERS: usize = 256;

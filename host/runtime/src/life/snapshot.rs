@@ -11,8 +11,8 @@ use wasmtime::component::{Component, Instance, Lift, WasmList};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use crate::engine::Runtime;
+use crate::guest::session::Session;
 use crate::life::one_line;
-use crate::session::Session;
 use crate::spec::Copying;
 
 /// How far a thread that compiles snapshots steps back behind those that serve (nice(2); 0 to 19).

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::bill::Bill;
-use crate::contract::types;
+use crate::call::bill::Bill;
+use crate::guest::contract::types;
+use crate::life::snapshot::Snapshot;
 use crate::life::{Digest, Kind};
-use crate::post::Post;
-use crate::snapshot::Snapshot;
+use crate::serve::post::Post;
+use crate::serve::template::Template;
 use crate::spec::Spec;
-use crate::template::Template;
 
 /// Which callbacks of a filter are entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -9,14 +9,14 @@ use portcullis_exchange::{
     Caller, Cost, Exchange, Facts, Outcome, Refusal, RefusalReason, Reply, What,
 };
 
-use crate::backup::MessageBackup;
-use crate::bill::{Bill, Ending, timed};
-use crate::contract::{identity, outcome};
+use crate::call::bill::{Bill, Ending, timed};
+use crate::call::instance::{FilterPhase, Live};
 use crate::error::CallError;
-use crate::host::{checked_headers, final_status, printable};
-use crate::instance::{FilterPhase, Live};
+use crate::guest::contract::{identity, outcome};
+use crate::guest::{checked_headers, final_status, printable};
 use crate::life::Kind;
-use crate::plugin::{Busy, Phases, Plugin, Turn};
+use crate::serve::backup::MessageBackup;
+use crate::serve::plugin::{Busy, Phases, Plugin, Turn};
 use crate::spec::Spec;
 
 /// Kept instances that wait for their next request. More than the workers only matters where guests wait for

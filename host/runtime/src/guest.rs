@@ -4,10 +4,14 @@
 //! framing and Host stay the gateway's, and each call is counted against the plugin's budget.
 
 mod checked;
+pub(crate) mod contract;
 mod exchange;
+pub(crate) mod http;
+pub(crate) mod session;
 mod state;
 mod telemetry;
 mod upstream;
+pub(crate) mod wasi;
 
 pub(crate) use checked::{
     MAX_HEADERS, checked_headers, final_status, printable, settable_name, usable_method,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::contract::state;
-use crate::session::Session;
+use crate::guest::contract::state;
+use crate::guest::session::Session;
 use crate::state::StateError;
 
 const MAX_KEY: usize = 512;

@@ -7,12 +7,12 @@ use portcullis_exchange::{Cost, Exchange, Side};
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, bail};
 
-use crate::contract::types::Denied;
-use crate::http;
+use crate::engine::turns::Long;
+use crate::guest::contract::types::Denied;
+use crate::guest::http;
+use crate::guest::wasi::Printed;
 use crate::spec::Spec;
 use crate::state::State;
-use crate::turns::Long;
-use crate::wasi::Printed;
 
 const MAX_TABLE: usize = 10_000;
 const MAX_RESOURCES: usize = 1_000;

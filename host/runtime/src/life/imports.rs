@@ -162,7 +162,7 @@ fn needed(name: &str) -> Need {
         "wasi:http/outgoing-handler" => Need::Grants(UPSTREAM),
         "wasi:random/random" | "wasi:random/insecure" => Need::Grants(RANDOM),
         "wasi:clocks/wall-clock" | "wasi:clocks/monotonic-clock" => Need::Grants(WASI_CLOCKS),
-        _ if crate::wasi::GRANTED.contains(&bare) => Need::Nothing,
+        _ if crate::guest::wasi::GRANTED.contains(&bare) => Need::Nothing,
         _ => Need::Unknown,
     }
 }

@@ -20,10 +20,10 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use crate::contract::outcome;
-use crate::contract::types::{Field, Phases, Registration};
-use crate::host::{MAX_HEADERS, settable_name, usable_method};
-use crate::session::Session;
+use crate::guest::contract::outcome;
+use crate::guest::contract::types::{Field, Phases, Registration};
+use crate::guest::session::Session;
+use crate::guest::{MAX_HEADERS, settable_name, usable_method};
 use crate::spec::Spec;
 
 pub(crate) type Pre = ProxyPre<Session>;

@@ -9,10 +9,10 @@ use wasmtime::component::Resource;
 use super::checked::{
     MAX_HEADER_VALUE, MAX_HEADERS, final_status, forget_spellings, settable_name, usable_method,
 };
-use crate::contract::exchange::HostExchange;
-use crate::contract::types::{Denied, Field};
-use crate::contract::{exchange, identity, outcome, types};
-use crate::session::{Session, Writable};
+use crate::guest::contract::exchange::HostExchange;
+use crate::guest::contract::types::{Denied, Field};
+use crate::guest::contract::{exchange, identity, outcome, types};
+use crate::guest::session::{Session, Writable};
 
 /// The resource type behind `exchange.exchange`. There is one exchange per call, kept in the session, so the
 /// handle carries nothing.

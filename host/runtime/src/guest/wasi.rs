@@ -4,8 +4,8 @@
 //! wasmtime-wasi's own context: it would bring files, sockets and clocks to take away again, and building one
 //! costs a system call per fresh instance.
 
+mod clocks_and_random;
 mod printed;
-mod time_and_chance;
 
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi_io::IoView;
@@ -16,7 +16,7 @@ use wasmtime_wasi_io::streams::{
 };
 
 pub(crate) use self::printed::{LAST_WORDS, Printed};
-use crate::session::Session;
+use crate::guest::session::Session;
 
 /// The interfaces linked below, without version; all of WASI 0.2.
 pub(crate) const GRANTED: &[&str] = &[
@@ -128,7 +128,7 @@ pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
             })?;
     }
 
-    time_and_chance::link(linker)
+    clocks_and_random::link(linker)
 }
 
 /// An input that has ended.

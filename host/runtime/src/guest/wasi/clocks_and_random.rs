@@ -9,7 +9,7 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
 use super::VERSION;
-use crate::session::Session;
+use crate::guest::session::Session;
 
 /// Random bytes per call.
 const MAX_RANDOM: u64 = 64 * 1024;

@@ -15,9 +15,9 @@ use wasmtime::component::Resource;
 
 use super::checked::{checked_headers, usable_method};
 use super::exchange::fields;
-use crate::contract::upstream;
-use crate::contract::upstream::{Answer, CallError};
-use crate::session::Session;
+use crate::guest::contract::upstream;
+use crate::guest::contract::upstream::{Answer, CallError};
+use crate::guest::session::Session;
 
 /// Calls in one `send-all`.
 const MAX_FAN_OUT: usize = 32;

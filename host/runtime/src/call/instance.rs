@@ -7,18 +7,18 @@ use portcullis_exchange::{Exchange, Side, What};
 use wasmtime::component::{Instance, InstancePre, Resource};
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
-use crate::bill::{Alive, Bill};
-use crate::contract::types::Registration;
-use crate::contract::{authenticator, authorizer, filter, handler, identity, outcome};
+use crate::call::bill::{Alive, Bill};
+use crate::engine::turns::{self, Long};
 use crate::engine::{Runtime, TICK};
 use crate::error::CallError;
-use crate::host::Handle;
-use crate::http;
+use crate::guest::Handle;
+use crate::guest::contract::types::Registration;
+use crate::guest::contract::{authenticator, authorizer, filter, handler, identity, outcome};
+use crate::guest::http;
+use crate::guest::session::{Meter, Session, Writable};
+use crate::guest::wasi::LAST_WORDS;
 use crate::life::{Kind, one_line};
-use crate::session::{Meter, Session, Writable};
 use crate::spec::Spec;
-use crate::turns::{self, Long};
-use crate::wasi::LAST_WORDS;
 
 /// Bytes that one value may bring from the guest to the host (wasmtime's default is 128 MiB).
 const HOSTCALL_FUEL: usize = 8 * 1024 * 1024;
@@ -404,7 +404,9 @@ fn configured<T>(started: Started<T>, time: Duration) -> Result<(T, Registration
     match started {
         Err(_) => Err(CallError::TimedOut(time)),
         Ok(Err(error)) => Err(call_error(&error, time)),
-        Ok(Ok((_, Err(refused)))) => Err(CallError::Failed(crate::host::printable(&refused, 2000))),
+        Ok(Ok((_, Err(refused)))) => {
+            Err(CallError::Failed(crate::guest::printable(&refused, 2000)))
+        }
         Ok(Ok((started, Ok(registration)))) => Ok((started, registration)),
     }
 }

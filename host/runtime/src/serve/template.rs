@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::sync::SetOnce;
 use tokio::task::JoinSet;
 
-use crate::bill::Bill;
+use crate::call::bill::Bill;
+use crate::call::instance::{Live, Pre};
 use crate::engine::Runtime;
 use crate::error::CallError;
-use crate::instance::{Live, Pre};
+use crate::life::snapshot::Snapshot;
 use crate::life::{Digest, Kind};
-use crate::plugin::Phases;
-use crate::snapshot::Snapshot;
+use crate::serve::plugin::Phases;
 use crate::spec::{Copying, Spec};
 
 /// What instances are made from. Plugins of one component and the same settings share it.

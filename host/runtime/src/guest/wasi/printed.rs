@@ -7,8 +7,8 @@ use wasmtime_wasi_io::bytes::Bytes;
 use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{OutputStream, StreamError, StreamResult};
 
-use crate::host::printable;
-use crate::session::Session;
+use crate::guest::printable;
+use crate::guest::session::Session;
 
 /// Bytes that are held of what a call prints.
 const PAGE: usize = 4096;

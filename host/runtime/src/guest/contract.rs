@@ -11,8 +11,8 @@ pub(crate) mod filter {
         },
         exports: { default: async },
         with: {
-            "portcullis:plugin/exchange.exchange": crate::host::Handle,
-            "portcullis:plugin/upstream.pending": crate::host::Pending,
+            "portcullis:plugin/exchange.exchange": crate::guest::Handle,
+            "portcullis:plugin/upstream.pending": crate::guest::Pending,
         },
     });
 }
