@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis_exchange::Refusal;
 
-use crate::life::Kind;
+use crate::kind::Kind;
 
 /// Why a component is not serving. Each variant is one step of its life and says what to do next.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -14,7 +14,7 @@ mod upstream;
 pub(crate) mod wasi;
 
 pub(crate) use checked::{
-    MAX_HEADERS, checked_headers, final_status, printable, settable_name, usable_method,
+    MAX_HEADERS, checked_headers, final_status, settable_name, usable_method,
 };
 pub use exchange::Handle;
 pub use upstream::Pending;

@@ -4,21 +4,26 @@
 //! gateway.toml's text; the floor above hands it an [`Exchange`] and gets a decision back.
 
 mod call;
+mod digest;
 mod engine;
 mod error;
 mod guest;
+mod kind;
 mod life;
 mod serve;
 mod spec;
 mod state;
+mod text;
 
 pub use call::bill::{Bill, Figures};
+pub use digest::Digest;
 pub use engine::{EngineOptions, Runtime};
 pub use error::{CallError, LoadError};
+pub use kind::Kind;
 pub use life::imports::Import;
 pub use life::schema::settings_schema;
 pub use life::snapshot::Snapshot;
-pub use life::{Artifact, Compiled, Configured, Digest, Kind, Verified};
+pub use life::{Artifact, Compiled, Configured, Verified};
 pub use portcullis_exchange::{
     Call, Caller, ClientCertificate, Cost, Exchange, Facts, Ids, Open, Outbound, OutboundError,
     OutboundFuture, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side, Step, Target,

@@ -9,24 +9,25 @@ pub(crate) mod imports;
 pub(crate) mod schema;
 pub(crate) mod snapshot;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
 use crate::CallError;
 use crate::call::instance::{Live, Pre};
+use crate::digest::Digest;
 use crate::engine::Runtime;
 use crate::error::LoadError;
 use crate::guest::http;
+use crate::kind::Kind;
 use crate::life::imports::Import;
 use crate::life::snapshot::Snapshot;
 use crate::serve::plugin::{Phases, Plugin};
 use crate::serve::template::{Copied, Made, Template};
 use crate::spec::{Copying, Spec};
+use crate::text::{one_line, printable};
 
 /// Largest component that is read, in bytes.
 const MAX_COMPONENT: u64 = 32 * 1024 * 1024;
@@ -36,55 +37,6 @@ const CONFIGURE_TIME: Duration = Duration::from_secs(5);
 /// Notes of one registration, and characters of one key or value.
 const MAX_NOTES: usize = 2000;
 const MAX_NOTE: usize = 300;
-
-/// The sha256 of a component.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest([u8; 32]);
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{self}")
-    }
-}
-
-/// The kinds of plugins: one world of the contract each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Authenticator,
-    Authorizer,
-    Filter,
-    Handler,
-}
-
-impl Kind {
-    const ALL: [Kind; 4] = [
-        Kind::Authenticator,
-        Kind::Authorizer,
-        Kind::Filter,
-        Kind::Handler,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Authenticator => "authenticator",
-            Kind::Authorizer => "authorizer",
-            Kind::Filter => "filter",
-            Kind::Handler => "handler",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// Discovered: the bytes of a file, and what they hash to.
 pub struct Artifact {
@@ -142,7 +94,7 @@ impl Artifact {
     }
 
     pub fn from_bytes(path: PathBuf, bytes: Vec<u8>) -> Artifact {
-        let digest = Digest(Sha256::digest(&bytes).into());
+        let digest = Digest::of(&bytes);
         Artifact {
             path,
             bytes,
@@ -269,7 +221,7 @@ impl Verified {
     /// Gives one instance its settings, hears what it wants to see, and takes a snapshot of it where instances are
     /// fresh. The snapshot is compiled afterwards: until then each instance is configured anew.
     pub async fn configure(self) -> Result<Configured, LoadError> {
-        let settings = Digest(Sha256::digest(&self.spec.settings.0).into());
+        let settings = Digest::of(&self.spec.settings.0);
         let key = (
             self.compiled.digest,
             settings,
@@ -319,7 +271,7 @@ impl Verified {
 /// What it notes about itself: text from a stranger.
 fn bounded(notes: Vec<(String, String)>) -> Vec<(String, String)> {
     let notes = notes.into_iter().take(MAX_NOTES);
-    let said = |text: String| crate::guest::printable(&text, MAX_NOTE);
+    let said = |text: String| printable(&text, MAX_NOTE);
     notes.map(|(key, value)| (said(key), said(value))).collect()
 }
 
@@ -351,9 +303,4 @@ impl Configured {
     pub fn serve(self) -> Arc<Plugin> {
         Arc::new(Plugin::new(self.template, self.spec))
     }
-}
-
-/// An error with its causes on one bounded line.
-pub(crate) fn one_line(error: &wasmtime::Error) -> String {
-    crate::guest::printable(&format!("{error:#}"), 600)
 }

@@ -17,8 +17,9 @@ use crate::guest::contract::{authenticator, authorizer, filter, handler, identit
 use crate::guest::http;
 use crate::guest::session::{Meter, Session, Writable};
 use crate::guest::wasi::LAST_WORDS;
-use crate::life::{Kind, one_line};
+use crate::kind::Kind;
 use crate::spec::Spec;
+use crate::text::{one_line, printable};
 
 /// Bytes that one value may bring from the guest to the host (wasmtime's default is 128 MiB).
 const HOSTCALL_FUEL: usize = 8 * 1024 * 1024;
@@ -404,9 +405,7 @@ fn configured<T>(started: Started<T>, time: Duration) -> Result<(T, Registration
     match started {
         Err(_) => Err(CallError::TimedOut(time)),
         Ok(Err(error)) => Err(call_error(&error, time)),
-        Ok(Ok((_, Err(refused)))) => {
-            Err(CallError::Failed(crate::guest::printable(&refused, 2000)))
-        }
+        Ok(Ok((_, Err(refused)))) => Err(CallError::Failed(printable(&refused, 2000))),
         Ok(Ok((started, Ok(registration)))) => Ok((started, registration)),
     }
 }

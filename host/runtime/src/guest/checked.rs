@@ -5,23 +5,11 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
 use crate::guest::contract::types::{Denied, Field};
+use crate::text::printable;
 
 /// How many headers one message may have after plugins; hyper's map panics past 32,768.
 pub(crate) const MAX_HEADERS: usize = 256;
 pub(crate) const MAX_HEADER_VALUE: usize = 16 * 1024;
-
-/// A stranger's text for a log line: no line breaks, no terminal control, bounded.
-pub(crate) fn printable(text: &str, max: usize) -> String {
-    let mut out: String = text
-        .chars()
-        .take(max)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if text.chars().nth(max).is_some() {
-        out.push('…');
-    }
-    out
-}
 
 /// Names that plugins may set: everything but what the gateway owns (RFC 9110 section 7.6.1, framing and Host).
 pub(crate) fn settable_name(name: &str) -> Result<HeaderName, Denied> {

@@ -1,8 +1,8 @@
 //! `telemetry` and `clock` of the contract.
 
-use super::checked::printable;
 use crate::guest::contract::{clock, telemetry};
 use crate::guest::session::Session;
+use crate::text::printable;
 
 /// Bytes per log line.
 const MAX_LOG_LINE: usize = 1024;

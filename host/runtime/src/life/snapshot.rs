@@ -12,8 +12,8 @@ use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use crate::engine::Runtime;
 use crate::guest::session::Session;
-use crate::life::one_line;
 use crate::spec::Copying;
+use crate::text::one_line;
 
 /// How far a thread that compiles snapshots steps back behind those that serve (nice(2); 0 to 19).
 const NICE: i32 = 5;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::call::bill::Bill;
+use crate::digest::Digest;
 use crate::guest::contract::types;
+use crate::kind::Kind;
 use crate::life::snapshot::Snapshot;
-use crate::life::{Digest, Kind};
 use crate::serve::post::Post;
 use crate::serve::template::Template;
 use crate::spec::Spec;

@@ -13,11 +13,12 @@ use crate::call::bill::{Bill, Ending, timed};
 use crate::call::instance::{FilterPhase, Live};
 use crate::error::CallError;
 use crate::guest::contract::{identity, outcome};
-use crate::guest::{checked_headers, final_status, printable};
-use crate::life::Kind;
+use crate::guest::{checked_headers, final_status};
+use crate::kind::Kind;
 use crate::serve::backup::MessageBackup;
 use crate::serve::plugin::{Busy, Phases, Plugin, Turn};
 use crate::spec::Spec;
+use crate::text::printable;
 
 /// Kept instances that wait for their next request. More than the workers only matters where guests wait for
 /// upstreams.

@@ -10,10 +10,11 @@ use tokio::task::JoinSet;
 
 use crate::call::bill::Bill;
 use crate::call::instance::{Live, Pre};
+use crate::digest::Digest;
 use crate::engine::Runtime;
 use crate::error::CallError;
+use crate::kind::Kind;
 use crate::life::snapshot::Snapshot;
-use crate::life::{Digest, Kind};
 use crate::serve::plugin::Phases;
 use crate::spec::{Copying, Spec};
 

@@ -7,8 +7,8 @@ use wasmtime_wasi_io::bytes::Bytes;
 use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{OutputStream, StreamError, StreamResult};
 
-use crate::guest::printable;
 use crate::guest::session::Session;
+use crate::text::printable;
 
 /// Bytes that are held of what a call prints.
 const PAGE: usize = 4096;
