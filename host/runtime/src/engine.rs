@@ -8,15 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
     PoolingAllocationConfig,
 };
 
-use crate::guest::contract::{
-    clock, exchange, identity, outcome, state, telemetry, types, upstream,
-};
+use crate::guest::linker::linker;
 use crate::guest::session::Session;
 use crate::serve::template::Templates;
 use crate::state::{Memory, State};
@@ -143,21 +141,6 @@ fn cache(directory: &Path) -> Result<Cache, String> {
     let mut config = CacheConfig::new();
     config.with_directory(absolute);
     Cache::new(config).map_err(|error| trouble(format!("{error:#}")))
-}
-
-fn linker(engine: &Engine) -> wasmtime::Result<Linker<Session>> {
-    let mut linker = Linker::new(engine);
-    crate::guest::wasi::link(&mut linker)?;
-    crate::guest::http::link(&mut linker)?;
-    types::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    exchange::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    upstream::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    state::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    outcome::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    identity::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    telemetry::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    clock::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    Ok(linker)
 }
 
 /// Advances the epoch from a thread of its own: a tokio task might not run while a guest does.

@@ -5,16 +5,14 @@
 
 mod checked;
 pub(crate) mod contract;
+pub(crate) mod decision;
 mod exchange;
 pub(crate) mod http;
+pub(crate) mod linker;
+pub(crate) mod meter;
+pub(crate) mod resources;
 pub(crate) mod session;
 mod state;
 mod telemetry;
 mod upstream;
 pub(crate) mod wasi;
-
-pub(crate) use checked::{
-    MAX_HEADERS, checked_headers, final_status, settable_name, usable_method,
-};
-pub use exchange::Handle;
-pub use upstream::Pending;

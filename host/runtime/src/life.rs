@@ -20,7 +20,7 @@ use crate::call::instance::{Live, Pre};
 use crate::digest::Digest;
 use crate::engine::Runtime;
 use crate::error::LoadError;
-use crate::guest::http;
+use crate::guest::http::incoming;
 use crate::kind::Kind;
 use crate::life::imports::Import;
 use crate::life::snapshot::Snapshot;
@@ -180,7 +180,9 @@ impl Compiled {
             .map(|(name, _)| name.to_owned())
             .filter(|name| !name.starts_with(snapshot::ACCESS))
             .collect();
-        let standard = exports.iter().any(|name| name.starts_with(http::EXPORT));
+        let standard = exports
+            .iter()
+            .any(|name| name.starts_with(incoming::EXPORT));
         let exported = |kind: &Kind| {
             (standard && *kind == Kind::Handler)
                 || exports
@@ -207,7 +209,7 @@ fn link(runtime: &Runtime, kind: Kind, component: &Component) -> wasmtime::Resul
     let ty = component.component_type();
     let standard = ty
         .exports(&runtime.engine)
-        .any(|(name, _)| name.starts_with(http::EXPORT));
+        .any(|(name, _)| name.starts_with(incoming::EXPORT));
     Pre::new(kind, standard, runtime.linker.instantiate_pre(component)?)
 }
 

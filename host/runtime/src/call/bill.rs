@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::CallError;
-use crate::guest::session::Meter;
+use crate::guest::meter::Meter;
 
 /// The bill of one plugin on one route. It outlives reloads and versions.
 #[derive(Debug, Default)]

@@ -6,17 +6,19 @@ use std::time::Duration;
 use portcullis_exchange::{Exchange, Side, What};
 use wasmtime::component::{Instance, InstancePre, Resource};
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 
 use crate::call::bill::{Alive, Bill};
 use crate::engine::turns::{self, Long};
 use crate::engine::{Runtime, TICK};
 use crate::error::CallError;
-use crate::guest::Handle;
 use crate::guest::contract::types::Registration;
 use crate::guest::contract::{authenticator, authorizer, filter, handler, identity, outcome};
-use crate::guest::http;
-use crate::guest::session::{Meter, Session, Writable};
-use crate::guest::wasi::LAST_WORDS;
+use crate::guest::http::incoming;
+use crate::guest::meter::Meter;
+use crate::guest::resources::Handle;
+use crate::guest::session::{Session, Writable};
+use crate::guest::wasi::printed::LAST_WORDS;
 use crate::kind::Kind;
 use crate::spec::Spec;
 use crate::text::{one_line, printable};
@@ -34,7 +36,7 @@ pub(crate) enum Pre {
     Filter(filter::FilterPluginPre<Session>),
     Handler(handler::HandlerPluginPre<Session>),
     /// A handler that knows `wasi:http` and not our contract.
-    Http(http::Pre),
+    Http(ProxyPre<Session>),
 }
 
 enum Bound {
@@ -42,7 +44,7 @@ enum Bound {
     Authorizer(authorizer::AuthorizerPlugin),
     Filter(filter::FilterPlugin),
     Handler(handler::HandlerPlugin),
-    Http(http::Bound),
+    Http(Proxy),
 }
 
 /// The entries of a filter.
@@ -89,7 +91,7 @@ impl Pre {
         pre: InstancePre<Session>,
     ) -> wasmtime::Result<Pre> {
         Ok(match kind {
-            Kind::Handler if standard => Pre::Http(http::Pre::new(pre)?),
+            Kind::Handler if standard => Pre::Http(ProxyPre::new(pre)?),
             Kind::Authenticator => {
                 Pre::Authenticator(authenticator::AuthenticatorPluginPre::new(pre)?)
             }
@@ -134,7 +136,7 @@ impl Pre {
             }
             Pre::Filter(_) => Bound::Filter(filter::FilterPlugin::new(store, &instance)?),
             Pre::Handler(_) => Bound::Handler(handler::HandlerPlugin::new(store, &instance)?),
-            Pre::Http(_) => Bound::Http(http::Bound::new(store, &instance)?),
+            Pre::Http(_) => Bound::Http(Proxy::new(store, &instance)?),
         };
         Ok((bound, instance))
     }
@@ -176,9 +178,9 @@ impl Live {
             Ok((bound, registration))
         };
         let started = tokio::time::timeout(time + STARVED, started).await;
-        // What it prints while all goes well is told with its first call, as part of that.
+        // What it prints while all goes well is logged with its first call, as part of that.
         if !matches!(started, Ok(Ok((_, Ok(_))))) {
-            store.data_mut().tell_printed(LAST_WORDS);
+            store.data_mut().log_printed(LAST_WORDS);
             bill.used(&store.data().meter);
         }
         let (bound, _) = configured(started, time)?;
@@ -203,8 +205,8 @@ impl Live {
             Ok((instance, registration))
         };
         let ended = tokio::time::timeout(time + STARVED, started).await;
-        // Once per load, to whoever sees to it that it loads.
-        store.data_mut().tell_printed(LAST_WORDS);
+        // Once per load, for the operator who watches it load.
+        store.data_mut().log_printed(LAST_WORDS);
         let (instance, registration) = configured(ended, time)?;
         Ok((store, instance, registration))
     }
@@ -288,7 +290,7 @@ impl Live {
                 let guest = bound.portcullis_plugin_handler();
                 guest.call_handle(store, handle()).await
             }
-            Bound::Http(bound) => http::handle(store, bound).await,
+            Bound::Http(bound) => incoming::handle(store, bound).await,
             _ => wasmtime::bail!("it is of another kind"),
         };
         entered(&mut self.store, x, Writable::Nothing, call).await
@@ -369,7 +371,7 @@ async fn configure(
                 .call_configure(&mut *store, json)
                 .await
         }
-        Bound::Http(_) => Ok(http::configure(json)),
+        Bound::Http(_) => Ok(incoming::configure(json)),
     };
     store.data_mut().configured = true;
     configured
@@ -393,7 +395,7 @@ async fn entered<T>(
         Err(_) => Err(CallError::TimedOut(time)),
         Ok(ended) => ended.map_err(|error| spent(call_error(&error, time), session)),
     };
-    session.tell_printed(if done.is_err() { LAST_WORDS } else { 0 });
+    session.log_printed(if done.is_err() { LAST_WORDS } else { 0 });
     *x = std::mem::take(&mut session.exchange);
     done
 }

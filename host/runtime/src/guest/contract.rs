@@ -11,8 +11,8 @@ pub(crate) mod filter {
         },
         exports: { default: async },
         with: {
-            "portcullis:plugin/exchange.exchange": crate::guest::Handle,
-            "portcullis:plugin/upstream.pending": crate::guest::Pending,
+            "portcullis:plugin/exchange.exchange": crate::guest::resources::Handle,
+            "portcullis:plugin/upstream.pending": crate::guest::resources::Pending,
         },
     });
 }

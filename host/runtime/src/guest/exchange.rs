@@ -6,18 +6,14 @@ use http::{HeaderMap, Method};
 use portcullis_exchange::{Side, Target};
 use wasmtime::component::Resource;
 
-use super::checked::{
+use crate::guest::checked::{
     MAX_HEADER_VALUE, MAX_HEADERS, final_status, forget_spellings, settable_name, usable_method,
 };
 use crate::guest::contract::exchange::HostExchange;
 use crate::guest::contract::types::{Denied, Field};
 use crate::guest::contract::{exchange, identity, outcome, types};
+use crate::guest::resources::Handle;
 use crate::guest::session::{Session, Writable};
-
-/// The resource type behind `exchange.exchange`. There is one exchange per call, kept in the session, so the
-/// handle carries nothing.
-#[derive(Debug)]
-pub struct Handle;
 
 const MAX_VARS: usize = 64;
 const MAX_VAR: usize = 64 * 1024;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_exchange::{Cost, Exchange, Side};
+use portcullis_exchange::{Exchange, Side};
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, bail};
+use wasmtime_wasi_io::streams::OutputStream;
 
-use crate::engine::turns::Long;
 use crate::guest::contract::types::Denied;
-use crate::guest::http;
-use crate::guest::wasi::Printed;
+use crate::guest::http::outgoing;
+use crate::guest::meter::Meter;
+use crate::guest::wasi::printed::Printed;
 use crate::spec::Spec;
 use crate::state::State;
 
@@ -31,39 +32,9 @@ pub(crate) struct Session {
     pub(crate) configured: bool,
     /// It asked for random numbers. While configuring that rules out a snapshot: each copy would know the same.
     pub(crate) drew_random: bool,
-    pub(crate) http: Box<http::Context>,
-    /// What the guest printed and nobody was told yet. None: it never opened stderr.
+    pub(crate) http: Box<outgoing::Context>,
+    /// What the guest printed and is not logged yet. None: it never opened stderr.
     pub(crate) printed: Option<Printed>,
-}
-
-/// What a guest has used in this call; the memory, in its life.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
-    pub(crate) host_calls: u32,
-    pub(crate) outbound_calls: u32,
-    /// Ticks of the engine's clock that the guest ran.
-    pub(crate) ticks: u32,
-    /// There once it has run for more than a tick.
-    pub(crate) long: Option<Long>,
-    pub(crate) bytes_in: u64,
-    pub(crate) bytes_out: u64,
-    pub(crate) log_bytes: u32,
-    pub(crate) dropped_log_bytes: u64,
-    pub(crate) peak_memory: usize,
-}
-
-impl Meter {
-    /// What the call cost, but for the time on a thread, which is measured outside.
-    pub(crate) fn cost(&self) -> Cost {
-        Cost {
-            cpu: Duration::ZERO,
-            memory: self.peak_memory,
-            host_calls: self.host_calls,
-            outbound_calls: self.outbound_calls,
-            bytes_in: self.bytes_in,
-            bytes_out: self.bytes_out,
-        }
-    }
 }
 
 /// What the phase may change.
@@ -157,6 +128,38 @@ impl Session {
         } else {
             Err(Denied::Immutable)
         }
+    }
+
+    /// Opens a stream onto the page of what is printed.
+    pub(crate) fn stderr(&mut self) -> impl OutputStream + use<> {
+        let budget = &self.spec.budget;
+        let page = self.printed.get_or_insert_default();
+        page.stream(budget.host_calls, budget.bytes_out)
+    }
+
+    /// Logs what was printed since the last time, as far as the log's grant has room, and at least `unasked` bytes
+    /// of it. What is left out is counted.
+    pub(crate) fn log_printed(&mut self, unasked: usize) {
+        let Some(printed) = &self.printed else { return };
+        let page = printed.take();
+        if page.writes == 0 {
+            return;
+        }
+        let meter = &mut self.meter;
+        meter.host_calls = meter.host_calls.saturating_add(page.writes);
+        meter.bytes_out += page.bytes;
+        let granted = self.spec.grants.log.saturating_sub(meter.log_bytes);
+        let room = usize::try_from(granted).unwrap_or(usize::MAX).max(unasked);
+        let mut line = page.line();
+        line.truncate(line.floor_char_boundary(room));
+        let shown = u32::try_from(line.len()).unwrap_or(u32::MAX);
+        meter.log_bytes = meter.log_bytes.saturating_add(shown);
+        meter.dropped_log_bytes += page.bytes.saturating_sub(shown.into());
+        if line.is_empty() {
+            return;
+        }
+        let (plugin, request_id) = (&*self.spec.name, &*self.exchange.request_id);
+        tracing::warn!(plugin, request_id, "printed: {line}");
     }
 }
 

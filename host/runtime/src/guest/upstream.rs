@@ -1,22 +1,21 @@
 //! `upstream` of the contract: calls to granted upstreams.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use portcullis_exchange::{Call, Outbound, OutboundError, Target};
-use tokio::task::JoinHandle;
 use wasmtime::bail;
 use wasmtime::component::Resource;
 
-use super::checked::{checked_headers, usable_method};
-use super::exchange::fields;
+use crate::guest::checked::{checked_headers, usable_method};
 use crate::guest::contract::upstream;
 use crate::guest::contract::upstream::{Answer, CallError};
+use crate::guest::exchange::fields;
+use crate::guest::resources::{CallResult, Pending};
 use crate::guest::session::Session;
 
 /// Calls in one `send-all`.
@@ -27,41 +26,11 @@ const MAX_ANSWER: usize = 1024 * 1024;
 type Said<T> = wasmtime::Result<T>;
 type Answered = Result<Answer, CallError>;
 
-/// The resource behind `upstream.pending`: a task of its own, which ends with the instance that began it.
-#[derive(Debug)]
-pub struct Pending {
-    task: JoinHandle<Answered>,
-    done: Option<Answered>,
-}
-
-impl Pending {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.done.is_none() {
-            let Poll::Ready(ended) = Pin::new(&mut self.task).poll(cx) else {
-                return Poll::Pending;
-            };
-            self.done = Some(ended.unwrap_or(Err(CallError::Cancelled)));
-        }
-        Poll::Ready(())
-    }
-
-    async fn answer(mut self) -> Answered {
-        poll_fn(|cx| self.poll(cx)).await;
-        self.done.take().unwrap_or(Err(CallError::Cancelled))
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 impl upstream::Host for Session {
     async fn send(&mut self, call: upstream::Call) -> Said<Answered> {
         self.count()?;
         match self.begin_call(call)? {
-            Ok(pending) => self.hand_over(pending.answer().await),
+            Ok(pending) => self.hand_over(pending.result().await),
             Err(error) => Ok(Err(error)),
         }
     }
@@ -78,7 +47,7 @@ impl upstream::Host for Session {
         let mut answers = Vec::with_capacity(begun.len());
         for pending in begun {
             answers.push(match pending {
-                Ok(pending) => self.hand_over(pending.answer().await)?,
+                Ok(pending) => self.hand_over(pending.result().await)?,
                 Err(error) => Err(error),
             });
         }
@@ -119,7 +88,7 @@ impl upstream::HostPending for Session {
     async fn take(&mut self, pending: Resource<Pending>) -> Said<Answered> {
         self.count()?;
         let pending = self.table.delete(pending)?;
-        self.hand_over(pending.answer().await)
+        self.hand_over(pending.result().await)
     }
 
     async fn drop(&mut self, pending: Resource<Pending>) -> Said<()> {
@@ -130,7 +99,11 @@ impl upstream::HostPending for Session {
 
 impl Session {
     /// An answer crosses into the guest: its bytes count.
-    fn hand_over(&mut self, answer: Answered) -> Said<Answered> {
+    fn hand_over(&mut self, result: Option<CallResult>) -> Said<Answered> {
+        let answer = match result {
+            Some(result) => result.map(plain_answer).map_err(plain_error),
+            None => Err(CallError::Cancelled),
+        };
         if let Ok(answer) = &answer {
             self.copy_in(answer.body.len())?;
         }
@@ -139,13 +112,8 @@ impl Session {
 
     fn begin_call(&mut self, call: upstream::Call) -> Said<Result<Pending, CallError>> {
         self.copy_out(call.body.len())?;
-        Ok(self.checked_call(call).map(|(outbound, call)| Pending {
-            task: tokio::spawn(async move {
-                let answer = outbound.call(call).await;
-                answer.map(plain_answer).map_err(plain_error)
-            }),
-            done: None,
-        }))
+        let checked = self.checked_call(call);
+        Ok(checked.map(|(outbound, call)| Pending::begin(outbound, call)))
     }
 
     fn checked_call(
@@ -173,7 +141,7 @@ impl Session {
     }
 
     /// The one gate of every outbound call: upstream, method and path are granted and the budget has room.
-    pub(crate) fn granted_call(
+    fn granted_call(
         &mut self,
         upstream: &str,
         request: Request<Bytes>,

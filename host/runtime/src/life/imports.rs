@@ -5,6 +5,7 @@ use wasmtime::component::types::{ComponentExtern, ComponentItem};
 
 use crate::engine::Runtime;
 use crate::error::LoadError;
+use crate::guest::wasi::interfaces;
 use crate::spec::{Grants, Spec};
 
 /// One import of a component, whatever is granted.
@@ -162,7 +163,7 @@ fn needed(name: &str) -> Need {
         "wasi:http/outgoing-handler" => Need::Grants(UPSTREAM),
         "wasi:random/random" | "wasi:random/insecure" => Need::Grants(RANDOM),
         "wasi:clocks/wall-clock" | "wasi:clocks/monotonic-clock" => Need::Grants(WASI_CLOCKS),
-        _ if crate::guest::wasi::GRANTED.contains(&bare) => Need::Nothing,
+        _ if interfaces::GRANTED.contains(&bare) => Need::Nothing,
         _ => Need::Unknown,
     }
 }

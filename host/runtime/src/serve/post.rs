@@ -3,22 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
-use portcullis_exchange::{
-    Caller, Cost, Exchange, Facts, Outcome, Refusal, RefusalReason, Reply, What,
-};
+use portcullis_exchange::{Caller, Cost, Exchange, Facts, Outcome, Reply, What};
 
 use crate::call::bill::{Bill, Ending, timed};
 use crate::call::instance::{FilterPhase, Live};
 use crate::error::CallError;
-use crate::guest::contract::{identity, outcome};
-use crate::guest::{checked_headers, final_status};
+use crate::guest::contract::outcome;
+use crate::guest::decision::{identity_of, judge, valid_caller, valid_reply};
 use crate::kind::Kind;
 use crate::serve::backup::MessageBackup;
 use crate::serve::plugin::{Busy, Phases, Plugin, Turn};
 use crate::spec::Spec;
-use crate::text::printable;
 
 /// Kept instances that wait for their next request. More than the workers only matters where guests wait for
 /// upstreams.
@@ -111,11 +107,7 @@ impl Post {
 
     /// Asks whether the caller may.
     pub async fn authorize(&self, x: &mut Exchange, caller: &Caller) -> Result<(), CallError> {
-        let caller = identity::Caller {
-            id: caller.id.to_string(),
-            roles: caller.roles.clone(),
-            claims: caller.claims.clone(),
-        };
+        let caller = identity_of(caller);
         let enter = async |live: &mut Live, x: &mut Exchange| live.authorize(x, &caller).await;
         self.call(x, Entry::of(What::Authorize), enter, Ok).await
     }
@@ -282,61 +274,4 @@ impl Entry<'_> {
             then: Then::Done,
         }
     }
-}
-
-/// The plugin's decision, or how it failed to make one.
-fn judge<T>(answer: Result<T, outcome::Fault>) -> Result<T, CallError> {
-    match answer {
-        Ok(value) => Ok(value),
-        Err(outcome::Fault::Refuse(refusal)) => {
-            Err(CallError::Refused(Box::new(valid_refusal(refusal)?)))
-        }
-        Err(outcome::Fault::Failed(text)) => Err(CallError::Failed(printable(&text, 500))),
-    }
-}
-
-fn valid_caller(caller: identity::Caller) -> Result<Caller, CallError> {
-    if caller.id.is_empty() || caller.id.len() > 256 || caller.id.chars().any(char::is_control) {
-        return Err(CallError::Invalid(
-            "a caller id must have 1 to 256 printable characters".into(),
-        ));
-    }
-    if caller.roles.len() > 64 || caller.claims.len() > 64 {
-        return Err(CallError::Invalid(
-            "a caller has at most 64 roles and 64 claims".into(),
-        ));
-    }
-    Ok(Caller {
-        id: caller.id.into(),
-        roles: caller.roles,
-        claims: caller.claims,
-    })
-}
-
-fn valid_reply(reply: outcome::Reply) -> Result<Reply, CallError> {
-    let status = final_status(reply.status)
-        .ok_or_else(|| CallError::Invalid(format!("{} is not a final status", reply.status)))?;
-    let headers = checked_headers(reply.fields).map_err(CallError::Invalid)?;
-    Ok(Reply {
-        status,
-        headers,
-        body: Bytes::from(reply.body),
-    })
-}
-
-fn valid_refusal(refusal: outcome::Refusal) -> Result<Refusal, CallError> {
-    let reason = RefusalReason::named(&refusal.reason).ok_or_else(|| {
-        CallError::Invalid(format!(
-            "no refusal is named `{}`",
-            printable(&refusal.reason, 64)
-        ))
-    })?;
-    let headers = checked_headers(refusal.fields).map_err(CallError::Invalid)?;
-    Ok(Refusal {
-        reason,
-        detail: refusal.detail.map(|text| printable(&text, 1000)),
-        because: refusal.because.map(|text| printable(&text, 1000)),
-        headers,
-        members: refusal.members.into_iter().take(16).collect(),
-    })
 }

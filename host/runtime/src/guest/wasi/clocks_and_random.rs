@@ -8,8 +8,8 @@ use wasmtime::bail;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
-use super::VERSION;
 use crate::guest::session::Session;
+use crate::guest::wasi::interfaces::VERSION;
 
 /// Random bytes per call.
 const MAX_RANDOM: u64 = 64 * 1024;
