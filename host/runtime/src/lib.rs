@@ -16,21 +16,26 @@ mod state;
 mod text;
 
 pub use call::bill::{Bill, Figures};
+pub use call::phase::Phases;
 pub use digest::Digest;
-pub use engine::{EngineOptions, Runtime};
+pub use engine::EngineOptions;
 pub use error::{CallError, LoadError};
 pub use kind::Kind;
+pub use life::artifact::Artifact;
+pub use life::compiled::Compiled;
+pub use life::configured::Configured;
 pub use life::imports::Import;
+pub use life::runtime::Runtime;
 pub use life::schema::settings_schema;
-pub use life::snapshot::Snapshot;
-pub use life::{Artifact, Compiled, Configured, Verified};
+pub use life::verified::Verified;
 pub use portcullis_exchange::{
     Call, Caller, ClientCertificate, Cost, Exchange, Facts, Ids, Open, Outbound, OutboundError,
     OutboundFuture, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side, Step, Target,
     TargetError, Trail, Try, What,
 };
-pub use serve::plugin::{Phases, Plugin};
+pub use serve::plugin::Plugin;
 pub use serve::post::{Post, Slot};
+pub use serve::template::Snapshot;
 pub use spec::{
     Bucket, Budget, Copying, Grants, Imports, PathGrant, SecretText, Spec, UpstreamGrant,
 };

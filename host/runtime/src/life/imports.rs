@@ -3,9 +3,9 @@
 use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentExtern, ComponentItem};
 
-use crate::engine::Runtime;
 use crate::error::LoadError;
 use crate::guest::wasi::interfaces;
+use crate::life::runtime::Runtime;
 use crate::spec::{Grants, Spec};
 
 /// One import of a component, whatever is granted.
@@ -32,7 +32,7 @@ pub(crate) fn granted(
     let mut imports = Vec::new();
     let mut unknown = Vec::new();
     let mut missing: Vec<(String, &str)> = Vec::new();
-    for (name, item) in ty.imports(&runtime.engine) {
+    for (name, item) in ty.imports(runtime.engine.wasm()) {
         match needed(name) {
             Need::Unknown => unknown.push(name.to_owned()),
             Need::Nothing => {}
@@ -81,7 +81,7 @@ pub(crate) fn all(component: &Component, runtime: &Runtime) -> Vec<Import> {
             refused,
         }
     };
-    ty.imports(&runtime.engine).map(import).collect()
+    ty.imports(runtime.engine.wasm()).map(import).collect()
 }
 
 enum Need {
@@ -183,7 +183,7 @@ fn functions(item: &ComponentItem, runtime: &Runtime) -> Vec<String> {
         return Vec::new();
     };
     instance
-        .exports(&runtime.engine)
+        .exports(runtime.engine.wasm())
         .filter(|(_, export)| matches!(export.ty, ComponentItem::ComponentFunc(_)))
         .map(|(name, _)| name.to_owned())
         .collect()

@@ -1,7 +1,6 @@
 //! Configured once, fresh every time: the memory of a configured instance becomes a component of its own, so that
 //! each fresh instance is born configured, in copy-on-write pages.
 
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -10,8 +9,8 @@ use wasmtime::Store;
 use wasmtime::component::{Component, Instance, Lift, WasmList};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
-use crate::engine::Runtime;
 use crate::guest::session::Session;
+use crate::life::runtime::Runtime;
 use crate::spec::Copying;
 use crate::text::one_line;
 
@@ -21,30 +20,13 @@ const NICE: i32 = 5;
 /// The export that instrumenting adds.
 pub(crate) const ACCESS: &str = "wasmtime:wizer/";
 
-/// How instances of a plugin come to be configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Snapshot {
-    /// The copy is being compiled; until then each is configured anew.
-    Pending,
-    /// Copied from a configured one; the bytes of the component that holds it.
-    Taken { bytes: usize },
-    /// Instances are kept: each is configured once in its long life.
-    Kept,
-    /// Each is configured anew; why there is no snapshot.
-    None(String),
-}
-
-impl fmt::Display for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Snapshot::Pending => {
-                f.write_str("configured for each request until its copy is compiled")
-            }
-            Snapshot::Taken { bytes } => write!(f, "configured once, then copied ({bytes} bytes)"),
-            Snapshot::Kept => f.write_str("configured once per kept instance"),
-            Snapshot::None(why) => write!(f, "configured for each request: {why}"),
-        }
-    }
+/// What a snapshot is taken from.
+#[derive(Clone)]
+pub(crate) struct Source {
+    /// The component as it was read.
+    pub(crate) wasm: Arc<[u8]>,
+    /// Why no snapshot can be taken of it.
+    pub(crate) opaque: Option<Arc<str>>,
 }
 
 fn wizer() -> Wizer {
@@ -97,7 +79,7 @@ pub(crate) async fn compile(runtime: &Runtime, bytes: Vec<u8>) -> Result<Compone
     let place = runtime.compiling.acquire().await;
     let _place = place.map_err(|error| error.to_string())?;
     let (done, compiled) = oneshot::channel();
-    let engine = runtime.engine.clone();
+    let engine = runtime.engine.wasm().clone();
     // A thread of its own, because only a thread can be nice, and never again not nice.
     let thread = std::thread::Builder::new().name("snapshot".into());
     let work = move || {

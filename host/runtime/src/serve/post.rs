@@ -7,13 +7,15 @@ use crossbeam_queue::ArrayQueue;
 use portcullis_exchange::{Caller, Cost, Exchange, Facts, Outcome, Reply, What};
 
 use crate::call::bill::{Bill, Ending, timed};
-use crate::call::instance::{FilterPhase, Live};
+use crate::call::instance::Live;
+use crate::call::phase::{FilterPhase, Phases};
 use crate::error::CallError;
 use crate::guest::contract::outcome;
 use crate::guest::decision::{identity_of, judge, valid_caller, valid_reply};
 use crate::kind::Kind;
 use crate::serve::backup::MessageBackup;
-use crate::serve::plugin::{Busy, Phases, Plugin, Turn};
+use crate::serve::concurrency::{CallPermit, Concurrency};
+use crate::serve::plugin::Plugin;
 use crate::spec::Spec;
 
 /// Kept instances that wait for their next request. More than the workers only matters where guests wait for
@@ -28,7 +30,7 @@ pub struct Post {
     spec: Arc<Spec>,
     bill: Arc<Bill>,
     kept: ArrayQueue<Box<Live>>,
-    busy: Busy,
+    concurrency: Concurrency,
 }
 
 /// Where a filter's instance waits between the request and the response of one exchange.
@@ -36,7 +38,7 @@ pub struct Post {
 pub struct Slot(Option<Box<Live>>);
 
 /// One call: its name, an instance that waits for it, and what becomes of that.
-struct Entry<'a> {
+struct CallPlan<'a> {
     what: What,
     held: Option<Box<Live>>,
     then: Then<'a>,
@@ -56,6 +58,13 @@ impl std::fmt::Debug for Post {
     }
 }
 
+impl Plugin {
+    /// Puts it to work on a route, with what the route leaves it of its spec. Calls are written on `bill`.
+    pub fn post(self: &Arc<Self>, spec: Arc<Spec>, bill: Arc<Bill>) -> Arc<Post> {
+        Arc::new(Post::new(self.clone(), spec, bill))
+    }
+}
+
 impl Post {
     pub(crate) fn new(plugin: Arc<Plugin>, spec: Arc<Spec>, bill: Arc<Bill>) -> Post {
         Post {
@@ -63,7 +72,7 @@ impl Post {
             spec,
             bill,
             kept: ArrayQueue::new(KEPT),
-            busy: Busy::default(),
+            concurrency: Concurrency::default(),
         }
     }
 
@@ -101,7 +110,7 @@ impl Post {
     pub async fn authenticate(&self, x: &mut Exchange) -> Result<Caller, CallError> {
         let enter = async |live: &mut Live, x: &mut Exchange| live.authenticate(x).await;
         let check = |caller| valid_caller(caller);
-        self.call(x, Entry::of(What::Authenticate), enter, check)
+        self.call(x, CallPlan::of(What::Authenticate), enter, check)
             .await
     }
 
@@ -109,13 +118,13 @@ impl Post {
     pub async fn authorize(&self, x: &mut Exchange, caller: &Caller) -> Result<(), CallError> {
         let caller = identity_of(caller);
         let enter = async |live: &mut Live, x: &mut Exchange| live.authorize(x, &caller).await;
-        self.call(x, Entry::of(What::Authorize), enter, Ok).await
+        self.call(x, CallPlan::of(What::Authorize), enter, Ok).await
     }
 
     /// Answers in the upstream's place.
     pub async fn handle(&self, x: &mut Exchange) -> Result<Reply, CallError> {
         let enter = async |live: &mut Live, x: &mut Exchange| live.handle(x).await;
-        self.call(x, Entry::of(What::Handle), enter, valid_reply)
+        self.call(x, CallPlan::of(What::Handle), enter, valid_reply)
             .await
     }
 
@@ -172,13 +181,13 @@ impl Post {
             outcome::Verdict::Next => Ok(Outcome::Next),
             outcome::Verdict::Respond(reply) => valid_reply(reply).map(Outcome::Respond),
         };
-        let then = if self.more_after(phase) && !self.spec.kept {
+        let then = if self.phases().any_after(phase) && !self.spec.kept {
             Then::Waits(slot)
         } else {
             Then::Done
         };
-        let entry = Entry { what, held, then };
-        match (self.call(x, entry, enter, check).await, before) {
+        let plan = CallPlan { what, held, then };
+        match (self.call(x, plan, enter, check).await, before) {
             (Err(error), Some(before)) if error.is_failure() => {
                 tracing::warn!(plugin = %self.spec.name, request_id = %x.request_id, "passed by: {error}");
                 self.bill.bypassed();
@@ -189,21 +198,11 @@ impl Post {
         }
     }
 
-    fn more_after(&self, phase: FilterPhase) -> bool {
-        let p = self.plugin.phases();
-        match phase {
-            FilterPhase::Request => p.request_body || p.response || p.response_body,
-            FilterPhase::RequestBody => p.response || p.response_body,
-            FilterPhase::Response => p.response_body,
-            FilterPhase::ResponseBody => false,
-        }
-    }
-
     /// One call: obtains an instance, enters it, checks the answer, writes the bill.
     async fn call<T, U>(
         &self,
         x: &mut Exchange,
-        Entry { what, held, then }: Entry<'_>,
+        CallPlan { what, held, then }: CallPlan<'_>,
         enter: impl AsyncFnOnce(
             &mut Live,
             &mut Exchange,
@@ -215,7 +214,7 @@ impl Post {
         let step = trail.map(|trail| trail.enter_plugin(what, &self.spec.name));
         let mut cost = Cost::default();
         let run = async {
-            let _turns = self.turns()?;
+            let _permits = self.permits()?;
             let mut live = match held {
                 Some(live) => live,
                 None => self.obtain().await?,
@@ -243,10 +242,11 @@ impl Post {
         answer
     }
 
-    /// A place among the calls of this route, and of the plugin.
-    fn turns(&self) -> Result<(Turn<'_>, Turn<'_>), CallError> {
-        let here = self.busy.turn(self.spec.budget.concurrent);
-        let all = self.plugin.busy.turn(self.plugin.spec().budget.concurrent);
+    /// A permit among the calls of this route, and one among all calls of the plugin.
+    fn permits(&self) -> Result<(CallPermit<'_>, CallPermit<'_>), CallError> {
+        let here = self.concurrency.acquire(self.spec.budget.concurrent);
+        let plugin = &self.plugin;
+        let all = plugin.concurrency.acquire(plugin.spec().budget.concurrent);
         here.zip(all).ok_or(CallError::Overloaded)
     }
 
@@ -263,12 +263,12 @@ impl Post {
     }
 }
 
-// === impl Entry ===
+// === impl CallPlan ===
 
-impl Entry<'_> {
+impl CallPlan<'_> {
     /// By an instance that is here for this call only.
-    fn of(what: What) -> Entry<'static> {
-        Entry {
+    fn of(what: What) -> CallPlan<'static> {
+        CallPlan {
             what,
             held: None,
             then: Then::Done,

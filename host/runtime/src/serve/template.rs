@@ -2,6 +2,7 @@
 //! instance anew; the copy of that first one is compiled meanwhile and takes over once it is there.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,18 +10,18 @@ use tokio::sync::SetOnce;
 use tokio::task::JoinSet;
 
 use crate::call::bill::Bill;
-use crate::call::instance::{Live, Pre};
+use crate::call::instance::Live;
+use crate::call::phase::Phases;
+use crate::call::store::Stores;
+use crate::call::worlds::Pre;
 use crate::digest::Digest;
-use crate::engine::Runtime;
 use crate::error::CallError;
 use crate::kind::Kind;
-use crate::life::snapshot::Snapshot;
-use crate::serve::plugin::Phases;
 use crate::spec::{Copying, Spec};
 
 /// What instances are made from. Plugins of one component and the same settings share it.
 pub(crate) struct Template {
-    pub(crate) runtime: Runtime,
+    pub(crate) stores: Stores,
     pub(crate) pre: Pre,
     pub(crate) kind: Kind,
     pub(crate) digest: Digest,
@@ -41,6 +42,32 @@ pub(crate) struct Copied {
 /// The linked component and its bytes, or why there is none.
 pub(crate) type Made = Result<(Pre, usize), Snapshot>;
 
+/// How instances of a plugin come to be configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Snapshot {
+    /// The copy is being compiled; until then each is configured anew.
+    Pending,
+    /// Copied from a configured one; the bytes of the component that holds it.
+    Taken { bytes: usize },
+    /// Instances are kept: each is configured once in its long life.
+    Kept,
+    /// Each is configured anew; why there is no snapshot.
+    None(String),
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Snapshot::Pending => {
+                f.write_str("configured for each request until its copy is compiled")
+            }
+            Snapshot::Taken { bytes } => write!(f, "configured once, then copied ({bytes} bytes)"),
+            Snapshot::Kept => f.write_str("configured once per kept instance"),
+            Snapshot::None(why) => write!(f, "configured for each request: {why}"),
+        }
+    }
+}
+
 /// The templates in use.
 #[derive(Default)]
 pub(crate) struct Templates(Mutex<HashMap<TemplateKey, Weak<Template>>>);
@@ -59,8 +86,8 @@ impl Template {
         time: Duration,
     ) -> Result<Live, CallError> {
         match self.copy.made.get() {
-            Some(Ok((pre, _))) => Live::copy(&self.runtime, pre, spec, bill).await,
-            Some(Err(_)) | None => Live::start(&self.runtime, &self.pre, spec, bill, time).await,
+            Some(Ok((pre, _))) => Live::copy(&self.stores, pre, spec, bill).await,
+            Some(Err(_)) | None => Live::start(&self.stores, &self.pre, spec, bill, time).await,
         }
     }
 }
