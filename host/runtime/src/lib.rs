@@ -2,6 +2,16 @@
 //!
 //! This floor owns wasmtime and what a guest may see and spend. It must not know routes, connections or
 //! gateway.toml's text; the floor above hands it an [`Exchange`] and gets a decision back.
+//!
+//! A folder imports only from the folders below it:
+//!
+//! ```text
+//! life/    a component becomes a plugin: artifact → compiled → verified → configured
+//! serve/   a plugin in service: its template, and its work on a route (post)
+//! call/    one call: an instance, the store that bounds it, the bill of what it used
+//! guest/   what a guest can reach: the contract's host functions, WASI and wasi:http, over one session
+//! ground   engine, state, spec, error, kind, digest, text
+//! ```
 
 mod call;
 mod digest;
@@ -39,7 +49,8 @@ pub use serve::template::Snapshot;
 pub use spec::{
     Bucket, Budget, Copying, Grants, Imports, PathGrant, SecretText, Spec, UpstreamGrant,
 };
-pub use state::{Memory, State, StateError, StateFuture, Taken};
+pub use state::memory::Memory;
+pub use state::{State, StateError, StateFuture, Taken};
 
 /// The version of wasmtime that is built in.
 pub const WASMTIME: &str = wasmtime_environ::VERSION;

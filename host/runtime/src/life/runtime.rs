@@ -13,7 +13,7 @@ use crate::guest::linker::linker;
 use crate::guest::session::Session;
 use crate::kind::Kind;
 use crate::serve::template::Templates;
-use crate::state::Memory;
+use crate::state::memory::Memory;
 
 /// Everything that plugins share. Cheap to clone.
 #[derive(Clone)]
