@@ -100,7 +100,7 @@ fn engine_config(options: &EngineOptions) -> Config {
     config
 }
 
-/// The cache of machine code, in a directory that nobody else may enter.
+/// The cache of machine code, in a directory that no other user may enter.
 fn cache(directory: &Path) -> Result<Cache, String> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     let shown = directory.display();

@@ -1,4 +1,6 @@
 //! A plugin in service: what its instances are made from, and its work on routes.
+//!
+//! A post is one plugin on one route. It takes an instance from the plugin's template, or one that it kept, and enters it.
 
 mod backup;
 mod concurrency;

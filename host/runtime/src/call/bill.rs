@@ -131,8 +131,8 @@ impl Bill {
     }
 
     /// Opens the entry of a call; one that is not closed was cancelled.
-    pub(crate) fn open(&self) -> Entry<'_> {
-        Entry {
+    pub(crate) fn open(&self) -> CallEntry<'_> {
+        CallEntry {
             bill: self,
             ending: Ending::Cancelled,
         }
@@ -167,19 +167,19 @@ impl Bill {
 }
 
 /// A call that is being counted.
-pub(crate) struct Entry<'a> {
+pub(crate) struct CallEntry<'a> {
     bill: &'a Bill,
     ending: Ending,
 }
 
-impl Entry<'_> {
+impl CallEntry<'_> {
     pub(crate) fn close(mut self, ending: Ending, wall: Duration, cpu: Duration) {
         self.ending = ending;
         self.bill.time(wall, cpu);
     }
 }
 
-impl Drop for Entry<'_> {
+impl Drop for CallEntry<'_> {
     fn drop(&mut self) {
         self.bill.ended(self.ending);
     }

@@ -47,8 +47,8 @@ impl Stores {
         store.limiter(|session| session);
         store.set_hostcall_fuel(HOSTCALL_FUEL);
         store.set_epoch_deadline(1);
-        // Each tick that a guest runs it gives way to other requests of its worker; past its time it is stopped. What is
-        // counted are its own ticks and not the clock: a guest must not pay for a machine that is busy elsewhere.
+        // After each tick a guest yields to the other requests of its worker; past its time it is stopped. Its own
+        // ticks are counted and not the clock: a guest must not pay for a machine that is busy elsewhere.
         store.epoch_deadline_callback(move |mut store| {
             let session = store.data_mut();
             let limit = if session.configured {

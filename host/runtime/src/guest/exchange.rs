@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use portcullis_exchange::{Side, Target};
+use wasmtime::Result;
 use wasmtime::component::Resource;
 
 use crate::guest::checked::{
@@ -65,14 +66,12 @@ pub(crate) fn fields(headers: &HeaderMap) -> Vec<Field> {
     headers.iter().map(field).collect()
 }
 
-type Said<T> = wasmtime::Result<T>;
-
 impl HostExchange for Session {
-    fn method(&mut self, _: Resource<Handle>) -> Said<String> {
+    fn method(&mut self, _: Resource<Handle>) -> Result<String> {
         Ok(self.count()?.method.as_str().to_owned())
     }
 
-    fn set_method(&mut self, _: Resource<Handle>, method: String) -> Said<Result<(), Denied>> {
+    fn set_method(&mut self, _: Resource<Handle>, method: String) -> Result<Result<(), Denied>> {
         self.count()?;
         if self.writable != Writable::Request {
             return Ok(Err(Denied::Immutable));
@@ -87,11 +86,11 @@ impl HostExchange for Session {
             .ok_or(Denied::Invalid))
     }
 
-    fn target(&mut self, _: Resource<Handle>) -> Said<String> {
+    fn target(&mut self, _: Resource<Handle>) -> Result<String> {
         Ok(self.count()?.target.as_str().to_owned())
     }
 
-    fn set_target(&mut self, _: Resource<Handle>, text: String) -> Said<Result<(), Denied>> {
+    fn set_target(&mut self, _: Resource<Handle>, text: String) -> Result<Result<(), Denied>> {
         let writable = self.writable;
         let exchange = self.count()?;
         let Ok(target) = Target::parse(&text) else {
@@ -105,7 +104,7 @@ impl HostExchange for Session {
         Ok(Err(Denied::Immutable))
     }
 
-    fn attr(&mut self, _: Resource<Handle>, name: String) -> Said<Option<String>> {
+    fn attr(&mut self, _: Resource<Handle>, name: String) -> Result<Option<String>> {
         Ok(self.count()?.attr(&name))
     }
 
@@ -114,7 +113,7 @@ impl HostExchange for Session {
         _: Resource<Handle>,
         s: types::Side,
         name: String,
-    ) -> Said<Option<Vec<u8>>> {
+    ) -> Result<Option<Vec<u8>>> {
         let headers = self.count()?.headers(side(s));
         let value = headers
             .and_then(|h| h.get(name.as_str()))
@@ -128,7 +127,7 @@ impl HostExchange for Session {
         _: Resource<Handle>,
         s: types::Side,
         name: String,
-    ) -> Said<Vec<Vec<u8>>> {
+    ) -> Result<Vec<Vec<u8>>> {
         let headers = self.count()?.headers(side(s));
         let values: Vec<Vec<u8>> = headers
             .map(|h| {
@@ -147,7 +146,7 @@ impl HostExchange for Session {
         _: Resource<Handle>,
         s: types::Side,
         names: Vec<String>,
-    ) -> Said<Vec<Option<Vec<u8>>>> {
+    ) -> Result<Vec<Option<Vec<u8>>>> {
         let headers = self.count()?.headers(side(s));
         let value = |name: &String| {
             headers
@@ -159,7 +158,7 @@ impl HostExchange for Session {
         Ok(values)
     }
 
-    fn headers(&mut self, _: Resource<Handle>, s: types::Side) -> Said<Vec<Field>> {
+    fn headers(&mut self, _: Resource<Handle>, s: types::Side) -> Result<Vec<Field>> {
         let all = self.count()?.headers(side(s)).map(fields);
         let all = all.unwrap_or_default();
         self.copy_in(all.iter().map(|f| f.name.len() + f.value.len()).sum())?;
@@ -172,7 +171,7 @@ impl HostExchange for Session {
         s: types::Side,
         name: String,
         value: Vec<u8>,
-    ) -> Said<Result<(), Denied>> {
+    ) -> Result<Result<(), Denied>> {
         self.count()?;
         self.copy_out(value.len())?;
         Ok(self.write_header(side(s), &name, Some(value), false))
@@ -184,7 +183,7 @@ impl HostExchange for Session {
         s: types::Side,
         name: String,
         value: Vec<u8>,
-    ) -> Said<Result<(), Denied>> {
+    ) -> Result<Result<(), Denied>> {
         self.count()?;
         self.copy_out(value.len())?;
         Ok(self.write_header(side(s), &name, Some(value), true))
@@ -195,16 +194,16 @@ impl HostExchange for Session {
         _: Resource<Handle>,
         s: types::Side,
         name: String,
-    ) -> Said<Result<(), Denied>> {
+    ) -> Result<Result<(), Denied>> {
         self.count()?;
         Ok(self.write_header(side(s), &name, None, false))
     }
 
-    fn status(&mut self, _: Resource<Handle>) -> Said<Option<u16>> {
+    fn status(&mut self, _: Resource<Handle>) -> Result<Option<u16>> {
         Ok(self.count()?.response.as_ref().map(|r| r.status.as_u16()))
     }
 
-    fn set_status(&mut self, _: Resource<Handle>, code: u16) -> Said<Result<(), Denied>> {
+    fn set_status(&mut self, _: Resource<Handle>, code: u16) -> Result<Result<(), Denied>> {
         self.count()?;
         if let Err(denied) = self.may_write(Side::Response) {
             return Ok(Err(denied));
@@ -217,7 +216,7 @@ impl HostExchange for Session {
             .ok_or(Denied::Invalid))
     }
 
-    fn body_length(&mut self, _: Resource<Handle>, s: types::Side) -> Said<Option<u64>> {
+    fn body_length(&mut self, _: Resource<Handle>, s: types::Side) -> Result<Option<u64>> {
         Ok(self
             .count()?
             .body_mut(side(s))
@@ -231,7 +230,7 @@ impl HostExchange for Session {
         s: types::Side,
         offset: u64,
         max: u32,
-    ) -> Said<Result<Vec<u8>, Denied>> {
+    ) -> Result<Result<Vec<u8>, Denied>> {
         let Some(body) = self.count()?.body_mut(side(s)) else {
             return Ok(Err(Denied::NotReady));
         };
@@ -249,7 +248,7 @@ impl HostExchange for Session {
         _: Resource<Handle>,
         s: types::Side,
         body: Vec<u8>,
-    ) -> Said<Result<(), Denied>> {
+    ) -> Result<Result<(), Denied>> {
         self.count()?;
         self.copy_out(body.len())?;
         if let Err(denied) = self.may_write(side(s)) {
@@ -262,7 +261,7 @@ impl HostExchange for Session {
         Ok(Ok(()))
     }
 
-    fn get_var(&mut self, _: Resource<Handle>, key: String) -> Said<Option<Vec<u8>>> {
+    fn get_var(&mut self, _: Resource<Handle>, key: String) -> Result<Option<Vec<u8>>> {
         let vars = &self.count()?.vars;
         let value = vars.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
         self.copy_in(value.as_ref().map_or(0, Vec::len))?;
@@ -274,7 +273,7 @@ impl HostExchange for Session {
         _: Resource<Handle>,
         key: String,
         value: Vec<u8>,
-    ) -> Said<Result<(), Denied>> {
+    ) -> Result<Result<(), Denied>> {
         let vars = &mut self.count()?.vars;
         if key.len() > 256 || value.len() > MAX_VAR {
             return Ok(Err(Denied::TooLarge));
@@ -289,7 +288,7 @@ impl HostExchange for Session {
         Ok(Ok(()))
     }
 
-    fn drop(&mut self, _: Resource<Handle>) -> Said<()> {
+    fn drop(&mut self, _: Resource<Handle>) -> Result<()> {
         Ok(())
     }
 }

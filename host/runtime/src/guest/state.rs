@@ -9,7 +9,7 @@ use crate::state::StateError;
 const MAX_KEY: usize = 512;
 const MAX_VALUE: usize = 64 * 1024;
 
-type Said<T> = wasmtime::Result<Result<T, state::StateError>>;
+type StoreResult<T> = wasmtime::Result<Result<T, state::StateError>>;
 
 impl Session {
     /// The plugin's own space of a store, once the name, the key and the moment are fit.
@@ -68,7 +68,7 @@ macro_rules! granted {
 }
 
 impl state::Host for Session {
-    async fn get(&mut self, store: String, key: String) -> Said<Option<Vec<u8>>> {
+    async fn get(&mut self, store: String, key: String) -> StoreResult<Option<Vec<u8>>> {
         let space = granted!(self.store(&store, &key)?);
         let value = self.state.get(&space, &key).await.map_err(said);
         if let Ok(Some(value)) = &value {
@@ -77,7 +77,13 @@ impl state::Host for Session {
         Ok(value)
     }
 
-    async fn set(&mut self, store: String, key: String, value: Vec<u8>, ms: u32) -> Said<()> {
+    async fn set(
+        &mut self,
+        store: String,
+        key: String,
+        value: Vec<u8>,
+        ms: u32,
+    ) -> StoreResult<()> {
         let space = granted!(self.store(&store, &key)?);
         granted!(small(&value));
         self.copy_out(value.len())?;
@@ -88,7 +94,7 @@ impl state::Host for Session {
             .map_err(said))
     }
 
-    async fn delete(&mut self, store: String, key: String) -> Said<()> {
+    async fn delete(&mut self, store: String, key: String) -> StoreResult<()> {
         let space = granted!(self.store(&store, &key)?);
         Ok(self.state.delete(&space, &key).await.map_err(said))
     }
@@ -100,7 +106,7 @@ impl state::Host for Session {
         old: Option<Vec<u8>>,
         new: Vec<u8>,
         ms: u32,
-    ) -> Said<bool> {
+    ) -> StoreResult<bool> {
         let space = granted!(self.store(&store, &key)?);
         granted!(small(&new));
         self.copy_out(new.len())?;
@@ -108,13 +114,18 @@ impl state::Host for Session {
         Ok(done.map_err(said))
     }
 
-    async fn add(&mut self, store: String, key: String, by: i64, ms: u32) -> Said<i64> {
+    async fn add(&mut self, store: String, key: String, by: i64, ms: u32) -> StoreResult<i64> {
         let space = granted!(self.store(&store, &key)?);
         let sum = self.state.add(&space, &key, by, ttl(ms)).await;
         Ok(sum.map_err(said))
     }
 
-    async fn take_tokens(&mut self, bucket: String, key: String, n: u32) -> Said<state::Grant> {
+    async fn take_tokens(
+        &mut self,
+        bucket: String,
+        key: String,
+        n: u32,
+    ) -> StoreResult<state::Grant> {
         self.count()?;
         let spec = self.spec.clone();
         let kind = spec.grants.bucket(&bucket);

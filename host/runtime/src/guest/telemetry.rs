@@ -1,13 +1,13 @@
 //! `telemetry` and `clock` of the contract.
 
+use wasmtime::Result;
+
 use crate::guest::contract::{clock, telemetry};
 use crate::guest::session::Session;
 use crate::text::printable;
 
 /// Bytes per log line.
 const MAX_LOG_LINE: usize = 1024;
-
-type Said<T> = wasmtime::Result<T>;
 
 impl Session {
     pub(crate) fn log(
@@ -44,7 +44,7 @@ impl Session {
 }
 
 impl telemetry::Host for Session {
-    fn enabled(&mut self, level: telemetry::Level) -> Said<bool> {
+    fn enabled(&mut self, level: telemetry::Level) -> Result<bool> {
         self.count()?;
         if self.spec.grants.log == 0 {
             return Ok(false);
@@ -63,7 +63,7 @@ impl telemetry::Host for Session {
         level: telemetry::Level,
         message: String,
         fields: Vec<(String, String)>,
-    ) -> Said<()> {
+    ) -> Result<()> {
         self.count()?;
         self.copy_out(message.len())?;
         Session::log(self, level, &message, &fields);
@@ -72,17 +72,17 @@ impl telemetry::Host for Session {
 }
 
 impl clock::Host for Session {
-    fn now_ms(&mut self) -> Said<u64> {
+    fn now_ms(&mut self) -> Result<u64> {
         Ok(self.count()?.now_ms)
     }
 
-    fn monotonic_ns(&mut self) -> Said<u64> {
+    fn monotonic_ns(&mut self) -> Result<u64> {
         self.count()?;
         // From the start of the call: enough to measure with, nothing to fingerprint the host with.
         Ok(u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
-    fn remaining_ms(&mut self) -> Said<u32> {
+    fn remaining_ms(&mut self) -> Result<u32> {
         self.count()?;
         Ok(u32::try_from(self.remaining().as_millis()).unwrap_or(u32::MAX))
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use portcullis_exchange::{Call, Outbound, OutboundError, Target};
-use wasmtime::bail;
 use wasmtime::component::Resource;
+use wasmtime::{Result, bail};
 
 use crate::guest::checked::{checked_headers, usable_method};
 use crate::guest::contract::upstream;
@@ -23,11 +23,10 @@ const MAX_FAN_OUT: usize = 32;
 /// Largest answer body where the plugin names none, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-type Said<T> = wasmtime::Result<T>;
 type Answered = Result<Answer, CallError>;
 
 impl upstream::Host for Session {
-    async fn send(&mut self, call: upstream::Call) -> Said<Answered> {
+    async fn send(&mut self, call: upstream::Call) -> Result<Answered> {
         self.count()?;
         match self.begin_call(call)? {
             Ok(pending) => self.hand_over(pending.result().await),
@@ -35,7 +34,7 @@ impl upstream::Host for Session {
         }
     }
 
-    async fn send_all(&mut self, calls: Vec<upstream::Call>) -> Said<Vec<Answered>> {
+    async fn send_all(&mut self, calls: Vec<upstream::Call>) -> Result<Vec<Answered>> {
         self.count()?;
         if calls.len() > MAX_FAN_OUT {
             return Ok(calls.iter().map(|_| Err(CallError::Budget)).collect());
@@ -54,7 +53,10 @@ impl upstream::Host for Session {
         Ok(answers)
     }
 
-    async fn start(&mut self, call: upstream::Call) -> Said<Result<Resource<Pending>, CallError>> {
+    async fn start(
+        &mut self,
+        call: upstream::Call,
+    ) -> Result<Result<Resource<Pending>, CallError>> {
         self.count()?;
         Ok(match self.begin_call(call)? {
             Ok(pending) => Ok(self.table.push(pending)?),
@@ -62,7 +64,7 @@ impl upstream::Host for Session {
         })
     }
 
-    async fn next(&mut self, pending: Vec<Resource<Pending>>) -> Said<u32> {
+    async fn next(&mut self, pending: Vec<Resource<Pending>>) -> Result<u32> {
         self.count()?;
         if pending.is_empty() {
             bail!("it waited for no call at all");
@@ -85,13 +87,13 @@ impl upstream::Host for Session {
 }
 
 impl upstream::HostPending for Session {
-    async fn take(&mut self, pending: Resource<Pending>) -> Said<Answered> {
+    async fn take(&mut self, pending: Resource<Pending>) -> Result<Answered> {
         self.count()?;
         let pending = self.table.delete(pending)?;
         self.hand_over(pending.result().await)
     }
 
-    async fn drop(&mut self, pending: Resource<Pending>) -> Said<()> {
+    async fn drop(&mut self, pending: Resource<Pending>) -> Result<()> {
         self.table.delete(pending)?;
         Ok(())
     }
@@ -99,7 +101,7 @@ impl upstream::HostPending for Session {
 
 impl Session {
     /// An answer crosses into the guest: its bytes count.
-    fn hand_over(&mut self, result: Option<CallResult>) -> Said<Answered> {
+    fn hand_over(&mut self, result: Option<CallResult>) -> Result<Answered> {
         let answer = match result {
             Some(result) => result.map(plain_answer).map_err(plain_error),
             None => Err(CallError::Cancelled),
@@ -110,7 +112,7 @@ impl Session {
         Ok(answer)
     }
 
-    fn begin_call(&mut self, call: upstream::Call) -> Said<Result<Pending, CallError>> {
+    fn begin_call(&mut self, call: upstream::Call) -> Result<Result<Pending, CallError>> {
         self.copy_out(call.body.len())?;
         let checked = self.checked_call(call);
         Ok(checked.map(|(outbound, call)| Pending::begin(outbound, call)))

@@ -85,9 +85,9 @@ pub(crate) fn all(component: &Component, runtime: &Runtime) -> Vec<Import> {
 }
 
 enum Need {
-    /// Nobody is given this.
+    /// No plugin is given this.
     Unknown,
-    /// Everybody is given this.
+    /// Every plugin is given this.
     Nothing,
     Grants(&'static [Needed]),
 }

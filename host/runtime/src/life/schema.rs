@@ -7,7 +7,7 @@ const SECTION: &str = "portcullis:settings-schema";
 /// Larger than any settings type; what a stranger wrote is bounded.
 const LARGEST: usize = 512 * 1024;
 
-/// The JSON Schema that a component carries, as text that nobody has looked at yet.
+/// The JSON Schema that a component carries, as text that is not checked yet.
 ///
 /// None: there is none, it is larger than 512 KiB or no UTF-8, or the bytes are no component.
 pub fn settings_schema(component: &[u8]) -> Option<String> {

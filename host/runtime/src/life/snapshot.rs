@@ -85,7 +85,7 @@ pub(crate) async fn compile(runtime: &Runtime, bytes: Vec<u8>) -> Result<Compone
     let work = move || {
         // Refused: then it is compiled like everything else.
         let _ = rustix::process::nice(NICE);
-        // Nobody waits any more: the plugin has retired.
+        // No receiver: the plugin has retired.
         let _ = done.send(Component::from_binary(&engine, &bytes));
     };
     thread.spawn(work).map_err(|error| error.to_string())?;

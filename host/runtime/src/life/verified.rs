@@ -16,7 +16,7 @@ use crate::serve::template::{Copied, Made, Snapshot, Template};
 use crate::spec::{Copying, Spec};
 use crate::text::{one_line, printable};
 
-/// How long `configure` may take; it runs off the request's way.
+/// How long `configure` may take; no request waits for it.
 const CONFIGURE_TIME: Duration = Duration::from_secs(5);
 
 /// Notes of one registration, and characters of one key or value.
@@ -41,8 +41,8 @@ impl Verified {
         self.kind
     }
 
-    /// Gives one instance its settings, hears what it wants to see, and takes a snapshot of it where instances are
-    /// fresh. The snapshot is compiled afterwards: until then each instance is configured anew.
+    /// Gives one instance its settings, reads what it registers, and takes a snapshot of it where instances are
+    /// fresh. The snapshot is compiled afterwards: until then each instance is configured by itself.
     pub async fn configure(self) -> Result<Configured, LoadError> {
         let settings = Digest::of(&self.spec.settings.0);
         let key = (self.digest, settings, self.spec.kept, self.spec.copying);

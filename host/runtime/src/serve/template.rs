@@ -1,5 +1,5 @@
 //! What instances are made from. A template serves as soon as its first instance took the settings, configuring each
-//! instance anew; the copy of that first one is compiled meanwhile and takes over once it is there.
+//! instance again. The copy of that first one is compiled meanwhile and takes over once it is there.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -35,7 +35,7 @@ pub(crate) struct Template {
 /// The copy of the configured instance, once there is one.
 pub(crate) struct Copied {
     made: Arc<SetOnce<Made>>,
-    /// Who makes it; ends with the template.
+    /// The task that makes it; ends with the template.
     _maker: JoinSet<()>,
 }
 
@@ -45,13 +45,13 @@ pub(crate) type Made = Result<(Pre, usize), Snapshot>;
 /// How instances of a plugin come to be configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Snapshot {
-    /// The copy is being compiled; until then each is configured anew.
+    /// The copy is being compiled; until then each instance is configured by itself.
     Pending,
-    /// Copied from a configured one; the bytes of the component that holds it.
+    /// Instances are copied from a configured one; the size in bytes of the component that holds it.
     Taken { bytes: usize },
     /// Instances are kept: each is configured once in its long life.
     Kept,
-    /// Each is configured anew; why there is no snapshot.
+    /// Each instance is configured by itself; why there is no snapshot.
     None(String),
 }
 
@@ -95,7 +95,7 @@ impl Template {
 // === impl Copied ===
 
 impl Copied {
-    /// There is none, and will be none.
+    /// No copy, now or later.
     pub(crate) fn none(why: Snapshot) -> Copied {
         Copied {
             made: Arc::new(SetOnce::new_with(Some(Err(why)))),
@@ -103,13 +103,13 @@ impl Copied {
         }
     }
 
-    /// There will be one.
+    /// A copy that `making` yields.
     pub(crate) fn after(making: impl Future<Output = Made> + Send + 'static) -> Copied {
         let made = Arc::new(SetOnce::new());
         let mut maker = JoinSet::new();
         let done = made.clone();
         maker.spawn(async move {
-            // Nobody else sets it.
+            // It is set only here.
             let _ = done.set(making.await);
         });
         Copied {
@@ -118,7 +118,7 @@ impl Copied {
         }
     }
 
-    /// How things are now.
+    /// The state now.
     pub(crate) fn state(&self) -> Snapshot {
         match self.made.get() {
             None => Snapshot::Pending,
@@ -127,7 +127,7 @@ impl Copied {
         }
     }
 
-    /// Waits until that changes no more.
+    /// Waits until the state is final.
     pub(crate) async fn settled(&self) {
         self.made.wait().await;
     }
