@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "portcullis-proxy",
             "portcullis-runtime",
+            "portcullis-exchange",
             "portcullis-config",
             "portcullis-syntax",
         ],
@@ -20,11 +21,13 @@ const ARROWS: &[(&str, &[&str])] = &[
         "portcullis-proxy",
         &[
             "portcullis-runtime",
+            "portcullis-exchange",
             "portcullis-config",
             "portcullis-syntax",
         ],
     ),
-    ("portcullis-runtime", &["portcullis-syntax"]),
+    ("portcullis-runtime", &["portcullis-exchange"]),
+    ("portcullis-exchange", &["portcullis-syntax"]),
     ("portcullis-config", &["portcullis-syntax"]),
     ("portcullis-syntax", &[]),
     ("portcullis-sdk", &["portcullis-sdk-macros"]),
@@ -87,6 +90,7 @@ const DOORS: &[(&str, &[&str])] = &[
 const NEVER: &[(&str, &[&str])] = &[
     ("portcullis-config", &["tokio", "hyper", "wasmtime"]),
     ("portcullis-runtime", &["hyper"]),
+    ("portcullis-exchange", &["tokio", "hyper", "wasmtime"]),
     ("portcullis-syntax", &["tokio", "hyper", "toml"]),
 ];
 

@@ -1,21 +1,15 @@
-//! The engine: one wasmtime engine for all plugins, its pool of instances, its linker and its clock thread.
+//! The engine: one wasmtime engine for all plugins, its pool of instances, its cache of machine code and its clock.
+
+pub(crate) mod turns;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
-    PoolingAllocationConfig,
+    Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig,
 };
-
-use crate::contract::{clock, exchange, identity, outcome, state, telemetry, types, upstream};
-use crate::session::Session;
-use crate::state::{Memory, State};
-use crate::template::Templates;
 
 /// How often a running guest is looked at. A loop is noticed within one tick.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
@@ -37,55 +31,44 @@ pub struct EngineOptions {
     pub cache: Option<PathBuf>,
 }
 
-/// Everything plugins share. Cheap to clone.
+/// The engine of all plugins with the clock of its epochs. Cheap to clone.
 #[derive(Clone)]
-pub struct Runtime {
-    pub(crate) engine: Engine,
-    pub(crate) linker: Arc<Linker<Session>>,
-    pub(crate) state: Arc<dyn State>,
-    pub(crate) templates: Arc<Templates>,
-    /// As many snapshots are compiled at once.
-    pub(crate) compiling: Arc<Semaphore>,
+pub(crate) struct Engine {
+    wasm: wasmtime::Engine,
     _ticker: Arc<Ticker>,
 }
 
-impl std::fmt::Debug for Runtime {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Runtime")
-    }
-}
-
-impl Runtime {
+impl Engine {
     /// Fails when the machine refuses the address space of the pool; the text says how much.
-    pub fn new(options: EngineOptions) -> Result<Runtime, String> {
-        let mut config = engine_config(&options);
+    pub(crate) fn new(options: &EngineOptions) -> Result<Engine, String> {
+        let mut config = engine_config(options);
         if let Some(directory) = &options.cache {
             config.cache(Some(cache(directory)?));
         }
-        let engine = Engine::new(&config).map_err(|error| {
+        let wasm = wasmtime::Engine::new(&config).map_err(|error| {
             format!(
                 "cannot set up {} plugin instances: {error:#}. Lower plugins.instances",
                 options.instances
             )
         })?;
-        let linker = linker(&engine)
-            .map_err(|error| format!("cannot link the host interfaces: {error:#}"))?;
-        let ticker = Ticker::start(engine.clone())
+        let ticker = Ticker::start(wasm.clone())
             .map_err(|error| format!("cannot start the epoch thread: {error}"))?;
-        Ok(Runtime {
-            engine,
-            linker: Arc::new(linker),
-            state: Arc::new(Memory::default()),
-            templates: Arc::default(),
-            compiling: Arc::new(Semaphore::new(cores())),
+        Ok(Engine {
+            wasm,
             _ticker: Arc::new(ticker),
         })
     }
-}
 
-/// What compiling may use at once.
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    pub(crate) fn wasm(&self) -> &wasmtime::Engine {
+        &self.wasm
+    }
+
+    /// Instances that the pool has given out, to all plugins together.
+    pub(crate) fn instances_in_use(&self) -> usize {
+        let metrics = self.wasm.pooling_allocator_metrics();
+        let in_use = metrics.map_or(0, |metrics| metrics.component_instances());
+        usize::try_from(in_use).unwrap_or(usize::MAX)
+    }
 }
 
 fn engine_config(options: &EngineOptions) -> Config {
@@ -117,7 +100,7 @@ fn engine_config(options: &EngineOptions) -> Config {
     config
 }
 
-/// The cache of machine code, in a directory that nobody else may enter.
+/// The cache of machine code, in a directory that no other user may enter.
 fn cache(directory: &Path) -> Result<Cache, String> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     let shown = directory.display();
@@ -141,21 +124,6 @@ fn cache(directory: &Path) -> Result<Cache, String> {
     Cache::new(config).map_err(|error| trouble(format!("{error:#}")))
 }
 
-fn linker(engine: &Engine) -> wasmtime::Result<Linker<Session>> {
-    let mut linker = Linker::new(engine);
-    crate::wasi::link(&mut linker)?;
-    crate::http::link(&mut linker)?;
-    types::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    exchange::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    upstream::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    state::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    outcome::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    identity::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    telemetry::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    clock::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
-    Ok(linker)
-}
-
 /// Advances the epoch from a thread of its own: a tokio task might not run while a guest does.
 struct Ticker {
     stop: Arc<AtomicBool>,
@@ -163,7 +131,7 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn start(engine: Engine) -> std::io::Result<Ticker> {
+    fn start(engine: wasmtime::Engine) -> std::io::Result<Ticker> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::exchange::Refusal;
-use crate::life::Kind;
+use portcullis_exchange::Refusal;
+
+use crate::kind::Kind;
 
 /// Why a component is not serving. Each variant is one step of its life and says what to do next.
 #[derive(Debug, Clone, thiserror::Error)]

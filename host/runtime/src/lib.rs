@@ -2,49 +2,55 @@
 //!
 //! This floor owns wasmtime and what a guest may see and spend. It must not know routes, connections or
 //! gateway.toml's text; the floor above hands it an [`Exchange`] and gets a decision back.
+//!
+//! A folder imports only from the folders below it:
+//!
+//! ```text
+//! life/    a component becomes a plugin: artifact → compiled → verified → configured
+//! serve/   a plugin in service: its template, and its work on a route (post)
+//! call/    one call: an instance, the store that bounds it, the bill of what it used
+//! guest/   what a guest can reach: the contract's host functions, WASI and wasi:http, over one session
+//! ground   engine, state, spec, error, kind, digest, text
+//! ```
 
-mod bill;
-mod contract;
+mod call;
+mod digest;
 mod engine;
 mod error;
-mod exchange;
-mod host;
-mod http;
-mod imports;
-mod instance;
+mod guest;
+mod kind;
 mod life;
-mod outbound;
-mod plugin;
-mod post;
-mod schema;
-mod session;
-mod snapshot;
+mod serve;
 mod spec;
 mod state;
-mod template;
-mod trail;
-mod turns;
-mod wasi;
+mod text;
 
-pub use bill::{Bill, Figures};
-pub use engine::{EngineOptions, Runtime};
+pub use call::bill::{Bill, Figures};
+pub use call::phase::Phases;
+pub use digest::Digest;
+pub use engine::EngineOptions;
 pub use error::{CallError, LoadError};
-pub use exchange::{
-    Caller, ClientCertificate, Exchange, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side,
+pub use kind::Kind;
+pub use life::artifact::Artifact;
+pub use life::compiled::Compiled;
+pub use life::configured::Configured;
+pub use life::imports::Import;
+pub use life::runtime::Runtime;
+pub use life::schema::settings_schema;
+pub use life::verified::Verified;
+pub use portcullis_exchange::{
+    Call, Caller, ClientCertificate, Cost, Exchange, Facts, Ids, Open, Outbound, OutboundError,
+    OutboundFuture, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side, Step, Target,
+    TargetError, Trail, Try, What,
 };
-pub use imports::Import;
-pub use life::{Artifact, Compiled, Configured, Digest, Kind, Verified};
-pub use outbound::{Call, Outbound, OutboundError, OutboundFuture};
-pub use plugin::{Phases, Plugin};
-pub use portcullis_syntax::{Target, TargetError};
-pub use post::{Post, Slot};
-pub use schema::settings_schema;
-pub use snapshot::Snapshot;
+pub use serve::plugin::Plugin;
+pub use serve::post::{Post, Slot};
+pub use serve::template::Snapshot;
 pub use spec::{
     Bucket, Budget, Copying, Grants, Imports, PathGrant, SecretText, Spec, UpstreamGrant,
 };
-pub use state::{Memory, State, StateError, StateFuture, Taken};
-pub use trail::{Cost, Facts, Ids, Open, Step, Trail, Try, What};
+pub use state::memory::Memory;
+pub use state::{State, StateError, StateFuture, Taken};
 
 /// The version of wasmtime that is built in.
 pub const WASMTIME: &str = wasmtime_environ::VERSION;

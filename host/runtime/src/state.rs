@@ -1,13 +1,12 @@
 //! The port behind the contract's `state`: a store that outlives instances. In memory here; another one may be
 //! shared by several gateways.
 
-mod memory;
+mod bucket;
+pub(crate) mod memory;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
-
-pub use memory::Memory;
 
 use crate::spec::Bucket;
 

@@ -8,12 +8,13 @@ use moka::Expiry;
 use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
 
+use super::bucket::take;
 use super::{State, StateError, StateFuture, Taken};
 use crate::spec::Bucket;
 
 /// Bytes per space, keys and values together.
 const SPACE: u64 = 16 * 1024 * 1024;
-/// What an entry costs beside its bytes.
+/// What a value costs besides its bytes.
 const ENTRY: usize = 64;
 
 /// Values of this process; a restart empties it.
@@ -23,10 +24,10 @@ pub struct Memory {
 }
 
 type Key = Arc<str>;
-type Space = Cache<Key, Entry>;
+type Space = Cache<Key, StoredValue>;
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct StoredValue {
     value: Arc<[u8]>,
     expires: Option<Instant>,
 }
@@ -34,15 +35,15 @@ struct Entry {
 /// Entries end when they say so.
 struct Own;
 
-impl Expiry<Key, Entry> for Own {
-    fn expire_after_create(&self, _: &Key, entry: &Entry, now: Instant) -> Option<Duration> {
+impl Expiry<Key, StoredValue> for Own {
+    fn expire_after_create(&self, _: &Key, entry: &StoredValue, now: Instant) -> Option<Duration> {
         entry.left(now)
     }
 
     fn expire_after_update(
         &self,
         _: &Key,
-        entry: &Entry,
+        entry: &StoredValue,
         now: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
@@ -50,11 +51,19 @@ impl Expiry<Key, Entry> for Own {
     }
 }
 
-impl Entry {
-    fn new(value: Vec<u8>, ttl: Option<Duration>) -> Entry {
-        Entry {
+impl StoredValue {
+    fn new(value: Vec<u8>, ttl: Option<Duration>) -> StoredValue {
+        StoredValue {
             value: value.into(),
             expires: ttl.map(|ttl| Instant::now() + ttl),
+        }
+    }
+
+    /// A bucket: all that is known of it is when it is full again.
+    fn empty_until(full_at: Instant) -> StoredValue {
+        StoredValue {
+            value: Arc::from([]),
+            expires: Some(full_at),
         }
     }
 
@@ -80,7 +89,7 @@ impl Memory {
         let space = spaces.entry(name.into()).or_insert_with(|| {
             Cache::builder()
                 .max_capacity(SPACE)
-                .weigher(|key: &Key, entry: &Entry| {
+                .weigher(|key: &Key, entry: &StoredValue| {
                     u32::try_from(key.len() + entry.value.len() + ENTRY).unwrap_or(u32::MAX)
                 })
                 .expire_after(Own)
@@ -94,14 +103,14 @@ impl Memory {
         &self,
         space: &str,
         key: &str,
-        change: impl FnOnce(Option<&Entry>) -> (Option<Entry>, T),
+        change: impl FnOnce(Option<&StoredValue>) -> (Option<StoredValue>, T),
     ) -> T {
         let mut said = None;
         let _: CompResult<_, _> = self
             .space(space)
             .entry(key.into())
             .and_compute_with(|held| {
-                let held = held.map(moka::Entry::into_value).filter(Entry::live);
+                let held = held.map(moka::Entry::into_value).filter(StoredValue::live);
                 let (next, answer) = change(held.as_ref());
                 said = Some(answer);
                 next.map_or(Op::Nop, Op::Put)
@@ -112,7 +121,7 @@ impl Memory {
 
 impl State for Memory {
     fn get<'a>(&'a self, space: &'a str, key: &'a str) -> StateFuture<'a, Option<Vec<u8>>> {
-        let held = self.space(space).get(key).filter(Entry::live);
+        let held = self.space(space).get(key).filter(StoredValue::live);
         ready(Ok(held.map(|entry| entry.value.to_vec())))
     }
 
@@ -123,7 +132,8 @@ impl State for Memory {
         value: Vec<u8>,
         ttl: Option<Duration>,
     ) -> StateFuture<'a, ()> {
-        self.space(space).insert(key.into(), Entry::new(value, ttl));
+        self.space(space)
+            .insert(key.into(), StoredValue::new(value, ttl));
         ready(Ok(()))
     }
 
@@ -142,7 +152,7 @@ impl State for Memory {
     ) -> StateFuture<'a, bool> {
         ready(Ok(self.change(space, key, |held| {
             let same = held.map(|entry| &*entry.value) == old.as_deref();
-            (same.then(|| Entry::new(new, ttl)), same)
+            (same.then(|| StoredValue::new(new, ttl)), same)
         })))
     }
 
@@ -155,7 +165,7 @@ impl State for Memory {
     ) -> StateFuture<'a, i64> {
         ready(self.change(space, key, |held| {
             let Some(held) = held else {
-                let first = Entry::new(by.to_string().into_bytes(), ttl);
+                let first = StoredValue::new(by.to_string().into_bytes(), ttl);
                 return (Some(first), Ok(by));
             };
             let number = std::str::from_utf8(&held.value)
@@ -166,7 +176,7 @@ impl State for Memory {
                 return (None, Err(error));
             };
             let sum = number.saturating_add(by);
-            let next = Entry {
+            let next = StoredValue {
                 value: sum.to_string().into_bytes().into(),
                 expires: held.expires,
             };
@@ -183,47 +193,10 @@ impl State for Memory {
     ) -> StateFuture<'a, Taken> {
         ready(Ok(self.change(space, key, |held| {
             let full_at = held.and_then(|entry| entry.expires);
-            take(full_at, Instant::now(), bucket, n)
+            let (full_at, taken) = take(full_at, Instant::now(), bucket, n);
+            (full_at.map(StoredValue::empty_until), taken)
         })))
     }
-}
-
-/// GCRA: a bucket is the moment when it will be full again, which is also when its entry may go. An absent one is
-/// full.
-fn take(full_at: Option<Instant>, now: Instant, bucket: &Bucket, n: u32) -> (Option<Entry>, Taken) {
-    let per_token = bucket.per / bucket.size.max(1);
-    let missing = full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-    let after = missing + per_token * n;
-    if n > bucket.size || after > bucket.per {
-        let retry_after = if n > bucket.size {
-            Duration::MAX
-        } else {
-            after - bucket.per
-        };
-        let remaining = tokens(bucket.per - missing.min(bucket.per), per_token);
-        return (
-            None,
-            Taken {
-                allowed: false,
-                remaining,
-                retry_after,
-            },
-        );
-    }
-    let entry = Entry {
-        value: Arc::from([]),
-        expires: Some(now + after),
-    };
-    let taken = Taken {
-        allowed: true,
-        remaining: tokens(bucket.per - after, per_token),
-        retry_after: Duration::ZERO,
-    };
-    (Some(entry), taken)
-}
-
-fn tokens(time: Duration, per_token: Duration) -> u64 {
-    u64::try_from(time.as_nanos() / per_token.as_nanos().max(1)).unwrap_or(u64::MAX)
 }
 
 fn ready<'a, T: Send + 'a>(answer: Result<T, StateError>) -> StateFuture<'a, T> {
@@ -233,37 +206,6 @@ fn ready<'a, T: Send + 'a>(answer: Result<T, StateError>) -> StateFuture<'a, T> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn bucket(size: u32, seconds: u64) -> Bucket {
-        Bucket {
-            name: "tries".into(),
-            size,
-            per: Duration::from_secs(seconds),
-        }
-    }
-
-    #[test]
-    fn a_bucket_empties_and_refills() {
-        let (bucket, start) = (bucket(5, 10), Instant::now());
-        let mut full_at = None;
-        let mut step = |at: u64, n: u32| {
-            let now = start + Duration::from_millis(at);
-            let (entry, taken) = take(full_at, now, &bucket, n);
-            full_at = entry.map_or(full_at, |entry| entry.expires);
-            (
-                taken.allowed,
-                taken.remaining,
-                taken.retry_after.as_millis(),
-            )
-        };
-        assert_eq!(step(0, 3), (true, 2, 0));
-        assert_eq!(step(0, 2), (true, 0, 0));
-        assert_eq!(step(0, 1), (false, 0, 2_000));
-        assert_eq!(step(1_999, 1), (false, 0, 1));
-        assert_eq!(step(2_000, 1), (true, 0, 0));
-        assert_eq!(step(60_000, 0), (true, 5, 0));
-        assert!(!step(60_000, 6).0, "more than it holds");
-    }
 
     #[tokio::test]
     async fn values_live_as_long_as_they_say() {
