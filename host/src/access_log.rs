@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_config::plan::{Log, LogFile, LogFormat, Plan};
 use portcullis_proxy::{AccessLog, Look, Metrics, Writer};
-
-use crate::Failure;
+use portcullis_terminal::Failure;
 
 /// Asks for the file to be opened anew before the next line. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -51,9 +50,7 @@ pub(crate) fn start(
         })?),
     };
     let started = AccessLog::start(log, look, out, metrics.log.clone());
-    started
-        .map(Some)
-        .map_err(|e| Failure::Trouble(e.to_string()))
+    started.map(Some).map_err(Failure::trouble)
 }
 
 /// What `check` can say without writing anything.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand};
+use portcullis_terminal::Failure;
 
-use crate::Failure;
 use crate::client::AdminOptions;
 use crate::explain::ExplainOptions;
 use crate::plugin::Plugin;

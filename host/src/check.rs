@@ -6,8 +6,8 @@ use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, RoutePlan};
 use portcullis_proxy::{FolderError, Metrics, private_folder};
 use portcullis_runtime::{Budget, EngineOptions, Runtime};
+use portcullis_terminal::Failure;
 
-use crate::Failure;
 use crate::abilities::Abilities;
 use crate::access_log;
 use crate::args::ConfigFile;
@@ -24,7 +24,7 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
     access_log::check(&plan.log)?;
     let disk = disk(&plan)?;
     let runtime = runtime(&plan, CHECK_INSTANCES)?;
-    let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
+    let tokio = tokio::runtime::Runtime::new().map_err(Failure::trouble)?;
     let metrics = Metrics::new();
     let mut loader = Loader::new(runtime);
     let loaded = tokio.block_on(loader.load(plan.clone(), &metrics, None));
@@ -32,7 +32,7 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
         generation,
         untyped,
         ..
-    } = loaded.map_err(|report| Failure::Mistake(report.to_string()))?;
+    } = loaded.map_err(Failure::mistake)?;
     for (name, plugin) in &generation.plugins {
         tokio.block_on(plugin.settled());
         println!("plugin {name}: {}, {:?}", plugin.kind(), plugin.digest());
@@ -118,7 +118,7 @@ fn describe(route: &RoutePlan) -> String {
 pub(crate) fn read(path: &std::path::Path) -> Result<Arc<Plan>, Failure> {
     portcullis_config::read(path)
         .map(Arc::new)
-        .map_err(|report| Failure::Mistake(report.to_string()))
+        .map_err(Failure::mistake)
 }
 
 /// Whether the cache's folder is nobody else's business; a mistake where it is. Why it cannot be used, where that

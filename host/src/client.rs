@@ -11,8 +11,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use portcullis_config::plan::{AdminRole, Plan, Protocol};
 use portcullis_proxy::tls::{Authorities, Dial, DialParts, Identity, TlsParts, Unusable};
+use portcullis_terminal::Failure;
 
-use crate::Failure;
 use crate::args::ConfigFile;
 use crate::check;
 

@@ -16,10 +16,10 @@ use portcullis_proxy::explain::{
 };
 use portcullis_proxy::{Archive, Generation, Metrics, Wanted, sign};
 use portcullis_runtime::Target;
+use portcullis_terminal::Failure;
 
 use self::report::Report;
 use self::request::Asked;
-use crate::Failure;
 use crate::args::ConfigFile;
 use crate::check;
 use crate::load::Loader;
@@ -73,7 +73,7 @@ pub(crate) fn explain(options: &ExplainOptions) -> Result<(), Failure> {
         println!("{DEBUG}: {}", signature(&plan, &asked, lasts)?);
         return Ok(());
     }
-    let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
+    let tokio = tokio::runtime::Runtime::new().map_err(Failure::trouble)?;
     let report = match options.live {
         true => tokio.block_on(live(&plan, asked, options.insecure)),
         false => tokio.block_on(rehearsed(plan, asked, options.client_ip)),
@@ -81,7 +81,7 @@ pub(crate) fn explain(options: &ExplainOptions) -> Result<(), Failure> {
     match options.json {
         true => println!(
             "{}",
-            serde_json::to_string_pretty(&report).map_err(|e| Failure::Trouble(e.to_string()))?
+            serde_json::to_string_pretty(&report).map_err(Failure::trouble)?
         ),
         false => print!("{}", text::of(&report)),
     }
@@ -103,9 +103,7 @@ async fn rehearsed(plan: Arc<Plan>, asked: Asked, client: IpAddr) -> Result<Repo
     let mut loader = Loader::new(check::runtime(&plan, INSTANCES)?);
     let metrics = Metrics::new();
     let loaded = loader.load(plan.clone(), &metrics, None).await;
-    let generation = loaded
-        .map_err(|report| Failure::Mistake(report.to_string()))?
-        .generation;
+    let generation = loaded.map_err(Failure::mistake)?.generation;
     settle(&generation, &asked).await;
     let upstreams = generation.upstreams.clone();
     let archive = Archive {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use portcullis_runtime::{Artifact, Compiled, Digest, LoadError, Runtime, settings_schema};
+use portcullis_terminal::Progress;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::progress::Progress;
 use crate::version::Version;
 
 /// Compiled components by file, so that a reload compiles only what changed.

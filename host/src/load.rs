@@ -9,11 +9,11 @@ use portcullis_config::plan::{Plan, PluginPlan};
 use portcullis_proxy::tls::Termination;
 use portcullis_proxy::{Generation, Metrics, spec};
 use portcullis_runtime::{Digest, LoadError, Plugin, Runtime};
+use portcullis_terminal::Progress;
 
 use crate::folder::Folder;
 use crate::history::Traits;
 use crate::keyring::Keyring;
-use crate::progress::Progress;
 use crate::version::{Shelf, Version};
 
 /// Plugins as they serve and what became of the newest attempt to load each.

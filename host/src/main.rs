@@ -14,7 +14,6 @@ mod keyring;
 mod load;
 mod log;
 mod plugin;
-mod progress;
 mod reload;
 mod run;
 mod schema;
@@ -26,23 +25,15 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use portcullis_terminal::Failure;
 
-use args::{Args, Command};
+use self::args::{Args, Command};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The exit code for a mistake of the operator's; 1 is for what goes wrong on its own.
 const MISTAKE: u8 = 2;
-
-/// Why a command ended badly. Display is all that is shown.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// Something in gateway.toml, the plugin folder or the arguments is to be mended.
-    Mistake(String),
-    /// The machine or the network said no.
-    Trouble(String),
-}
 
 fn main() -> ExitCode {
     let args = Args::parse();

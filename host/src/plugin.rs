@@ -17,8 +17,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args as Group, Subcommand};
-
-use crate::Failure;
+use portcullis_terminal::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {

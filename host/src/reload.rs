@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use portcullis_config::plan::Plan;
 use portcullis_proxy::Gate;
 use portcullis_proxy::audit::{Audit, Deed, Outcome};
+use portcullis_terminal::Failure;
 use tokio::sync::{mpsc, oneshot};
 
 use self::changes::{restart_needed, same_settings, swapped};
-use crate::Failure;
 use crate::client::AdminOptions;
 use crate::history::{Became, Entry, History, Traits};
 use crate::load::{Errors, Loaded, Loader, Rejected};
@@ -284,7 +284,7 @@ fn set<T>(slot: &Mutex<T>, value: T) {
 /// `portcullis reload`: asks the admin listener of the running gateway.
 pub(crate) fn ask(options: &AdminOptions) -> Result<(), Failure> {
     let admin = options.line()?;
-    let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
+    let tokio = tokio::runtime::Runtime::new().map_err(Failure::trouble)?;
     let said = tokio.block_on(admin.ask(http::Method::POST, "/reload"))?;
     println!("{}", said.member("done"));
     Ok(())

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use portcullis_config::plan::Plan;
 use portcullis_proxy::{Archive, Exporter, Gate, Metrics, Protocol, Tracer, Workers, Writer};
+use portcullis_terminal::Failure;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::Failure;
 use crate::abilities::Abilities;
 use crate::access_log::{self, Reopen};
 use crate::admin::{Admin, First};
@@ -60,7 +60,7 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
     let first = First {
         address: plan.listen.admin,
         plan: plan.clone(),
-        tls: tls.map_err(|report| Failure::Mistake(report.to_string()))?,
+        tls: tls.map_err(Failure::mistake)?,
     };
     let admin = Admin::new(first, status.clone(), reloads.clone(), drain.clone(), level);
     let mut tasks = tokio::task::JoinSet::new();
@@ -68,7 +68,7 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
     tasks.spawn(admin.clone().serve(listener));
     let metrics = Metrics::new();
     let loaded = loader.load(plan.clone(), &metrics, None).await;
-    let loaded = loaded.map_err(|report| Failure::Mistake(report.to_string()))?;
+    let loaded = loaded.map_err(Failure::mistake)?;
     let (first, versions) = (loaded.generation, loaded.versions);
     first.discover().await;
     let http = bind(plan.listen.http, "listen.http").await?;
@@ -155,10 +155,7 @@ async fn accept(
 fn plan(options: &RunOptions) -> Result<(Arc<Plan>, Option<PathBuf>), Failure> {
     if let Some(upstream) = &options.to {
         let plan = portcullis_config::to_single(upstream, options.listen);
-        return Ok((
-            Arc::new(plan.map_err(|report| Failure::Mistake(report.to_string()))?),
-            None,
-        ));
+        return Ok((Arc::new(plan.map_err(Failure::mistake)?), None));
     }
     let path = options.file.find()?;
     Ok((check::read(&path)?, Some(path)))

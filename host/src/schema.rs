@@ -5,8 +5,8 @@ use std::path::Path;
 
 use portcullis_config::{Outline, json_schema};
 use portcullis_runtime::settings_schema;
+use portcullis_terminal::Failure;
 
-use crate::Failure;
 use crate::args::ConfigFile;
 
 /// Prints the schema. A file with mistakes will do: that is when an editor's help is wanted.

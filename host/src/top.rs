@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args as Group;
 use http::Method;
+use portcullis_terminal::Failure;
 use serde::Deserialize;
 
-use crate::Failure;
 use crate::client::AdminOptions;
 
 #[derive(Debug, Group)]
@@ -50,7 +50,7 @@ type Bills = BTreeMap<(String, String), Bill>;
 /// Shows until Ctrl-C, or once.
 pub(crate) fn top(options: &TopOptions) -> Result<(), Failure> {
     let admin = options.admin.line()?;
-    let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
+    let tokio = tokio::runtime::Runtime::new().map_err(Failure::trouble)?;
     let look = || -> Result<Bills, Failure> {
         let said = tokio.block_on(admin.ask(Method::GET, "/plugins"))?;
         bills(said.text()).map_err(|error| {

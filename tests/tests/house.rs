@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "portcullis-runtime",
             "portcullis-config",
             "portcullis-syntax",
+            "portcullis-terminal",
         ],
     ),
     (
@@ -27,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("portcullis-runtime", &["portcullis-syntax"]),
     ("portcullis-config", &["portcullis-syntax"]),
     ("portcullis-syntax", &[]),
+    ("portcullis-terminal", &[]),
     ("portcullis-sdk", &["portcullis-sdk-macros"]),
     ("portcullis-sdk-macros", &[]),
     ("telegram-auth", &["portcullis-sdk"]),
@@ -74,6 +76,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "hyper",
         &["portcullis", "portcullis-proxy", "portcullis-tests"],
     ),
+    ("indicatif", &["portcullis-terminal", "xtask"]),
     ("prometheus", &["portcullis-proxy"]),
     ("hickory-resolver", &["portcullis-proxy"]),
     ("opentelemetry-proto", &["portcullis-proxy"]),

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use portcullis_runtime::{Copying, Post, Spec};
+use portcullis_terminal::Failure;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::BenchOptions;
@@ -11,7 +12,6 @@ use super::play::rehearse;
 use super::scene::Scene;
 use super::stage::{self, Refused, Stage};
 use super::test::width;
-use crate::Failure;
 
 /// A name, and what it changes about a plugin.
 type Way = (&'static str, fn(&mut Spec));

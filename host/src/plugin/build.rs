@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::SystemTime;
 
+use portcullis_terminal::Failure;
 use serde::Deserialize;
 
 use super::BuildOptions;
-use crate::Failure;
 
 const TARGET: &str = "wasm32-wasip2";
 /// The test that `#[portcullis_sdk::plugin]` adds; with UPDATE it writes the schema.

@@ -6,11 +6,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use portcullis_config::plan::Plan;
+use portcullis_terminal::Failure;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use toml::{Spanned, Table, Value};
-
-use crate::Failure;
 
 /// `tests/cases.toml`: the keys of `[plugin.NAME]`, and the cases.
 #[derive(Debug, Deserialize)]
@@ -238,7 +237,7 @@ impl Cases {
         let text = self.gateway_toml(plugin, case);
         let folder = self.path.parent().unwrap_or(Path::new(""));
         let read = portcullis_config::parse(&name, &text, folder, &|name| std::env::var(name).ok());
-        read.map_err(|report| Failure::Mistake(report.to_string()))
+        read.map_err(Failure::mistake)
     }
 
     /// A gateway.toml, so that its keys mean here what they mean there.

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use portcullis_config::plan::Plan;
 use portcullis_runtime::{Import, Plugin};
+use portcullis_terminal::Failure;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::InspectOptions;
 use super::stage::{self, Stage};
-use crate::{Failure, check};
+use crate::check;
 
 /// Everything that is known of a component.
 #[derive(Serialize)]
@@ -121,8 +122,7 @@ pub(super) fn inspect(options: &InspectOptions) -> Result<(), Failure> {
             .and_then(|text| serde_json::from_str(text).ok()),
     };
     if options.json {
-        let text = serde_json::to_string_pretty(&page)
-            .map_err(|error| Failure::Trouble(error.to_string()))?;
+        let text = serde_json::to_string_pretty(&page).map_err(Failure::trouble)?;
         println!("{text}");
     } else {
         print!("{}", page.text());

@@ -5,8 +5,9 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use portcullis_terminal::Failure;
+
 use super::NewOptions;
-use crate::Failure;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {

@@ -9,12 +9,12 @@ use portcullis_runtime::{
     Artifact, Bill, Compiled, EngineOptions, Import, Kind, LoadError, Plugin, Post, Runtime, Spec,
     settings_schema,
 };
+use portcullis_terminal::Failure;
+use portcullis_terminal::Progress;
 
 use super::build;
 use super::case::{Case, Cases};
 use super::scene::Scene;
-use crate::Failure;
-use crate::progress::Progress;
 
 /// A component, compiled.
 pub(super) struct Stage {
@@ -168,7 +168,7 @@ pub(super) fn tokio() -> Result<tokio::runtime::Runtime, Failure> {
     let built = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    built.map_err(|error| Failure::Trouble(error.to_string()))
+    built.map_err(Failure::trouble)
 }
 
 // === impl Refused ===

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use portcullis_runtime::Post;
+use portcullis_terminal::Failure;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
@@ -14,7 +15,6 @@ use super::differ::{Difference, differences};
 use super::play::{Cost, Seen, play, rehearse};
 use super::scene::Scene;
 use super::stage::{self, Refused, Stage};
-use crate::Failure;
 
 /// Calls before the one that is looked at, and when they are enough.
 const WARM_UP: u32 = 20;

@@ -1,5 +1,5 @@
-//! Progress where one waits: a line on a terminal that goes when the work is done, and nothing anywhere else: logs of CI
-//! and of services are read later, when nobody waits any more.
+//! Progress while somebody waits: a line on a terminal that disappears when the work is done, and nothing anywhere else.
+//! Logs of CI and of services are read later, when nobody waits any more.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How often a line that waits shows that it lives.
 const TICK: Duration = Duration::from_millis(120);
 
+/// The line, or nothing.
 #[derive(Debug)]
-pub(crate) struct Progress(ProgressBar);
+pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// On stderr, where that is a terminal and somebody sits before it.
-    pub(crate) fn shown() -> Progress {
+    /// On stderr, if that is a terminal and a person is likely to read it.
+    pub fn shown() -> Progress {
         if std::env::var_os("CI").is_some() {
             return Progress::hidden();
         }
@@ -25,13 +26,13 @@ impl Progress {
         Progress(bar)
     }
 
-    /// For what happens beside the requests, whose lines are on that terminal.
-    pub(crate) fn hidden() -> Progress {
+    /// For work next to requests: their log lines are on that terminal.
+    pub fn hidden() -> Progress {
         Progress(ProgressBar::hidden())
     }
 
     /// So many pieces of work begin.
-    pub(crate) fn begin(&self, what: &'static str, pieces: usize) {
+    pub fn begin(&self, what: &'static str, pieces: usize) {
         self.0.set_length(pieces as u64);
         self.0.set_position(0);
         self.0.set_message(what);
@@ -41,7 +42,7 @@ impl Progress {
     }
 
     /// One of them is done.
-    pub(crate) fn one_more(&self) {
+    pub fn one_more(&self) {
         self.0.inc(1);
     }
 }
