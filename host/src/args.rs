@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand};
+use portcullis_author::PluginCommand;
 use portcullis_terminal::Failure;
 
 use crate::client::AdminOptions;
 use crate::explain::ExplainOptions;
-use crate::plugin::Plugin;
 use crate::top::TopOptions;
 
 /// An API gateway whose policies are WebAssembly components.
@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Top(TopOptions),
     /// Write, build, test and look into plugins.
     #[command(subcommand)]
-    Plugin(Plugin),
+    Plugin(PluginCommand),
     /// Write the JSON Schema of gateway.toml and of its plugins' settings, for editors.
     Schema(ConfigFile),
     /// Write a completion script for a shell.

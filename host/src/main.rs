@@ -13,7 +13,6 @@ mod history;
 mod keyring;
 mod load;
 mod log;
-mod plugin;
 mod reload;
 mod run;
 mod schema;
@@ -48,7 +47,7 @@ fn main() -> ExitCode {
         Command::Explain(options) => explain::explain(&options),
         Command::Reload(options) => reload::ask(&options),
         Command::Top(options) => top::top(&options),
-        Command::Plugin(command) => plugin::run(&command),
+        Command::Plugin(command) => portcullis_author::run(&command),
         Command::Schema(options) => schema::print(&options),
         Command::Completions { shell } => {
             clap_complete::generate(

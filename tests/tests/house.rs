@@ -10,10 +10,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "portcullis",
         &[
+            "portcullis-author",
             "portcullis-proxy",
             "portcullis-runtime",
             "portcullis-config",
             "portcullis-syntax",
+            "portcullis-terminal",
+        ],
+    ),
+    (
+        "portcullis-author",
+        &[
+            "portcullis-proxy",
+            "portcullis-runtime",
+            "portcullis-config",
             "portcullis-terminal",
         ],
     ),
@@ -61,12 +71,20 @@ const DOORS: &[(&str, &[&str])] = &[
     ("jsonschema", &["portcullis-config", "validate"]),
     ("wit-bindgen", &["portcullis-sdk"]),
     ("notify", &["portcullis"]),
-    ("clap", &["portcullis", "portcullis-tests", "xtask"]),
-    // portcullis: the cases of `plugin test`, which are no part of gateway.toml.
+    (
+        "clap",
+        &[
+            "portcullis",
+            "portcullis-author",
+            "portcullis-tests",
+            "xtask",
+        ],
+    ),
+    // portcullis-author: the cases of `plugin test`, which are no part of gateway.toml.
     (
         "toml",
         &[
-            "portcullis",
+            "portcullis-author",
             "portcullis-config",
             "portcullis-tests",
             "xtask",

@@ -20,7 +20,7 @@ use clap::{Args as Group, Subcommand};
 use portcullis_terminal::Failure;
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Plugin {
+pub enum PluginCommand {
     /// Begin a plugin: a crate that builds and whose tests pass.
     New(NewOptions),
     /// Build the component of a crate, adding the target wasm32-wasip2 when it is missing.
@@ -34,7 +34,7 @@ pub(crate) enum Plugin {
 }
 
 #[derive(Debug, Group)]
-pub(crate) struct NewOptions {
+pub struct NewOptions {
     /// What it decides.
     #[arg(long, value_enum)]
     kind: new::Kind,
@@ -47,14 +47,14 @@ pub(crate) struct NewOptions {
 }
 
 #[derive(Debug, Group)]
-pub(crate) struct BuildOptions {
+pub struct BuildOptions {
     /// The folder of the crate.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     path: PathBuf,
 }
 
 #[derive(Debug, Group)]
-pub(crate) struct TestOptions {
+pub struct TestOptions {
     /// A component; else the crate in this folder is built.
     #[arg(value_name = "FILE.wasm")]
     component: Option<PathBuf>,
@@ -67,7 +67,7 @@ pub(crate) struct TestOptions {
 }
 
 #[derive(Debug, Group)]
-pub(crate) struct InspectOptions {
+pub struct InspectOptions {
     /// A component.
     #[arg(value_name = "FILE.wasm")]
     component: PathBuf,
@@ -80,7 +80,7 @@ pub(crate) struct InspectOptions {
 }
 
 #[derive(Debug, Group)]
-pub(crate) struct BenchOptions {
+pub struct BenchOptions {
     /// A component; else the crate in this folder is built.
     #[arg(value_name = "FILE.wasm")]
     component: Option<PathBuf>,
@@ -93,12 +93,12 @@ pub(crate) struct BenchOptions {
 }
 
 /// Runs a subcommand of `plugin`.
-pub(crate) fn run(command: &Plugin) -> Result<(), Failure> {
+pub fn run(command: &PluginCommand) -> Result<(), Failure> {
     match command {
-        Plugin::New(options) => new::new(options),
-        Plugin::Build(options) => build::build(options),
-        Plugin::Test(options) => test::test(options),
-        Plugin::Inspect(options) => inspect::inspect(options),
-        Plugin::Bench(options) => bench::bench(options),
+        PluginCommand::New(options) => new::new(options),
+        PluginCommand::Build(options) => build::build(options),
+        PluginCommand::Test(options) => test::test(options),
+        PluginCommand::Inspect(options) => inspect::inspect(options),
+        PluginCommand::Bench(options) => bench::bench(options),
     }
 }

@@ -6,8 +6,8 @@ use std::fmt;
 use http::HeaderMap;
 use serde_json::Value as Json;
 
-use super::case::{self, Decision, Expect, Words};
-use super::play::Seen;
+use crate::case::{self, Decision, Expect, Words};
+use crate::play::Seen;
 
 /// One thing that is not as expected.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use portcullis_runtime::{Copying, Post, Spec};
 use portcullis_terminal::Failure;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::BenchOptions;
-use super::case::{Case, Cases};
-use super::play::rehearse;
-use super::scene::Scene;
-use super::stage::{self, Refused, Stage};
-use super::test::width;
+use crate::BenchOptions;
+use crate::case::{Case, Cases};
+use crate::play::rehearse;
+use crate::scene::Scene;
+use crate::stage::{self, Refused, Stage};
+use crate::test::width;
 
 /// A name, and what it changes about a plugin.
 type Way = (&'static str, fn(&mut Spec));

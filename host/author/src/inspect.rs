@@ -9,9 +9,8 @@ use portcullis_terminal::Failure;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::InspectOptions;
-use super::stage::{self, Stage};
-use crate::check;
+use crate::InspectOptions;
+use crate::stage::{self, Stage};
 
 /// Everything that is known of a component.
 #[derive(Serialize)]
@@ -151,7 +150,7 @@ async fn by_config(
     component: &Path,
     config: &Path,
 ) -> Result<Vec<ConfiguredPage>, Failure> {
-    let plan = check::read(config)?;
+    let plan = portcullis_config::read(config).map_err(Failure::mistake)?;
     let file = component
         .file_name()
         .and_then(std::ffi::OsStr::to_str)

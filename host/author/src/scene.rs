@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use toml::Value;
 use toml::value::Datetime;
 
-use super::case::{self, Case, NoAnswer, Words};
+use crate::case::{self, Case, NoAnswer, Words};
 
 /// A case, ready to be played as often as one likes.
 pub(super) struct Scene {

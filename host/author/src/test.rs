@@ -9,12 +9,12 @@ use portcullis_terminal::Failure;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
-use super::TestOptions;
-use super::case::{Case, Cases};
-use super::differ::{Difference, differences};
-use super::play::{Cost, Seen, play, rehearse};
-use super::scene::Scene;
-use super::stage::{self, Refused, Stage};
+use crate::TestOptions;
+use crate::case::{Case, Cases};
+use crate::differ::{Difference, differences};
+use crate::play::{Cost, Seen, play, rehearse};
+use crate::scene::Scene;
+use crate::stage::{self, Refused, Stage};
 
 /// Calls before the one that is looked at, and when they are enough.
 const WARM_UP: u32 = 20;

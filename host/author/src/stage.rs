@@ -12,9 +12,9 @@ use portcullis_runtime::{
 use portcullis_terminal::Failure;
 use portcullis_terminal::Progress;
 
-use super::build;
-use super::case::{Case, Cases};
-use super::scene::Scene;
+use crate::build;
+use crate::case::{Case, Cases};
+use crate::scene::Scene;
 
 /// A component, compiled.
 pub(super) struct Stage {

@@ -11,9 +11,9 @@ use portcullis_runtime::{
 };
 use serde_json::Value as Json;
 
-use super::case::Decision;
-use super::scene::Scene;
-use super::script::Script;
+use crate::case::Decision;
+use crate::scene::Scene;
+use crate::script::Script;
 
 /// What came of a case, in the words that a case expects it in.
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! `plugin new`: a crate of one kind from the templates beside this file.
+//! `plugin new`: a crate of one kind from the templates of this crate.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use portcullis_terminal::Failure;
 
-use super::NewOptions;
+use crate::NewOptions;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
@@ -33,11 +33,11 @@ struct Template {
 /// Where the SDK comes from, as Cargo.toml says it.
 struct Sdk(String);
 
-const MANIFEST: &str = include_str!("templates/manifest.toml");
-const README: &str = include_str!("templates/readme.md");
+const MANIFEST: &str = include_str!("../templates/manifest.toml");
+const README: &str = include_str!("../templates/readme.md");
 
 /// The SDK of the repository that this binary was built from.
-const OWN_SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk");
+const OWN_SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk");
 
 /// As gateway.toml names plugins.
 const LONGEST_NAME: usize = 64;
@@ -175,10 +175,10 @@ macro_rules! template {
     ($what:literal, $kind:literal) => {
         Template {
             what: $what,
-            code: include_str!(concat!("templates/", $kind, ".rs")),
-            cases: include_str!(concat!("templates/", $kind, ".cases.toml")),
-            gateway: include_str!(concat!("templates/", $kind, ".gateway.toml")),
-            schema: include_str!(concat!("templates/", $kind, ".schema.json")),
+            code: include_str!(concat!("../templates/", $kind, ".rs")),
+            cases: include_str!(concat!("../templates/", $kind, ".cases.toml")),
+            gateway: include_str!(concat!("../templates/", $kind, ".gateway.toml")),
+            schema: include_str!(concat!("../templates/", $kind, ".schema.json")),
         }
     };
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use portcullis_terminal::Failure;
 use serde::Deserialize;
 
-use super::BuildOptions;
+use crate::BuildOptions;
 
 const TARGET: &str = "wasm32-wasip2";
 /// The test that `#[portcullis_sdk::plugin]` adds; with UPDATE it writes the schema.

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use portcullis_runtime::{Call, Outbound, OutboundError, OutboundFuture};
 use serde_json::Value as Json;
 
-use super::case::ExpectCall;
-use super::scene;
+use crate::case::ExpectCall;
+use crate::scene;
 
 /// The calls of one play. A call takes the first answer that fits and is not taken; calls run side by side, so their
 /// order means nothing.
