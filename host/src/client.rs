@@ -13,8 +13,7 @@ use portcullis_config::plan::{AdminRole, Plan, Protocol};
 use portcullis_proxy::tls::{Authorities, Dial, DialParts, Identity, TlsParts, Unusable};
 use portcullis_terminal::Failure;
 
-use crate::args::ConfigFile;
-use crate::check;
+use crate::config_file::{self, ConfigFile};
 
 /// Where the admin listener is. Its token comes from `PORTCULLIS_ADMIN_TOKEN`: arguments are for everybody to see.
 #[derive(Debug, Group)]
@@ -57,7 +56,7 @@ impl AdminOptions {
         let (address, tls) = match &self.admin {
             Some(given) => address(given),
             None => {
-                let plan = check::read(&self.file.find()?)?;
+                let plan = config_file::read(&self.file.find()?)?;
                 token = token.or_else(|| token_of(&plan));
                 let address = reachable(plan.listen.admin).to_string();
                 (address, plan.admin.tls.is_some())

@@ -20,8 +20,7 @@ use portcullis_terminal::Failure;
 
 use self::report::Report;
 use self::request::Asked;
-use crate::args::ConfigFile;
-use crate::check;
+use crate::config_file::{self, ConfigFile};
 use crate::load::Loader;
 
 #[derive(Debug, Group)]
@@ -66,7 +65,7 @@ const AT_ONCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn explain(options: &ExplainOptions) -> Result<(), Failure> {
     let path = options.file.find()?;
-    let plan = check::read(&path)?;
+    let plan = config_file::read(&path)?;
     let asked = Asked::of(options)?;
     if options.sign {
         let lasts = Duration::from_secs(options.lasts);
@@ -100,7 +99,7 @@ fn signature(plan: &Plan, asked: &Asked, lasts: Duration) -> Result<String, Fail
 
 /// Here, without asking anybody.
 async fn rehearsed(plan: Arc<Plan>, asked: Asked, client: IpAddr) -> Result<Report, Failure> {
-    let mut loader = Loader::new(check::runtime(&plan, INSTANCES)?);
+    let mut loader = Loader::new(&plan, INSTANCES)?;
     let metrics = Metrics::new();
     let loaded = loader.load(plan.clone(), &metrics, None).await;
     let generation = loaded.map_err(Failure::mistake)?.generation;

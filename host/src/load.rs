@@ -8,8 +8,8 @@ use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, PluginPlan};
 use portcullis_proxy::tls::Termination;
 use portcullis_proxy::{Generation, Metrics, spec};
-use portcullis_runtime::{Digest, LoadError, Plugin, Runtime};
-use portcullis_terminal::Progress;
+use portcullis_runtime::{Digest, EngineOptions, LoadError, Plugin, Runtime};
+use portcullis_terminal::{Failure, Progress};
 
 use crate::folder::Folder;
 use crate::history::Traits;
@@ -18,6 +18,9 @@ use crate::version::{Shelf, Version};
 
 /// Plugins as they serve and what became of the newest attempt to load each.
 pub(crate) type Errors = BTreeMap<Arc<str>, String>;
+
+/// What a reload may raise a plugin's memory to without a restart; the config crate's own upper bound.
+const MAX_MEMORY: usize = 256 * 1024 * 1024;
 
 /// Loads plugins; keeps machine code between loads.
 pub(crate) struct Loader {
@@ -59,13 +62,14 @@ enum Refused {
 }
 
 impl Loader {
-    pub(crate) fn new(runtime: Runtime) -> Loader {
-        Loader {
-            runtime,
+    /// With an engine for `instances` plugin instances at a time.
+    pub(crate) fn new(plan: &Plan, instances: u32) -> Result<Loader, Failure> {
+        Ok(Loader {
+            runtime: runtime(plan, instances)?,
             shelf: Shelf::default(),
             folder: Folder::default(),
             keyring: Keyring::default(),
-        }
+        })
     }
 
     /// What the admin listener shows to clients, which is there before anything else is loaded.
@@ -225,6 +229,17 @@ impl Refused {
             Refused::Settings(mistakes) => mistakes,
         }
     }
+}
+
+fn runtime(plan: &Plan, instances: u32) -> Result<Runtime, Failure> {
+    let memories = plan.plugin.values().map(|p| p.given.limits.memory);
+    let largest = memories.max().unwrap_or(0);
+    Runtime::new(EngineOptions {
+        instances,
+        max_memory: largest.max(MAX_MEMORY),
+        cache: plan.plugins.cache.clone(),
+    })
+    .map_err(Failure::Trouble)
 }
 
 /// Where a plugin's component is.

@@ -6,6 +6,7 @@ mod admin;
 mod args;
 mod check;
 mod client;
+mod config_file;
 mod drain;
 mod explain;
 mod folder;

@@ -18,6 +18,7 @@ use crate::access_log::{self, Reopen};
 use crate::admin::{Admin, First};
 use crate::args::RunOptions;
 use crate::check;
+use crate::config_file;
 use crate::drain::Drain;
 use crate::load::Loader;
 use crate::log::{self, Level};
@@ -55,7 +56,7 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
     }
     let (reloads, requests) = mpsc::channel(RELOADS);
     let (status, drain) = (Arc::new(Status::default()), Arc::new(Drain::default()));
-    let mut loader = Loader::new(check::runtime(&plan, plan.plugins.instances)?);
+    let mut loader = Loader::new(&plan, plan.plugins.instances)?;
     let tls = loader.first(&plan);
     let first = First {
         address: plan.listen.admin,
@@ -158,7 +159,7 @@ fn plan(options: &RunOptions) -> Result<(Arc<Plan>, Option<PathBuf>), Failure> {
         return Ok((Arc::new(plan.map_err(Failure::mistake)?), None));
     }
     let path = options.file.find()?;
-    Ok((check::read(&path)?, Some(path)))
+    Ok((config_file::read(&path)?, Some(path)))
 }
 
 async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
