@@ -3,6 +3,7 @@
 //! `table.rs` is its one list of operations; the router, the roles and the OpenAPI document are made of it. Each
 //! subject has a file of its own. Nothing here shows a setting's value or a secret.
 
+mod abilities;
 mod answer;
 mod body;
 mod cache;
@@ -11,9 +12,11 @@ mod caller;
 mod certs;
 mod config;
 mod console;
+mod control;
 mod drain;
 mod generation;
 mod guard;
+mod history;
 mod listener;
 mod live;
 mod log_level;
@@ -25,6 +28,7 @@ mod refusals;
 mod reload;
 mod routes;
 mod seats;
+mod status;
 mod table;
 mod upstreams;
 mod versions;
@@ -35,20 +39,18 @@ use std::sync::{Arc, OnceLock};
 use portcullis_config::plan::Plan;
 use portcullis_proxy::Gate;
 use portcullis_proxy::tls::Termination;
-use tokio::sync::mpsc;
 
-use crate::drain::Drain;
-use crate::log::Level;
-use crate::reload::{Request as ReloadRequest, Status};
+pub use self::abilities::{Abilities, limits};
+pub use self::control::{Action, ActionError, ActionResult, Control, LogLevel};
+pub use self::history::{Became, Change, Entry, History, Standing};
+pub use self::status::{RefusedPlugins, StaleFiles, Status};
 
 /// What the operations work with.
 pub(crate) struct Admin {
     /// There once configuration and plugins are in.
     gate: OnceLock<Arc<Gate>>,
-    pub(crate) status: Arc<Status>,
-    pub(crate) supervisor: mpsc::Sender<ReloadRequest>,
-    pub(crate) drain: Arc<Drain>,
-    pub(crate) level: Arc<Level>,
+    control: Arc<dyn Control>,
+    status: Arc<Status>,
     first: First,
     /// What was refused while somebody followed.
     refusals: Arc<refusals::Feed>,
@@ -64,19 +66,11 @@ pub(crate) struct First {
 }
 
 impl Admin {
-    pub(crate) fn new(
-        first: First,
-        status: Arc<Status>,
-        supervisor: mpsc::Sender<ReloadRequest>,
-        drain: Arc<Drain>,
-        level: Arc<Level>,
-    ) -> Arc<Admin> {
+    pub(crate) fn new(first: First, control: Arc<dyn Control>, status: Arc<Status>) -> Arc<Admin> {
         Arc::new(Admin {
             gate: OnceLock::new(),
+            control,
             status,
-            supervisor,
-            drain,
-            level,
             first,
             refusals: Arc::default(),
             router: table::router(),

@@ -6,8 +6,8 @@ use portcullis_proxy::{FolderError, Metrics, private_folder};
 use portcullis_runtime::Budget;
 use portcullis_terminal::Failure;
 
-use crate::abilities::Abilities;
 use crate::access_log;
+use crate::admin::Abilities;
 use crate::config_file::{ConfigFile, read};
 use crate::load::{Loaded, Loader};
 use crate::unserved::unserved;

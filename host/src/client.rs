@@ -204,3 +204,12 @@ impl Said {
         member.unwrap_or(self.0.trim_end()).to_owned()
     }
 }
+
+/// `portcullis reload`
+pub(crate) fn reload(options: &AdminOptions) -> Result<(), Failure> {
+    let admin = options.line()?;
+    let tokio = tokio::runtime::Runtime::new().map_err(Failure::trouble)?;
+    let said = tokio.block_on(admin.ask(Method::POST, "/reload"))?;
+    println!("{}", said.member("done"));
+    Ok(())
+}

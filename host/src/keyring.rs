@@ -18,7 +18,7 @@ use portcullis_proxy::tls::{
 use portcullis_proxy::{Generation, Security};
 
 use self::store::Store;
-use crate::load::Errors;
+use crate::admin::StaleFiles;
 
 /// Of the admin listener, from the accept.
 const ADMIN_HANDSHAKE: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ pub(crate) struct Keyring {
 #[derive(Default)]
 struct Findings {
     mistakes: Vec<Diagnostic>,
-    stale: Errors,
+    stale: StaleFiles,
 }
 
 /// The files that a plan names for TLS.
@@ -71,7 +71,7 @@ impl Keyring {
         &mut self,
         plan: &Plan,
         before: Option<&Generation>,
-    ) -> Result<(Security, Errors), Vec<Diagnostic>> {
+    ) -> Result<(Security, StaleFiles), Vec<Diagnostic>> {
         let mut findings = Findings::default();
         let termination = plan.tls.as_ref().and_then(|tls| {
             let old = before.and_then(|b| b.tls.as_ref());

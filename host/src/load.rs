@@ -11,13 +11,11 @@ use portcullis_proxy::{Generation, Metrics, spec};
 use portcullis_runtime::{Digest, EngineOptions, LoadError, Plugin, Runtime};
 use portcullis_terminal::{Failure, Progress};
 
+use crate::admin::StaleFiles;
 use crate::folder::Folder;
-use crate::history::Traits;
 use crate::keyring::Keyring;
+use crate::traits::Traits;
 use crate::version::{Shelf, Version};
-
-/// Plugins as they serve and what became of the newest attempt to load each.
-pub(crate) type Errors = BTreeMap<Arc<str>, String>;
 
 /// What a reload may raise a plugin's memory to without a restart; the config crate's own upper bound.
 const MAX_MEMORY: usize = 256 * 1024 * 1024;
@@ -41,7 +39,7 @@ pub(crate) struct Loaded {
     /// Plugins whose new version was refused while the last good one serves on.
     pub(crate) refused: BTreeMap<Arc<str>, Rejected>,
     /// Files of TLS that are bad while their last good content serves on.
-    pub(crate) stale: Errors,
+    pub(crate) stale: StaleFiles,
 }
 
 /// A version that does not serve.

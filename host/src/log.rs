@@ -14,6 +14,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::admin::LogLevel;
+
 /// How much is logged.
 pub(crate) struct Level {
     filter: reload::Handle<LevelFilter, Registry>,
@@ -81,16 +83,13 @@ fn level() -> tracing::Level {
 }
 
 impl Level {
-    pub(crate) fn now(&self) -> tracing::Level {
-        self.state().now
-    }
-
-    /// The level it goes back to, and how long until then.
-    pub(crate) fn then(&self) -> Option<(tracing::Level, Duration)> {
+    pub(crate) fn shown(&self) -> LogLevel {
         let state = self.state();
-        let passing = state.passing.as_ref()?;
-        let left = passing.until.saturating_duration_since(Instant::now());
-        Some((state.lasting, left))
+        let left = |passing: &Passing| passing.until.saturating_duration_since(Instant::now());
+        LogLevel {
+            now: state.now,
+            then: state.passing.as_ref().map(|p| (state.lasting, left(p))),
+        }
     }
 
     /// For good, or for a while, after which it is what it was for good. Within a Tokio runtime.

@@ -1,16 +1,15 @@
 //! The gateway's binary: arguments in, exit code out.
 
-mod abilities;
 mod access_log;
 mod admin;
 mod args;
 mod check;
 mod client;
 mod config_file;
+mod control;
 mod drain;
 mod explain;
 mod folder;
-mod history;
 mod keyring;
 mod load;
 mod log;
@@ -18,6 +17,7 @@ mod reload;
 mod run;
 mod schema;
 mod top;
+mod traits;
 mod unserved;
 mod version;
 mod watch;
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::check(&options),
         Command::Routes(options) => check::routes(&options),
         Command::Explain(options) => explain::explain(&options),
-        Command::Reload(options) => reload::ask(&options),
+        Command::Reload(options) => client::reload(&options),
         Command::Top(options) => top::top(&options),
         Command::Plugin(command) => portcullis_author::run(&command),
         Command::Schema(options) => schema::print(&options),

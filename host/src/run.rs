@@ -13,16 +13,16 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::abilities::Abilities;
 use crate::access_log::{self, Reopen};
-use crate::admin::{Admin, First};
+use crate::admin::{Abilities, Action, Admin, First, Status};
 use crate::args::RunOptions;
 use crate::check;
 use crate::config_file;
+use crate::control::Process;
 use crate::drain::Drain;
 use crate::load::Loader;
 use crate::log::{self, Level};
-use crate::reload::{Request, Status, Supervisor, Wish};
+use crate::reload::{Request, Supervisor};
 use crate::watch::watch;
 
 /// Reloads that may wait; more are the same reload.
@@ -63,7 +63,12 @@ async fn serve(plan: Arc<Plan>, config: Option<PathBuf>, level: Arc<Level>) -> R
         plan: plan.clone(),
         tls: tls.map_err(Failure::mistake)?,
     };
-    let admin = Admin::new(first, status.clone(), reloads.clone(), drain.clone(), level);
+    let process = Process {
+        supervisor: reloads.clone(),
+        drain: drain.clone(),
+        level,
+    };
+    let admin = Admin::new(first, Arc::new(process), status.clone());
     let mut tasks = tokio::task::JoinSet::new();
     // Alive from here on, ready once everything is in.
     tasks.spawn(admin.clone().serve(listener));
@@ -202,7 +207,7 @@ async fn reload_on_hangup(mut hangups: Signal, reloads: mpsc::Sender<Request>, r
         if reloads
             .send(Request {
                 cause: "SIGHUP",
-                wish: Wish::Reload,
+                action: Action::Reload,
                 answer: None,
             })
             .await

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use portcullis_runtime::{Compiled, Digest};
 
+use crate::admin::Standing;
+
 /// Versions of one plugin that are kept after they served, beside the one that serves.
 const KEPT: usize = 2;
 
@@ -42,17 +44,6 @@ struct Pin {
 pub(crate) struct Undo {
     name: Arc<str>,
     place: Place,
-}
-
-/// What there is to know of a plugin's place from outside.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Standing {
-    /// Bytes of the component that serves.
-    pub(crate) size: usize,
-    /// It serves instead of its file.
-    pub(crate) pinned: bool,
-    /// What a rollback would bring.
-    pub(crate) before: Option<Digest>,
 }
 
 impl Version {

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::answer::{Answer, Problem, json};
 use super::call::Call;
-use crate::reload::known;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct CertsPage {
@@ -33,7 +32,7 @@ pub(super) async fn page(call: Call) -> Result<Answer, Problem> {
         names: identity.names().to_vec(),
         not_after: identity.not_after(),
     };
-    let stale = known(&call.admin.status.stale);
+    let stale = call.admin.status.stale();
     json(&CertsPage {
         certificates: identities.unwrap_or_default().iter().map(page).collect(),
         errors: stale

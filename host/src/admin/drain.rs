@@ -1,5 +1,7 @@
 //! `/drain`: the gateway leaves its place in good order.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Answer, Problem, Told, json};
 use super::call::Call;
 use super::log_level::duration;
-use crate::drain::GRACE;
+
+/// If the request names none: a load balancer that checks every second or two has noticed by then.
+const GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +37,7 @@ pub(super) async fn run(call: Call) -> Result<Answer, Problem> {
     let grace = wanted.grace.as_deref();
     let grace = grace.map_or(Ok(GRACE), |text| duration("grace", text))?;
     let finishes = call.gate()?.lease().plan.listen.drain;
-    let left = call.admin.drain.begin(grace);
+    let left = call.admin.control.drain(grace);
     let mut answer = json(&DrainPage {
         state: "draining",
         accepts_for_seconds: left.as_secs_f64(),

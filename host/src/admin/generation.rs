@@ -41,8 +41,6 @@ pub(super) async fn page(call: Call) -> Result<Answer, Problem> {
     let generation = gate.lease();
     let plugins = generation.plugins.iter();
     let config = Sha256::digest(generation.plan.source.text.as_bytes());
-    let refused = call.admin.status.config_error.lock();
-    let refused = refused.is_ok_and(|error| error.is_some());
     let draining = |retired: Retired| DrainingPage {
         number: retired.number,
         retired: seconds(retired.at),
@@ -56,7 +54,7 @@ pub(super) async fn page(call: Call) -> Result<Answer, Problem> {
             .map(|(name, plugin)| (name.to_string(), plugin.digest().to_string()))
             .collect(),
         draining: gate.retired().into_iter().map(draining).collect(),
-        refused,
+        refused: call.admin.status.is_config_refused(),
     })
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn set(call: Call) -> Result<Answer, Problem> {
     let time = wanted.r#for.as_deref();
     let time = time.map(|text| duration("for", text)).transpose()?;
     let level = tracing::Level::from(wanted.level);
-    call.admin.level.set(level, time);
+    call.admin.control.set_log_level(level, time);
     let mut answer = shown(&call)?;
     let told = match time {
         Some(time) => format!("{level} for {time:?}"),
@@ -64,10 +64,10 @@ pub(super) async fn set(call: Call) -> Result<Answer, Problem> {
 }
 
 fn shown(call: &Call) -> Result<Answer, Problem> {
-    let level = &call.admin.level;
+    let level = call.admin.control.log_level();
     json(&LevelPage {
-        level: level.now().into(),
-        then: level.then().map(|(level, left)| ThenPage {
+        level: level.now.into(),
+        then: level.then.map(|(level, left)| ThenPage {
             level: level.into(),
             in_seconds: left.as_secs_f64(),
         }),

@@ -7,11 +7,9 @@ use portcullis_runtime::{Figures, Plugin};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::abilities::{Abilities, limits};
 use super::answer::{Answer, Problem, json};
 use super::call::Call;
-use crate::abilities::Abilities;
-use crate::history::limits;
-use crate::reload::known;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct PluginPage {
@@ -68,7 +66,7 @@ pub(super) async fn one(call: Call) -> Result<Answer, Problem> {
 fn pages(call: &Call) -> Result<Vec<PluginPage>, Problem> {
     let gate = call.gate()?;
     let generation = gate.lease();
-    let refused = known(&call.admin.status.refused);
+    let refused = call.admin.status.refused();
     let bills = gate.archive.metrics.bills();
     let page = |(name, plugin): (&Arc<str>, &Arc<Plugin>)| {
         let standing = call.admin.status.history.standing(name);

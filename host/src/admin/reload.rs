@@ -3,11 +3,10 @@
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::sync::oneshot;
 
 use super::answer::{Answer, Problem, json};
 use super::call::Call;
-use crate::reload::{Request, Wish};
+use super::control::{Action, ActionError};
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ReloadedPage {
@@ -16,23 +15,22 @@ pub(super) struct ReloadedPage {
 }
 
 pub(super) async fn run(call: Call) -> Result<Answer, Problem> {
-    wish(&call, Wish::Reload, StatusCode::UNPROCESSABLE_ENTITY).await
+    perform(&call, Action::Reload, StatusCode::UNPROCESSABLE_ENTITY).await
 }
 
-/// Waits until it is done; `refused` is the status where it is not to be.
-pub(super) async fn wish(call: &Call, wish: Wish, refused: StatusCode) -> Result<Answer, Problem> {
+/// Waits until it is done; `refused` is the status where it is refused.
+pub(super) async fn perform(
+    call: &Call,
+    action: Action,
+    refused: StatusCode,
+) -> Result<Answer, Problem> {
     call.gate()?;
-    let (answer, done) = oneshot::channel();
-    let request = Request {
-        cause: "admin",
-        wish,
-        answer: Some(answer),
-    };
-    let asked = call.admin.supervisor.send(request).await;
-    match (asked, done.await) {
-        (Ok(()), Ok(Ok(done))) => json(&ReloadedPage { done }),
-        (Ok(()), Ok(Err(text))) => Err(Problem::new(refused, "refused", without_the_file(&text))),
-        _ => {
+    match call.admin.control.perform(action).await {
+        Ok(done) => json(&ReloadedPage { done }),
+        Err(ActionError::Refused(text)) => {
+            Err(Problem::new(refused, "refused", without_the_file(&text)))
+        }
+        Err(ActionError::ShuttingDown) => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             let text = "the gateway is shutting down";
             Err(Problem::new(status, "draining", text))

@@ -195,7 +195,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     named(get(
         "/plugins/{name}/history",
         "the versions of a plugin that served or were refused, newest first, and what differs",
-        Gives::Json(200, of::<Vec<crate::history::Entry>>),
+        Gives::Json(200, of::<Vec<super::history::Entry>>),
         |call| Box::pin(versions::history(call)),
     )),
     get(

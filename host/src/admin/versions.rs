@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use super::answer::{Answer, Problem, json};
 use super::call::Call;
+use super::control::Action;
 use super::reload;
-use crate::reload::Wish;
 
 pub(super) async fn history(call: Call) -> Result<Answer, Problem> {
     let name = plugin(&call)?;
@@ -16,12 +16,12 @@ pub(super) async fn history(call: Call) -> Result<Answer, Problem> {
 
 pub(super) async fn roll_back(call: Call) -> Result<Answer, Problem> {
     let name = plugin(&call)?;
-    reload::wish(&call, Wish::RollBack(name), StatusCode::CONFLICT).await
+    reload::perform(&call, Action::RollBack(name), StatusCode::CONFLICT).await
 }
 
 pub(super) async fn unpin(call: Call) -> Result<Answer, Problem> {
     let name = plugin(&call)?;
-    reload::wish(&call, Wish::Unpin(name), StatusCode::CONFLICT).await
+    reload::perform(&call, Action::Unpin(name), StatusCode::CONFLICT).await
 }
 
 /// The name of one that serves.

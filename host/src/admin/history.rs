@@ -1,8 +1,6 @@
 //! What became of each plugin: the versions that served and those that were refused, newest first. Kept over reloads,
 //! bounded, gone with the process.
 
-mod traits;
-
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -11,17 +9,16 @@ use portcullis_runtime::Digest;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub(crate) use self::traits::{Change, Traits, limits};
-use crate::version::Standing;
-
 /// Entries of one plugin that are kept.
 const KEPT: usize = 20;
 /// Characters of a reason that are kept.
 const LONGEST: usize = 2000;
+/// Characters of one difference that are kept.
+const LONGEST_CHANGE: usize = 160;
 
-/// Never locked on the request's way.
+/// Requests of clients never lock it.
 #[derive(Debug, Default)]
-pub(crate) struct History(Mutex<Book>);
+pub struct History(Mutex<Book>);
 
 #[derive(Debug, Default)]
 struct Book {
@@ -31,7 +28,7 @@ struct Book {
 
 /// One thing that became of a plugin.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// RFC 3339.
     time: String,
     outcome: Became,
@@ -51,14 +48,35 @@ pub(crate) struct Entry {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Became {
+pub enum Became {
     Served,
     RolledBack,
     Refused,
 }
 
+/// One difference between two versions of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Change {
+    /// `code`, `kind`, `import`, `ability`, `limit`, `setting` or `values`.
+    pub part: &'static str,
+    /// `added`, `removed` or `changed`.
+    pub how: &'static str,
+    pub what: String,
+}
+
+/// What a plugin can be rolled back to, and whether it was.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// Bytes of the component that serves.
+    pub size: usize,
+    /// It serves instead of its file.
+    pub pinned: bool,
+    /// What a rollback would bring.
+    pub before: Option<Digest>,
+}
+
 impl Entry {
-    pub(crate) fn new(outcome: Became, cause: &'static str, generation: u64) -> Entry {
+    pub fn new(outcome: Became, cause: &'static str, generation: u64) -> Entry {
         Entry {
             time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             outcome,
@@ -72,48 +90,57 @@ impl Entry {
     }
 
     /// Of which bytes.
-    pub(crate) fn of(mut self, digest: Option<Digest>, size: Option<u64>) -> Entry {
+    pub fn of(mut self, digest: Option<Digest>, size: Option<u64>) -> Entry {
         self.digest = digest.map(|digest| digest.to_string());
         self.size = size;
         self
     }
 
-    pub(crate) fn because(mut self, reason: &str) -> Entry {
+    pub fn because(mut self, reason: &str) -> Entry {
         self.reason = Some(reason.chars().take(LONGEST).collect());
         self
     }
 
-    pub(crate) fn differing(mut self, before: Option<&Traits>, now: Option<&Traits>) -> Entry {
-        if let (Some(before), Some(now)) = (before, now) {
-            self.differs = before.changes(now);
-        }
+    pub fn differing(mut self, changes: Vec<Change>) -> Entry {
+        self.differs = changes;
         self
     }
 }
 
+impl Change {
+    /// `what` may come from a schema that a stranger wrote: it is cut where it is long.
+    pub fn new(part: &'static str, how: &'static str, what: &str) -> Change {
+        Change {
+            part,
+            how,
+            what: what.chars().take(LONGEST_CHANGE).collect(),
+        }
+    }
+}
+
 impl History {
-    pub(crate) fn note(&self, plugin: &Arc<str>, entry: Entry) {
+    pub fn note(&self, plugin: &Arc<str>, entry: Entry) {
         let mut book = self.book();
         let entries = book.entries.entry(plugin.clone()).or_default();
         entries.push_front(entry);
         entries.truncate(KEPT);
     }
 
-    /// How things stand now; what is of no plugin any more is forgotten.
-    pub(crate) fn stand(&self, standings: BTreeMap<Arc<str>, Standing>) {
+    /// Replaces all standings; forgets plugins that have none.
+    pub fn stand(&self, standings: BTreeMap<Arc<str>, Standing>) {
         let mut book = self.book();
         book.entries.retain(|name, _| standings.contains_key(name));
         book.standings = standings;
     }
 
     /// Newest first.
-    pub(crate) fn entries(&self, plugin: &str) -> Vec<Entry> {
+    pub fn entries(&self, plugin: &str) -> Vec<Entry> {
         let book = self.book();
         let entries = book.entries.get(plugin);
         entries.into_iter().flatten().cloned().collect()
     }
 
-    pub(crate) fn standing(&self, plugin: &str) -> Standing {
+    pub fn standing(&self, plugin: &str) -> Standing {
         let book = self.book();
         book.standings.get(plugin).cloned().unwrap_or_default()
     }
@@ -142,5 +169,12 @@ mod tests {
         assert_eq!(entries[0].reason.as_deref().map(str::len), Some(LONGEST));
         history.stand(BTreeMap::from([("other".into(), Standing::default())]));
         assert!(history.entries("stamp").is_empty());
+    }
+
+    #[test]
+    fn what_is_told_is_bounded() {
+        let long = "x".repeat(1000);
+        let change = Change::new("import", "added", &long);
+        assert_eq!(change.what.len(), LONGEST_CHANGE);
     }
 }

@@ -1,19 +1,15 @@
-//! What tells two versions of a plugin apart, as far as that can be told without running them.
+//! The differences between two versions of a plugin, as far as they are visible without running either.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_runtime::{Budget, Digest, Kind, Plugin, Runtime, SecretText};
-use schemars::JsonSchema;
-use serde::Serialize;
+use portcullis_runtime::{Digest, Kind, Plugin, Runtime, SecretText};
 use serde_json::Value;
 
-use crate::abilities::Abilities;
+use crate::admin::{Abilities, Change, limits};
 use crate::version::Version;
 
-/// Differences that are told; a stranger wrote the schema.
+/// Differences that are listed; a stranger wrote the schema.
 const MOST: usize = 60;
-/// Characters of one.
-const LONGEST: usize = 160;
 
 /// A version as it was given to its routes, or would have been.
 pub(crate) struct Traits {
@@ -32,16 +28,6 @@ struct Given {
     limits: BTreeMap<&'static str, String>,
     /// Compared, never shown.
     values: SecretText,
-}
-
-/// One difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct Change {
-    /// `code`, `kind`, `import`, `ability`, `limit`, `setting` or `values`.
-    part: &'static str,
-    /// `added`, `removed` or `changed`.
-    how: &'static str,
-    what: String,
 }
 
 impl Traits {
@@ -86,8 +72,7 @@ impl Traits {
         }
     }
 
-    /// How `now` differs from this.
-    pub(crate) fn changes(&self, now: &Traits) -> Vec<Change> {
+    fn changes(&self, now: &Traits) -> Vec<Change> {
         let mut changes = Vec::new();
         if self.digest != now.digest {
             let text = format!("{} bytes, {} before", now.size, self.size);
@@ -103,6 +88,13 @@ impl Traits {
     }
 }
 
+/// How `now` differs from `before`, if both are known.
+pub(crate) fn differences(before: Option<&Traits>, now: Option<&Traits>) -> Vec<Change> {
+    before
+        .zip(now)
+        .map_or_else(Vec::new, |(before, now)| before.changes(now))
+}
+
 impl Given {
     fn changes(&self, now: &Given, changes: &mut Vec<Change>) {
         if self.kind != now.kind {
@@ -115,16 +107,6 @@ impl Given {
         if self.values != now.values {
             let text = "the values of its settings in gateway.toml";
             changes.push(Change::new("values", "changed", text));
-        }
-    }
-}
-
-impl Change {
-    fn new(part: &'static str, how: &'static str, what: &str) -> Change {
-        Change {
-            part,
-            how,
-            what: what.chars().take(LONGEST).collect(),
         }
     }
 }
@@ -189,23 +171,6 @@ fn kind(property: &Value) -> String {
     }
 }
 
-/// A budget in words, by key of `limits`.
-pub(crate) fn limits(budget: &Budget) -> BTreeMap<&'static str, String> {
-    let kib = |bytes: u64| match bytes / 1024 {
-        kib if kib % 1024 == 0 => format!("{} MiB", kib / 1024),
-        kib => format!("{kib} KiB"),
-    };
-    BTreeMap::from([
-        ("memory", kib(budget.memory as u64)),
-        ("time", format!("{:?}", budget.time)),
-        ("cpu", format!("{:?}", budget.cpu)),
-        ("host_calls", budget.host_calls.to_string()),
-        ("bytes_in", kib(budget.bytes_in)),
-        ("bytes_out", kib(budget.bytes_out)),
-        ("concurrent", budget.concurrent.to_string()),
-    ])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,12 +203,5 @@ mod tests {
             "removed b",
         ];
         assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn what_is_told_is_bounded() {
-        let long = "x".repeat(1000);
-        let change = Change::new("import", "added", &long);
-        assert_eq!(change.what.len(), LONGEST);
     }
 }

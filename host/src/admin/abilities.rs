@@ -1,9 +1,11 @@
-//! What a plugin can do, in words: what its kind may, and each grant for which it has the import.
+//! What a plugin can do, in words: what its kind may, and each grant for which it has the import. And its limits.
 
-use portcullis_runtime::{Bucket, Grants, Kind, Plugin};
+use std::collections::BTreeMap;
 
-/// Lists of words.
-pub(crate) struct Abilities {
+use portcullis_runtime::{Bucket, Budget, Grants, Kind, Plugin};
+
+/// One text for each.
+pub struct Abilities {
     can: Vec<String>,
     idle: Vec<String>,
 }
@@ -16,7 +18,7 @@ const RANDOM: &[&str] = &["wasi:random/random@", "wasi:random/insecure@"];
 const LOG: &[&str] = &["portcullis:plugin/telemetry@", "wasi:cli/stderr@"];
 
 impl Abilities {
-    pub(crate) fn of(plugin: &Plugin) -> Abilities {
+    pub fn of(plugin: &Plugin) -> Abilities {
         let kind = match plugin.kind() {
             Kind::Authenticator => "say who the caller is; change request headers and the query",
             Kind::Authorizer => "say whether the caller may; change nothing",
@@ -35,17 +37,17 @@ impl Abilities {
         }
     }
 
-    pub(crate) fn can(&self) -> String {
+    pub fn can(&self) -> String {
         self.can.join("; ")
     }
 
     /// The same one by one.
-    pub(crate) fn list(&self) -> Vec<String> {
+    pub fn list(&self) -> Vec<String> {
         self.can.clone()
     }
 
     /// What it is granted and does not import: best taken out.
-    pub(crate) fn idle(&self) -> Option<String> {
+    pub fn idle(&self) -> Option<String> {
         (!self.idle.is_empty()).then(|| self.idle.join("; "))
     }
 }
@@ -79,4 +81,21 @@ fn granted(grants: &Grants) -> Vec<(&'static [&'static str], String)> {
         list.push((LOG, format!("log {} bytes per call", grants.log)));
     }
     list
+}
+
+/// A budget in words, by key of `limits`.
+pub fn limits(budget: &Budget) -> BTreeMap<&'static str, String> {
+    let kib = |bytes: u64| match bytes / 1024 {
+        kib if kib % 1024 == 0 => format!("{} MiB", kib / 1024),
+        kib => format!("{kib} KiB"),
+    };
+    BTreeMap::from([
+        ("memory", kib(budget.memory as u64)),
+        ("time", format!("{:?}", budget.time)),
+        ("cpu", format!("{:?}", budget.cpu)),
+        ("host_calls", budget.host_calls.to_string()),
+        ("bytes_in", kib(budget.bytes_in)),
+        ("bytes_out", kib(budget.bytes_out)),
+        ("concurrent", budget.concurrent.to_string()),
+    ])
 }
