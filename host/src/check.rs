@@ -1,5 +1,6 @@
 //! `check` and `routes`: what `run` would do, without doing it.
 
+use portcullis_admin::Abilities;
 use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, RoutePlan};
 use portcullis_proxy::{FolderError, Metrics, private_folder};
@@ -7,7 +8,6 @@ use portcullis_runtime::Budget;
 use portcullis_terminal::Failure;
 
 use crate::access_log;
-use crate::admin::Abilities;
 use crate::config_file::{ConfigFile, read};
 use crate::load::{Loaded, Loader};
 use crate::unserved::unserved;

@@ -4,9 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_admin::{Action, ActionError, ActionResult, Control, LogLevel};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admin::{Action, ActionError, ActionResult, Control, LogLevel};
 use crate::drain::Drain;
 use crate::log::Level;
 use crate::reload::Request;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_admin::StaleFiles;
 use portcullis_config::diagnostic::{Diagnostic, Span};
 use portcullis_config::plan::{
     AdminTls, CertificatePlan, ClientAuth, FilePlan, Plan, Tls, TlsVersion, UpstreamPlan,
@@ -18,7 +19,6 @@ use portcullis_proxy::tls::{
 use portcullis_proxy::{Generation, Security};
 
 use self::store::Store;
-use crate::admin::StaleFiles;
 
 /// Of the admin listener, from the accept.
 const ADMIN_HANDSHAKE: Duration = Duration::from_secs(5);

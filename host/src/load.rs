@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use portcullis_admin::StaleFiles;
 use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, PluginPlan};
 use portcullis_proxy::tls::Termination;
@@ -11,7 +12,6 @@ use portcullis_proxy::{Generation, Metrics, spec};
 use portcullis_runtime::{Digest, EngineOptions, LoadError, Plugin, Runtime};
 use portcullis_terminal::{Failure, Progress};
 
-use crate::admin::StaleFiles;
 use crate::folder::Folder;
 use crate::keyring::Keyring;
 use crate::traits::Traits;

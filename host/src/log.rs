@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use portcullis_admin::LogLevel;
 use portcullis_proxy::audit;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -13,8 +14,6 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
-
-use crate::admin::LogLevel;
 
 /// How much is logged.
 pub(crate) struct Level {

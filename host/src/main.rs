@@ -1,7 +1,6 @@
 //! The gateway's binary: arguments in, exit code out.
 
 mod access_log;
-mod admin;
 mod args;
 mod check;
 mod client;

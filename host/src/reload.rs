@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use portcullis_admin::{Action, Became, Entry, Status};
 use portcullis_config::plan::Plan;
 use portcullis_proxy::Gate;
 use portcullis_proxy::audit::{Deed, Outcome};
 use tokio::sync::{mpsc, oneshot};
 
 use self::changes::{restart_needed, same_settings, swaps};
-use crate::admin::{Action, Became, Entry, Status};
 use crate::load::{Loaded, Loader};
 use crate::version::Version;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_admin::{Abilities, Action, Admin, First, Status};
 use portcullis_config::plan::Plan;
 use portcullis_proxy::{Archive, Exporter, Gate, Metrics, Protocol, Tracer, Workers, Writer};
 use portcullis_terminal::Failure;
@@ -14,7 +15,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::access_log::{self, Reopen};
-use crate::admin::{Abilities, Action, Admin, First, Status};
 use crate::args::RunOptions;
 use crate::check;
 use crate::config_file;

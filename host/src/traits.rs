@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use portcullis_admin::{Abilities, Change, limits};
 use portcullis_runtime::{Digest, Kind, Plugin, Runtime, SecretText};
 use serde_json::Value;
 
-use crate::admin::{Abilities, Change, limits};
 use crate::version::Version;
 
 /// Differences that are listed; a stranger wrote the schema.

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use portcullis_admin::Standing;
 use portcullis_runtime::{Compiled, Digest};
-
-use crate::admin::Standing;
 
 /// Versions of one plugin that are kept after they served, beside the one that serves.
 const KEPT: usize = 2;

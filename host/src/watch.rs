@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use portcullis_admin::Action;
 use portcullis_proxy::Gate;
 use tokio::sync::{Notify, mpsc};
 
-use crate::admin::Action;
 use crate::folder::Stamp;
 use crate::reload::{FILE_CHANGE, Request};
 use crate::{keyring, load};

@@ -10,12 +10,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "portcullis",
         &[
+            "portcullis-admin",
             "portcullis-author",
             "portcullis-proxy",
             "portcullis-runtime",
             "portcullis-config",
             "portcullis-syntax",
             "portcullis-terminal",
+        ],
+    ),
+    (
+        "portcullis-admin",
+        &[
+            "portcullis-proxy",
+            "portcullis-runtime",
+            "portcullis-config",
         ],
     ),
     (
@@ -92,7 +101,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "hyper",
-        &["portcullis", "portcullis-proxy", "portcullis-tests"],
+        &[
+            "portcullis",
+            "portcullis-admin",
+            "portcullis-proxy",
+            "portcullis-tests",
+        ],
     ),
     ("indicatif", &["portcullis-terminal", "xtask"]),
     ("prometheus", &["portcullis-proxy"]),

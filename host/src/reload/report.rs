@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use portcullis_admin::{Became, Entry, StaleFiles};
 use portcullis_proxy::Generation;
 use portcullis_proxy::audit::{Audit, Deed, Outcome};
 
 use super::Supervisor;
 use super::changes::Swap;
-use crate::admin::{Became, Entry, StaleFiles};
 use crate::load::Rejected;
 use crate::traits::{Traits, differences};
 use crate::version::Version;

@@ -46,7 +46,7 @@ pub use self::history::{Became, Change, Entry, History, Standing};
 pub use self::status::{RefusedPlugins, StaleFiles, Status};
 
 /// What the operations work with.
-pub(crate) struct Admin {
+pub struct Admin {
     /// There once configuration and plugins are in.
     gate: OnceLock<Arc<Gate>>,
     control: Arc<dyn Control>,
@@ -58,15 +58,15 @@ pub(crate) struct Admin {
 }
 
 /// What the gateway started with.
-pub(crate) struct First {
+pub struct First {
     /// Where this listens: an address of a later gateway.toml needs a restart.
-    pub(crate) address: SocketAddr,
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) tls: Option<Arc<Termination>>,
+    pub address: SocketAddr,
+    pub plan: Arc<Plan>,
+    pub tls: Option<Arc<Termination>>,
 }
 
 impl Admin {
-    pub(crate) fn new(first: First, control: Arc<dyn Control>, status: Arc<Status>) -> Arc<Admin> {
+    pub fn new(first: First, control: Arc<dyn Control>, status: Arc<Status>) -> Arc<Admin> {
         Arc::new(Admin {
             gate: OnceLock::new(),
             control,
@@ -78,7 +78,7 @@ impl Admin {
     }
 
     /// From now on there is something to show.
-    pub(crate) fn opens(&self, gate: Arc<Gate>) {
+    pub fn opens(&self, gate: Arc<Gate>) {
         // The gateway is loaded once.
         let _ = self.gate.set(gate);
     }

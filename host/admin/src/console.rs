@@ -4,8 +4,8 @@
 use http::HeaderValue;
 use http::header::CONTENT_SECURITY_POLICY;
 
-use super::answer::{Answer, Problem, page as whole};
-use super::call::Call;
+use crate::answer::{Answer, Problem, page as whole};
+use crate::call::Call;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -19,7 +19,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 macro_rules! files {
     ($($kind:ident $name:literal),+ $(,)?) => {
-        &[$(($name, $kind, include_str!(concat!("../../console/", $name)))),+]
+        &[$(($name, $kind, include_str!(concat!("../console/", $name)))),+]
     };
 }
 

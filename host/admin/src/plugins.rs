@@ -7,9 +7,9 @@ use portcullis_runtime::{Figures, Plugin};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::abilities::{Abilities, limits};
-use super::answer::{Answer, Problem, json};
-use super::call::Call;
+use crate::abilities::{Abilities, limits};
+use crate::answer::{Answer, Problem, json};
+use crate::call::Call;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct PluginPage {

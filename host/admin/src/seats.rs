@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::Notify;
 
-use super::answer::Body;
+use crate::answer::Body;
 
 /// Connections at once.
 const MOST: usize = 128;

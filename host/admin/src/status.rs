@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::history::History;
+use crate::history::History;
 
 /// Why the newest version of a plugin was refused, by its name; the last good one serves on.
 pub type RefusedPlugins = BTreeMap<Arc<str>, String>;

@@ -7,8 +7,8 @@ use portcullis_proxy::tls::Identity;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Answer, Problem, json};
-use super::call::Call;
+use crate::answer::{Answer, Problem, json};
+use crate::call::Call;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct CertsPage {

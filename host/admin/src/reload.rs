@@ -4,9 +4,9 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Answer, Problem, json};
-use super::call::Call;
-use super::control::{Action, ActionError};
+use crate::answer::{Answer, Problem, json};
+use crate::call::Call;
+use crate::control::{Action, ActionError};
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ReloadedPage {

@@ -7,9 +7,9 @@ use std::pin::Pin;
 use portcullis_proxy::audit::Deed;
 use schemars::{Schema, SchemaGenerator};
 
-use super::answer::{Answer, Problem};
-use super::call::Call;
-use super::{
+use crate::answer::{Answer, Problem};
+use crate::call::Call;
+use crate::{
     cache, certs, config, console, drain, generation, live, log_level, metrics, openapi, plugins,
     probes, refusals, reload, routes, upstreams, versions,
 };
@@ -195,7 +195,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     named(get(
         "/plugins/{name}/history",
         "the versions of a plugin that served or were refused, newest first, and what differs",
-        Gives::Json(200, of::<Vec<super::history::Entry>>),
+        Gives::Json(200, of::<Vec<crate::history::Entry>>),
         |call| Box::pin(versions::history(call)),
     )),
     get(

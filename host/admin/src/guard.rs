@@ -6,7 +6,7 @@ use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 use http::{StatusCode, Version};
 
-use super::answer::Problem;
+use crate::answer::Problem;
 
 /// Refuses names that are not this gateway's: a page whose name was made to point here (DNS rebinding) is, to the
 /// browser, of one origin with the admin listener. An address is nobody's to point.

@@ -10,8 +10,8 @@ use portcullis_runtime::ClientCertificate;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::answer::Problem;
-use super::table::Role;
+use crate::answer::Problem;
+use crate::table::Role;
 
 /// Where a request comes from.
 #[derive(Debug, Clone)]

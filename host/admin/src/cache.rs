@@ -8,8 +8,8 @@ use portcullis_proxy::{Purge, PurgeError, Route, RouteStatistics, Statistics};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answer, Problem, Told, json};
-use super::call::Call;
+use crate::answer::{Answer, Problem, Told, json};
+use crate::call::Call;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct CachePage {

@@ -4,8 +4,8 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Answer, Problem, TEXT, json, page};
-use super::call::Call;
+use crate::answer::{Answer, Problem, TEXT, json, page};
+use crate::call::Call;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ReadyPage {

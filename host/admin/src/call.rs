@@ -7,8 +7,8 @@ use http::StatusCode;
 use portcullis_proxy::Gate;
 use serde::de::DeserializeOwned;
 
-use super::Admin;
-use super::answer::Problem;
+use crate::Admin;
+use crate::answer::Problem;
 
 pub(crate) struct Call {
     pub(crate) admin: Arc<Admin>,

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{Answer, Problem, json};
-use super::call::Call;
+use crate::answer::{Answer, Problem, json};
+use crate::call::Call;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ConfigPage {

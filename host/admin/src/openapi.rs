@@ -6,9 +6,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, JSON, PROBLEM, Problem, ProblemPage, page as answer};
-use super::call::Call;
-use super::table::{Gives, OPERATIONS, Operation, Role, Takes, Verb};
+use crate::answer::{Answer, JSON, PROBLEM, Problem, ProblemPage, page as answer};
+use crate::call::Call;
+use crate::table::{Gives, OPERATIONS, Operation, Role, Takes, Verb};
 
 /// Made once; it is the same for every gateway of this version.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document()));

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::answer::{Answer, Problem, json};
-use super::call::Call;
-use super::control::Action;
-use super::reload;
+use crate::answer::{Answer, Problem, json};
+use crate::call::Call;
+use crate::control::Action;
+use crate::reload;
 
 pub(super) async fn history(call: Call) -> Result<Answer, Problem> {
     let name = plugin(&call)?;

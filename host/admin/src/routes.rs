@@ -4,8 +4,8 @@ use portcullis_config::plan::{RoutePlan, RulePlan};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Answer, Problem, json};
-use super::call::Call;
+use crate::answer::{Answer, Problem, json};
+use crate::call::Call;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RoutePage {

@@ -18,12 +18,12 @@ use portcullis_proxy::audit::{Audit, Deed, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::answer::{Answer, Problem, Told, hardened};
-use super::call::{Call, Params};
-use super::caller::{Caller, Peer};
-use super::seats::{Seat, Seats, Worked};
-use super::table::{Operation, Role, Takes, Verb};
-use super::{Admin, body, guard};
+use crate::answer::{Answer, Problem, Told, hardened};
+use crate::call::{Call, Params};
+use crate::caller::{Caller, Peer};
+use crate::seats::{Seat, Seats, Worked};
+use crate::table::{Operation, Role, Takes, Verb};
+use crate::{Admin, body, guard};
 
 /// A request head, from the accept or the answer before to its last byte.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Admin {
     /// Serves until dropped.
-    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let seats = Arc::new(Seats::default());
         loop {
             let Ok((tcp, peer)) = listener.accept().await else {

@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::answer::{Answer, Problem, page as whole};
-use super::call::Call;
+use crate::answer::{Answer, Problem, page as whole};
+use crate::call::Call;
 
 const EVENTS: &str = "text/event-stream";
 /// Events that who comes later is still told.

@@ -6,9 +6,9 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answer, Problem, Told, json};
-use super::call::Call;
-use super::log_level::duration;
+use crate::answer::{Answer, Problem, Told, json};
+use crate::call::Call;
+use crate::log_level::duration;
 
 /// If the request names none: a load balancer that checks every second or two has noticed by then.
 const GRACE: Duration = Duration::from_secs(5);

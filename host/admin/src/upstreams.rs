@@ -7,8 +7,8 @@ use portcullis_proxy::{ServerView, Upstream};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Answer, Problem, json};
-use super::call::Call;
+use crate::answer::{Answer, Problem, json};
+use crate::call::Call;
 
 /// The servers of each upstream, by its name.
 #[derive(Serialize, JsonSchema)]

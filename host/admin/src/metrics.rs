@@ -1,7 +1,7 @@
 //! `/metrics`
 
-use super::answer::{Answer, Problem, page as answer};
-use super::call::Call;
+use crate::answer::{Answer, Problem, page as answer};
+use crate::call::Call;
 
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 

@@ -4,8 +4,8 @@ use portcullis_proxy::Live;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Answer, Problem, json};
-use super::call::Call;
+use crate::answer::{Answer, Problem, json};
+use crate::call::Call;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct LivePage {

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 
-use super::answer::Problem;
+use crate::answer::Problem;
 
 /// A URL and its braces.
 const LARGEST: usize = 64 * 1024;
