@@ -23,22 +23,22 @@ pub(crate) struct Problem {
     headers: Box<HeaderMap>,
 }
 
-/// Goes with an answer to the audit line of what was done, in words. Never a secret.
+/// What was done, in words, for the audit line; an extension of the answer. Never a secret.
 #[derive(Debug, Clone)]
-pub(crate) struct Told(pub(crate) String);
+pub(crate) struct AuditDetail(pub(crate) String);
 
 /// RFC 9457
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ProblemPage<'a> {
+pub(crate) struct ProblemPage<'a> {
     r#type: &'a str,
     title: &'a str,
     status: u16,
     detail: &'a str,
 }
 
-pub(super) const TEXT: &str = "text/plain; charset=utf-8";
-pub(super) const JSON: &str = "application/json";
-pub(super) const PROBLEM: &str = "application/problem+json";
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const PROBLEM: &str = "application/problem+json";
 
 /// For every answer that says nothing else: no sniffing, no framing, no storing, nothing loaded from anywhere.
 const HEADERS: &[(&str, &str)] = &[
@@ -71,7 +71,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<Answer, Problem> {
 }
 
 /// Adds what every answer has.
-pub(super) fn hardened(mut answer: Answer) -> Answer {
+pub(crate) fn hardened(mut answer: Answer) -> Answer {
     let headers = answer.headers_mut();
     for (name, value) in HEADERS {
         if !headers.contains_key(*name) {

@@ -15,7 +15,7 @@ const LARGEST: usize = 64 * 1024;
 /// From the head to the last byte.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Problem> {
+pub(crate) async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Problem> {
     let kind = headers.get(CONTENT_TYPE);
     // A form, or text: what a page of another origin can send without being asked for permission (Fetch section 4.8).
     if let Some(kind) = kind

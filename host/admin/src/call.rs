@@ -1,4 +1,4 @@
-//! What an operation is given: one request that was let in and read.
+//! What an operation gets: one request, let in and read.
 
 use std::sync::Arc;
 
@@ -7,23 +7,23 @@ use http::StatusCode;
 use portcullis_proxy::Gate;
 use serde::de::DeserializeOwned;
 
-use crate::Admin;
 use crate::answer::Problem;
+use crate::gateway::Gateway;
 
 pub(crate) struct Call {
-    pub(crate) admin: Arc<Admin>,
+    pub(crate) gateway: Arc<Gateway>,
     /// What the path of the table leaves open, by name, decoded.
-    pub(super) params: Params,
-    pub(super) body: Bytes,
+    pub(crate) params: Params,
+    pub(crate) body: Bytes,
 }
 
 /// By name.
-pub(super) type Params = Vec<(String, String)>;
+pub(crate) type Params = Vec<(String, String)>;
 
 impl Call {
     /// What serves; before that there is nothing to show.
     pub(crate) fn gate(&self) -> Result<&Arc<Gate>, Problem> {
-        self.admin.gate().ok_or_else(|| {
+        self.gateway.gate().ok_or_else(|| {
             let text = "configuration and plugins are being loaded; try again in a moment";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "loading", text)
         })

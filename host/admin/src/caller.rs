@@ -11,28 +11,28 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::answer::Problem;
-use crate::table::Role;
+use crate::operation::Role;
 
 /// Where a request comes from.
 #[derive(Debug, Clone)]
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
     /// The listener is on loopback: whoever comes is on this machine.
-    pub(super) local: bool,
+    pub(crate) local: bool,
     /// Verified.
-    pub(super) certificate: Option<Arc<ClientCertificate>>,
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     /// For the audit log: never a secret.
-    pub(super) name: String,
+    pub(crate) name: String,
     role: Role,
 }
 
 impl Caller {
     /// Who sends `headers`; refused where nobody known does.
-    pub(super) fn of(admin: &AdminPlan, peer: &Peer, headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(crate) fn of(admin: &AdminPlan, peer: &Peer, headers: &HeaderMap) -> Result<Self, Problem> {
         let known = [by_token(admin, headers)?, by_certificate(admin, peer)];
         let best = known.into_iter().flatten().max_by_key(|(_, role)| *role);
         match best {
@@ -48,7 +48,7 @@ impl Caller {
         }
     }
 
-    pub(super) fn may(&self, needed: Role) -> Result<(), Problem> {
+    pub(crate) fn may(&self, needed: Role) -> Result<(), Problem> {
         if self.role >= needed {
             return Ok(());
         }

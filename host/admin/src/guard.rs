@@ -10,7 +10,7 @@ use crate::answer::Problem;
 
 /// Refuses names that are not this gateway's: a page whose name was made to point here (DNS rebinding) is, to the
 /// browser, of one origin with the admin listener. An address is nobody's to point.
-pub(super) fn host(head: &Parts, names: Option<&[String]>) -> Result<(), Problem> {
+pub(crate) fn host(head: &Parts, names: Option<&[String]>) -> Result<(), Problem> {
     let mut named = head.headers.get_all(HOST).iter();
     let (first, second) = (named.next(), named.next());
     let given = match (head.uri.authority(), first, second) {
@@ -56,7 +56,7 @@ fn is_own(authority: &str, names: &[String]) -> bool {
 
 /// Refuses what a page of another origin had a browser send (Fetch Metadata; RFC 6454 for older browsers). Only a
 /// person who follows a link may come from elsewhere, and he changes nothing by it.
-pub(super) fn origin(head: &Parts, changes: bool) -> Result<(), Problem> {
+pub(crate) fn origin(head: &Parts, changes: bool) -> Result<(), Problem> {
     let text = |name: &str| {
         let value = head.headers.get(name)?;
         Some(value.to_str().unwrap_or_default())

@@ -54,7 +54,7 @@ pub enum Became {
     Refused,
 }
 
-/// One difference between two versions of a plugin.
+/// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Change {
     /// `code`, `kind`, `import`, `ability`, `limit`, `setting` or `values`.

@@ -14,16 +14,21 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
+use portcullis_proxy::Gate;
 use portcullis_proxy::audit::{Audit, Deed, Outcome};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::answer::{Answer, Problem, Told, hardened};
+use crate::answer::{Answer, AuditDetail, Problem, hardened};
 use crate::call::{Call, Params};
 use crate::caller::{Caller, Peer};
+use crate::control::Control;
+use crate::gateway::{First, Gateway};
+use crate::operation::{Operation, Role, Router, Takes, Verb, router};
+use crate::pages::OPERATIONS;
 use crate::seats::{Seat, Seats, Worked};
-use crate::table::{Operation, Role, Takes, Verb};
-use crate::{Admin, body, guard};
+use crate::status::Status;
+use crate::{body, guard};
 
 /// A request head, from the accept or the answer before to its last byte.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -32,7 +37,25 @@ const LARGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The admin listener.
+pub struct Admin {
+    gateway: Arc<Gateway>,
+    router: Router,
+}
+
 impl Admin {
+    pub fn new(first: First, control: Arc<dyn Control>, status: Arc<Status>) -> Arc<Admin> {
+        Arc::new(Admin {
+            gateway: Arc::new(Gateway::new(first, control, status)),
+            router: router(OPERATIONS),
+        })
+    }
+
+    /// From now on there is something to show.
+    pub fn opens(&self, gate: Arc<Gate>) {
+        self.gateway.opens(gate);
+    }
+
     /// Serves until dropped.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let seats = Arc::new(Seats::default());
@@ -52,10 +75,10 @@ impl Admin {
     async fn connection(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, seat: Arc<Seat>) {
         let mut peer = Peer {
             address,
-            local: self.first.address.ip().is_loopback(),
+            local: self.gateway.first.address.ip().is_loopback(),
             certificate: None,
         };
-        let Some(tls) = self.tls() else {
+        let Some(tls) = self.gateway.tls() else {
             return self.speak(tcp, peer, seat).await;
         };
         let accepted = tokio::select! {
@@ -104,7 +127,7 @@ impl Admin {
     ) -> Answer {
         let (head, body) = request.into_parts();
         let asked = format!("{} {}", head.method, head.uri.path());
-        let plan = self.plan();
+        let plan = self.gateway.plan();
         let caller = Caller::of(&plan.admin, peer, &head.headers);
         let by = caller.as_ref().map(|caller| caller.name.clone());
         let by = by.unwrap_or_else(|_| peer.address.to_string());
@@ -142,9 +165,8 @@ impl Admin {
             400..500 => Outcome::Refused,
             _ => Outcome::Failed,
         };
-        let told = answer.extensions().get::<Told>();
-        let detail = match told {
-            Some(Told(told)) => told.clone(),
+        let detail = match answer.extensions().get::<AuditDetail>() {
+            Some(AuditDetail(detail)) => detail.clone(),
             None => format!("{asked}: {status}"),
         };
         let audit = Audit {
@@ -154,7 +176,7 @@ impl Admin {
             detail: &detail,
         };
         // Before there is a gate there is nothing that it could have been done to.
-        if let Some(gate) = self.gate() {
+        if let Some(gate) = self.gateway.gate() {
             audit.note(&gate.archive.metrics);
         }
     }
@@ -180,15 +202,15 @@ impl Admin {
         let call = Call {
             params,
             body,
-            admin: self,
+            gateway: self.gateway.clone(),
         };
         Ok((operation, call))
     }
 
     /// The names that `Host` may have beside addresses and localhost; None: any.
     fn names(&self) -> Option<Vec<String>> {
-        let local = self.first.address.ip().is_loopback();
-        let given = self.plan().admin.hosts.clone();
+        let local = self.gateway.first.address.ip().is_loopback();
+        let given = self.gateway.plan().admin.hosts.clone();
         given.or_else(|| local.then(Vec::new))
     }
 

@@ -1,28 +1,18 @@
-//! `/openapi.json`: the table as an OpenAPI 3.1 document.
-
-use std::sync::LazyLock;
+//! The table of operations as an OpenAPI 3.1 document.
 
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Answer, JSON, PROBLEM, Problem, ProblemPage, page as answer};
-use crate::call::Call;
-use crate::table::{Gives, OPERATIONS, Operation, Role, Takes, Verb};
+use crate::answer::{JSON, PROBLEM, ProblemPage};
+use crate::operation::{Gives, Operation, Role, Takes, Verb};
 
-/// Made once; it is the same for every gateway of this version.
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document()));
-
-pub(super) async fn page(_: Call) -> Result<Answer, Problem> {
-    Ok(answer(JSON, DOCUMENT.as_str()))
-}
-
-/// What may go wrong with any request.
+/// Statuses of problems that any request may meet.
 const ALWAYS: [u16; 5] = [400, 401, 403, 421, 431];
-/// And with one that has a body.
+/// And any request with a body.
 const WITH_BODY: [u16; 3] = [408, 413, 415];
 
-fn document() -> Value {
+pub(crate) fn document(operations: &[Operation]) -> Value {
     let given = SchemaSettings::draft2020_12().with(placed).for_serialize();
     let taken = SchemaSettings::draft2020_12()
         .with(placed)
@@ -30,7 +20,7 @@ fn document() -> Value {
     let (mut given, mut taken) = (given.into_generator(), taken.into_generator());
     let problem = given.subschema_for::<ProblemPage>();
     let mut paths = Map::new();
-    for operation in OPERATIONS {
+    for operation in operations {
         let told = describe(operation, &mut given, &mut taken);
         let path = operation.path.replace("{*", "{");
         let at = paths.entry(path).or_insert_with(|| json!({}));
@@ -151,10 +141,11 @@ fn parameters(path: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::OPERATIONS;
 
     #[test]
     fn the_document_names_every_operation_and_every_schema_it_points_to() {
-        let document = document();
+        let document = document(OPERATIONS);
         for operation in OPERATIONS {
             let path = operation.path.replace("{*", "{");
             let method = operation.method.as_str().to_lowercase();

@@ -16,7 +16,7 @@ use crate::answer::Body;
 const MOST: usize = 128;
 
 #[derive(Default)]
-pub(super) struct Seats(Mutex<Taken>);
+pub(crate) struct Seats(Mutex<Taken>);
 
 #[derive(Default)]
 struct Taken {
@@ -28,17 +28,17 @@ struct Taken {
 }
 
 /// The place of one connection.
-pub(super) struct Seat {
+pub(crate) struct Seat {
     seats: Arc<Seats>,
     leave: Arc<Notify>,
     ticket: Mutex<Option<u64>>,
 }
 
 /// Now the gateway is at work, and the connection cannot be told to go.
-pub(super) struct AtWork(Arc<Seat>);
+pub(crate) struct AtWork(Arc<Seat>);
 
 /// A body that is at work until it is at its end.
-pub(super) struct Worked {
+pub(crate) struct Worked {
     body: Body,
     _at_work: AtWork,
 }
@@ -47,7 +47,7 @@ pub(super) struct Worked {
 
 impl Seats {
     /// None: all are taken, and everybody is at work.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Arc<Seat>> {
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Arc<Seat>> {
         let leave = Arc::new(Notify::new());
         let mut taken = self.taken();
         if taken.count >= MOST {
@@ -80,11 +80,11 @@ impl Taken {
 
 impl Seat {
     /// Returns when another needs the seat.
-    pub(super) async fn is_wanted(&self) {
+    pub(crate) async fn is_wanted(&self) {
         self.leave.notified().await;
     }
 
-    pub(super) fn work(self: &Arc<Self>) -> AtWork {
+    pub(crate) fn work(self: &Arc<Self>) -> AtWork {
         if let Some(ticket) = self.ticket().take() {
             self.seats.taken().waiting.remove(&ticket);
         }
@@ -121,7 +121,7 @@ impl Drop for Seat {
 // === impl Worked ===
 
 impl Worked {
-    pub(super) fn new(body: Body, at_work: AtWork) -> Worked {
+    pub(crate) fn new(body: Body, at_work: AtWork) -> Worked {
         Worked {
             body,
             _at_work: at_work,

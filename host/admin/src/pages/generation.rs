@@ -54,7 +54,7 @@ pub(super) async fn page(call: Call) -> Result<Answer, Problem> {
             .map(|(name, plugin)| (name.to_string(), plugin.digest().to_string()))
             .collect(),
         draining: gate.retired().into_iter().map(draining).collect(),
-        refused: call.admin.status.is_config_refused(),
+        refused: call.gateway.status.is_config_refused(),
     })
 }
 

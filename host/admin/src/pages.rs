@@ -1,141 +1,29 @@
-//! The one table: every operation of the admin listener, who may ask for it, what it takes and gives.
+//! The one table: every operation of the admin listener. Each subject has a file of its own.
 //!
 //! To mount one, add a line to [`OPERATIONS`]. HEAD comes with GET, 405 with its `Allow` by itself.
 
-use std::pin::Pin;
+mod cache;
+mod certs;
+mod config;
+mod console;
+mod drain;
+mod generation;
+mod live;
+mod log_level;
+mod metrics;
+mod openapi;
+mod plugins;
+mod probes;
+mod refusals;
+mod reload;
+mod routes;
+mod upstreams;
+mod versions;
 
 use portcullis_proxy::audit::Deed;
-use schemars::{Schema, SchemaGenerator};
 
-use crate::answer::{Answer, Problem};
-use crate::call::Call;
-use crate::{
-    cache, certs, config, console, drain, generation, live, log_level, metrics, openapi, plugins,
-    probes, refusals, reload, routes, upstreams, versions,
-};
-
-/// One method on one path.
-pub(crate) struct Operation {
-    pub(crate) method: Verb,
-    /// `{name}` stands for one segment, a last `{*name}` for the rest.
-    pub(crate) path: &'static str,
-    pub(crate) needs: Role,
-    /// What it is in the audit log.
-    pub(crate) deed: Deed,
-    /// One line, for the document.
-    pub(crate) about: &'static str,
-    pub(crate) takes: Takes,
-    pub(crate) gives: Gives,
-    /// Statuses of its own problems.
-    pub(crate) problems: &'static [u16],
-    pub(crate) serve: fn(Call) -> Serving,
-}
-
-/// To look, or to change something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Get,
-    Post,
-}
-
-/// What one must be allowed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
-    /// Nothing: it is for whoever comes, also without a token, and tells nothing.
-    Anyone,
-    /// To look.
-    Read,
-    /// To change something.
-    Write,
-}
-
-/// The body of a request, JSON.
-pub(crate) enum Takes {
-    Nothing,
-    Perhaps(SchemaOf),
-    Json(SchemaOf),
-}
-
-/// The body of a 2xx answer.
-pub(crate) enum Gives {
-    Json(u16, SchemaOf),
-    /// Another media type.
-    Other(&'static str),
-}
-
-pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
-pub(crate) type Serving = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
-/// The operations of a path.
-pub(super) type Router = matchit::Router<Vec<&'static Operation>>;
-
-impl Verb {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Verb::Get => "GET",
-            Verb::Post => "POST",
-        }
-    }
-}
-
-/// Of a type of a page.
-fn of<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<T>()
-}
-
-const fn get(
-    path: &'static str,
-    about: &'static str,
-    gives: Gives,
-    serve: fn(Call) -> Serving,
-) -> Operation {
-    Operation {
-        method: Verb::Get,
-        path,
-        needs: Role::Read,
-        deed: Deed::Admin,
-        about,
-        takes: Takes::Nothing,
-        gives,
-        problems: &[503],
-        serve,
-    }
-}
-
-const fn post(
-    (path, deed): (&'static str, Deed),
-    about: &'static str,
-    (takes, gives): (Takes, Gives),
-    problems: &'static [u16],
-    serve: fn(Call) -> Serving,
-) -> Operation {
-    Operation {
-        method: Verb::Post,
-        path,
-        needs: Role::Write,
-        deed,
-        about,
-        takes,
-        gives,
-        problems,
-        serve,
-    }
-}
-
-/// Of one of several, by name.
-const fn named(operation: Operation) -> Operation {
-    Operation {
-        problems: &[404, 503],
-        ..operation
-    }
-}
-
-/// Asked without a token.
-const fn open(operation: Operation) -> Operation {
-    Operation {
-        needs: Role::Anyone,
-        ..operation
-    }
-}
+use crate::history::Entry;
+use crate::operation::{Gives, Operation, Takes, get, named, of, open, post};
 
 pub(crate) static OPERATIONS: &[Operation] = &[
     open(get(
@@ -195,7 +83,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     named(get(
         "/plugins/{name}/history",
         "the versions of a plugin that served or were refused, newest first, and what differs",
-        Gives::Json(200, of::<Vec<crate::history::Entry>>),
+        Gives::Json(200, of::<Vec<Entry>>),
         |call| Box::pin(versions::history(call)),
     )),
     get(
@@ -271,7 +159,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         ("/cache/purge", Deed::Purge),
         "take responses out of the cache",
         (
-            Takes::Json(of::<cache::Wanted>),
+            Takes::Json(of::<cache::PurgeRequest>),
             Gives::Json(200, of::<cache::PurgedPage>),
         ),
         &[503],
@@ -281,7 +169,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         ("/drain", Deed::Drain),
         "stop taking part: not ready at once, no new connections after a while, then the end",
         (
-            Takes::Perhaps(of::<drain::Wanted>),
+            Takes::Perhaps(of::<drain::DrainRequest>),
             Gives::Json(202, of::<drain::DrainPage>),
         ),
         &[503],
@@ -291,7 +179,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         ("/log-level", Deed::LogLevel),
         "change what the gateway logs about itself, for good or for a while",
         (
-            Takes::Json(of::<log_level::Wanted>),
+            Takes::Json(of::<log_level::LevelRequest>),
             Gives::Json(200, of::<log_level::LevelPage>),
         ),
         &[],
@@ -299,23 +187,10 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     ),
 ];
 
-pub(super) fn router() -> Router {
-    let mut router = Router::new();
-    let mut paths: Vec<&'static str> = OPERATIONS.iter().map(|o| o.path).collect();
-    paths.sort_unstable();
-    paths.dedup();
-    for path in paths {
-        let here = OPERATIONS.iter().filter(|o| o.path == path).collect();
-        router
-            .insert(path, here)
-            .expect("the paths of the table do not collide");
-    }
-    router
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::{Role, Takes, Verb, router};
 
     #[test]
     fn nothing_is_changed_by_get_nor_without_the_role_for_it() {
@@ -334,6 +209,6 @@ mod tests {
         let name = |o: &Operation| (o.method.as_str(), o.path);
         let names: std::collections::BTreeSet<_> = OPERATIONS.iter().map(name).collect();
         assert_eq!(names.len(), OPERATIONS.len());
-        router();
+        router(OPERATIONS);
     }
 }

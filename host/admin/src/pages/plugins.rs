@@ -66,10 +66,10 @@ pub(super) async fn one(call: Call) -> Result<Answer, Problem> {
 fn pages(call: &Call) -> Result<Vec<PluginPage>, Problem> {
     let gate = call.gate()?;
     let generation = gate.lease();
-    let refused = call.admin.status.refused();
+    let refused = call.gateway.status.refused();
     let bills = gate.archive.metrics.bills();
     let page = |(name, plugin): (&Arc<str>, &Arc<Plugin>)| {
-        let standing = call.admin.status.history.standing(name);
+        let standing = call.gateway.status.history.standing(name);
         let bills = || bills.iter().filter(|(plugin, _, _)| plugin == name);
         PluginPage {
             name: name.to_string(),

@@ -8,7 +8,7 @@ use portcullis_proxy::{Purge, PurgeError, Route, RouteStatistics, Statistics};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Answer, Problem, Told, json};
+use crate::answer::{Answer, AuditDetail, Problem, json};
 use crate::call::Call;
 
 #[derive(Serialize, JsonSchema)]
@@ -22,7 +22,7 @@ pub(super) struct CachePage {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 #[schemars(rename = "Purge")]
-pub(super) enum Wanted {
+pub(super) enum PurgeRequest {
     /// As clients ask for it, `http://host/path?query`; or a path, of every host.
     Url(String),
     /// The beginning of a path, or of a URL.
@@ -66,22 +66,22 @@ pub(super) async fn purge(call: Call) -> Result<Answer, Problem> {
         Problem::new(status, "incomplete", error.to_string())
     })?;
     let mut answer = json(&PurgedPage { purged })?;
-    let told = Told(format!("{what}: {purged} responses"));
-    answer.extensions_mut().insert(told);
+    let detail = AuditDetail(format!("{what}: {purged} responses"));
+    answer.extensions_mut().insert(detail);
     Ok(answer)
 }
 
 fn wanted(call: &Call) -> Result<Purge, Problem> {
-    let wanted: Wanted = call.read().map_err(|problem| {
+    let wanted: PurgeRequest = call.read().map_err(|problem| {
         let known = r#"send one of {"url": "http://host/path"}, {"prefix": "/path"}, {"tag": "name"} and {"everything": true}"#;
         Problem::unreadable(format!("{}; {known}", problem.detail))
     })?;
     let purge = match wanted {
-        Wanted::Url(url) => Purge::url(&url),
-        Wanted::Prefix(prefix) => Purge::prefix(&prefix),
-        Wanted::Tag(tag) => Ok(Purge::Tag(tag)),
-        Wanted::Everything(true) => Ok(Purge::Everything),
-        Wanted::Everything(false) => {
+        PurgeRequest::Url(url) => Purge::url(&url),
+        PurgeRequest::Prefix(prefix) => Purge::prefix(&prefix),
+        PurgeRequest::Tag(tag) => Ok(Purge::Tag(tag)),
+        PurgeRequest::Everything(true) => Ok(Purge::Everything),
+        PurgeRequest::Everything(false) => {
             return Err(Problem::unreadable("`everything` is true or not there"));
         }
     };

@@ -5,14 +5,14 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Answer, Problem, Told, json};
+use crate::answer::{Answer, AuditDetail, Problem, json};
 use crate::call::Call;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "SetLogLevel")]
-pub(super) struct Wanted {
-    level: Name,
+pub(super) struct LevelRequest {
+    level: LevelName,
     /// After this it is again what it was: `"5m"`. Without it the level stays.
     r#for: Option<String>,
 }
@@ -20,7 +20,7 @@ pub(super) struct Wanted {
 #[derive(Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "LogLevel")]
-enum Name {
+enum LevelName {
     Error,
     Warn,
     Info,
@@ -30,14 +30,14 @@ enum Name {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct LevelPage {
-    level: Name,
+    level: LevelName,
     /// What it goes back to, and when.
     then: Option<ThenPage>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct ThenPage {
-    level: Name,
+    level: LevelName,
     in_seconds: f64,
 }
 
@@ -49,22 +49,22 @@ pub(super) async fn page(call: Call) -> Result<Answer, Problem> {
 }
 
 pub(super) async fn set(call: Call) -> Result<Answer, Problem> {
-    let wanted: Wanted = call.read()?;
+    let wanted: LevelRequest = call.read()?;
     let time = wanted.r#for.as_deref();
     let time = time.map(|text| duration("for", text)).transpose()?;
     let level = tracing::Level::from(wanted.level);
-    call.admin.control.set_log_level(level, time);
+    call.gateway.control.set_log_level(level, time);
     let mut answer = shown(&call)?;
-    let told = match time {
+    let detail = match time {
         Some(time) => format!("{level} for {time:?}"),
         None => level.to_string(),
     };
-    answer.extensions_mut().insert(Told(told));
+    answer.extensions_mut().insert(AuditDetail(detail));
     Ok(answer)
 }
 
 fn shown(call: &Call) -> Result<Answer, Problem> {
-    let level = call.admin.control.log_level();
+    let level = call.gateway.control.log_level();
     json(&LevelPage {
         level: level.now.into(),
         then: level.then.map(|(level, left)| ThenPage {
@@ -84,26 +84,26 @@ pub(super) fn duration(name: &str, text: &str) -> Result<Duration, Problem> {
     })
 }
 
-impl From<Name> for tracing::Level {
-    fn from(name: Name) -> Self {
+impl From<LevelName> for tracing::Level {
+    fn from(name: LevelName) -> Self {
         match name {
-            Name::Error => tracing::Level::ERROR,
-            Name::Warn => tracing::Level::WARN,
-            Name::Info => tracing::Level::INFO,
-            Name::Debug => tracing::Level::DEBUG,
-            Name::Trace => tracing::Level::TRACE,
+            LevelName::Error => tracing::Level::ERROR,
+            LevelName::Warn => tracing::Level::WARN,
+            LevelName::Info => tracing::Level::INFO,
+            LevelName::Debug => tracing::Level::DEBUG,
+            LevelName::Trace => tracing::Level::TRACE,
         }
     }
 }
 
-impl From<tracing::Level> for Name {
+impl From<tracing::Level> for LevelName {
     fn from(level: tracing::Level) -> Self {
         match level {
-            tracing::Level::ERROR => Name::Error,
-            tracing::Level::WARN => Name::Warn,
-            tracing::Level::INFO => Name::Info,
-            tracing::Level::DEBUG => Name::Debug,
-            tracing::Level::TRACE => Name::Trace,
+            tracing::Level::ERROR => LevelName::Error,
+            tracing::Level::WARN => LevelName::Warn,
+            tracing::Level::INFO => LevelName::Info,
+            tracing::Level::DEBUG => LevelName::Debug,
+            tracing::Level::TRACE => LevelName::Trace,
         }
     }
 }

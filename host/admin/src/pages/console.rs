@@ -19,7 +19,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 macro_rules! files {
     ($($kind:ident $name:literal),+ $(,)?) => {
-        &[$(($name, $kind, include_str!(concat!("../console/", $name)))),+]
+        &[$(($name, $kind, include_str!(concat!("../../console/", $name)))),+]
     };
 }
 

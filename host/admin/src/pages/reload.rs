@@ -25,7 +25,7 @@ pub(super) async fn perform(
     refused: StatusCode,
 ) -> Result<Answer, Problem> {
     call.gate()?;
-    match call.admin.control.perform(action).await {
+    match call.gateway.control.perform(action).await {
         Ok(done) => json(&ReloadedPage { done }),
         Err(ActionError::Refused(text)) => {
             Err(Problem::new(refused, "refused", without_the_file(&text)))

@@ -6,9 +6,9 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Answer, Problem, Told, json};
+use super::log_level::duration;
+use crate::answer::{Answer, AuditDetail, Problem, json};
 use crate::call::Call;
-use crate::log_level::duration;
 
 /// If the request names none: a load balancer that checks every second or two has noticed by then.
 const GRACE: Duration = Duration::from_secs(5);
@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Drain")]
-pub(super) struct Wanted {
+pub(super) struct DrainRequest {
     /// How long connections are still accepted, so that load balancers see in time that it is not ready: `"5s"`, which
     /// is the default; `"10m"` at the most.
     grace: Option<String>,
@@ -33,18 +33,18 @@ pub(super) struct DrainPage {
 }
 
 pub(super) async fn run(call: Call) -> Result<Answer, Problem> {
-    let wanted: Wanted = call.read_or_default()?;
+    let wanted: DrainRequest = call.read_or_default()?;
     let grace = wanted.grace.as_deref();
     let grace = grace.map_or(Ok(GRACE), |text| duration("grace", text))?;
     let finishes = call.gate()?.lease().plan.listen.drain;
-    let left = call.admin.control.drain(grace);
+    let left = call.gateway.control.drain(grace);
     let mut answer = json(&DrainPage {
         state: "draining",
         accepts_for_seconds: left.as_secs_f64(),
         then_finishes_within_seconds: finishes.as_secs_f64(),
     })?;
     *answer.status_mut() = StatusCode::ACCEPTED;
-    let told = Told(format!("connections are accepted for another {left:?}"));
-    answer.extensions_mut().insert(told);
+    let detail = AuditDetail(format!("connections are accepted for another {left:?}"));
+    answer.extensions_mut().insert(detail);
     Ok(answer)
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::reload;
 use crate::answer::{Answer, Problem, json};
 use crate::call::Call;
 use crate::control::Action;
-use crate::reload;
 
 pub(super) async fn history(call: Call) -> Result<Answer, Problem> {
     let name = plugin(&call)?;
-    json(&call.admin.status.history.entries(&name))
+    json(&call.gateway.status.history.entries(&name))
 }
 
 pub(super) async fn roll_back(call: Call) -> Result<Answer, Problem> {

@@ -32,7 +32,7 @@ pub(super) async fn page(call: Call) -> Result<Answer, Problem> {
         names: identity.names().to_vec(),
         not_after: identity.not_after(),
     };
-    let stale = call.admin.status.stale();
+    let stale = call.gateway.status.stale();
     json(&CertsPage {
         certificates: identities.unwrap_or_default().iter().map(page).collect(),
         errors: stale

@@ -20,7 +20,7 @@ pub(super) async fn live(_: Call) -> Result<Answer, Problem> {
 /// Says why not, in words that tell nothing of what is inside: it is asked without a token.
 pub(super) async fn ready(call: Call) -> Result<Answer, Problem> {
     call.gate()?;
-    if call.admin.control.is_draining() {
+    if call.gateway.control.is_draining() {
         let text = "the gateway drains: it was told to end, and takes no new traffic";
         let status = StatusCode::SERVICE_UNAVAILABLE;
         return Err(Problem::new(status, "draining", text));
