@@ -1,4 +1,4 @@
-//! Who asks, and what he may: by a token, by a certificate, or by being on this machine.
+//! Who sends a request, and what they may do: by a token, by a certificate, or by being on this machine.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::operation::Role;
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
-    /// The listener is on loopback: whoever comes is on this machine.
+    /// The listener is on loopback: every client is on this machine.
     pub(crate) local: bool,
     /// Verified.
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
@@ -31,7 +31,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Who sends `headers`; refused where nobody known does.
+    /// Refused if neither the headers nor the peer name a known caller.
     pub(crate) fn of(admin: &AdminPlan, peer: &Peer, headers: &HeaderMap) -> Result<Self, Problem> {
         let known = [by_token(admin, headers)?, by_certificate(admin, peer)];
         let best = known.into_iter().flatten().max_by_key(|(_, role)| *role);

@@ -1,4 +1,4 @@
-//! What a request must not be, whoever sends it: one that a page of another origin had a browser send.
+//! Refuses what a page of another origin had a browser send, whatever the caller may do.
 
 use std::net::IpAddr;
 
@@ -55,7 +55,7 @@ fn is_own(authority: &str, names: &[String]) -> bool {
 }
 
 /// Refuses what a page of another origin had a browser send (Fetch Metadata; RFC 6454 for older browsers). Only a
-/// person who follows a link may come from elsewhere, and he changes nothing by it.
+/// person who follows a link may come from another site, and a link changes nothing.
 pub(crate) fn origin(head: &Parts, changes: bool) -> Result<(), Problem> {
     let text = |name: &str| {
         let value = head.headers.get(name)?;

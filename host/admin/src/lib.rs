@@ -18,7 +18,7 @@ mod openapi;
 mod operation;
 mod pages;
 mod refusal_feed;
-mod seats;
+mod slots;
 mod status;
 
 pub use self::abilities::{Abilities, limits};

@@ -1,4 +1,4 @@
-//! Connections of the admin listener, and each request's way: of this host, of the table, of this origin, read, done.
+//! The listener: its connections, and what a request passes: host, table, origin, caller, body, operation.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,11 +26,11 @@ use crate::control::Control;
 use crate::gateway::{First, Gateway};
 use crate::operation::{Operation, Role, Router, Takes, Verb, router};
 use crate::pages::OPERATIONS;
-use crate::seats::{Seat, Seats, Worked};
+use crate::slots::{Slot, Slots, WorkingBody};
 use crate::status::Status;
 use crate::{body, guard};
 
-/// A request head, from the accept or the answer before to its last byte.
+/// From the accept, or from the answer before, to the last byte of a request head.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// Of a request head in bytes and in fields.
 const LARGEST_HEAD: usize = 16 * 1024;
@@ -58,37 +58,37 @@ impl Admin {
 
     /// Serves until dropped.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let seats = Arc::new(Seats::default());
+        let slots = Arc::new(Slots::default());
         loop {
             let Ok((tcp, peer)) = listener.accept().await else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            // Everybody is at work: whoever comes now is not heard.
-            if let Some(seat) = seats.take() {
-                // Ends with its client, with its seat, or with the process.
-                tokio::spawn(self.clone().connection(tcp, peer, seat));
+            // Without a slot the connection is closed at once.
+            if let Some(slot) = slots.take() {
+                // Ends with its client, with its slot, or with the process.
+                tokio::spawn(self.clone().connection(tcp, peer, slot));
             }
         }
     }
 
-    async fn connection(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, seat: Arc<Seat>) {
+    async fn connection(self: Arc<Self>, tcp: TcpStream, address: SocketAddr, slot: Arc<Slot>) {
         let mut peer = Peer {
             address,
             local: self.gateway.first.address.ip().is_loopback(),
             certificate: None,
         };
         let Some(tls) = self.gateway.tls() else {
-            return self.speak(tcp, peer, seat).await;
+            return self.speak(tcp, peer, slot).await;
         };
         let accepted = tokio::select! {
             accepted = tls.accept(tcp) => accepted,
-            () = seat.is_wanted() => return,
+            () = slot.is_wanted() => return,
         };
         match accepted {
             Ok(accepted) => {
                 peer.certificate = accepted.secured.certificate;
-                self.speak(accepted.stream, peer, seat).await;
+                self.speak(accepted.stream, peer, slot).await;
             }
             Err(error) => {
                 tracing::debug!(%address, %error, "a handshake of the admin listener failed");
@@ -96,15 +96,15 @@ impl Admin {
         }
     }
 
-    async fn speak<S>(self: Arc<Self>, io: S, peer: Peer, seat: Arc<Seat>)
+    async fn speak<S>(self: Arc<Self>, io: S, peer: Peer, slot: Arc<Slot>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let sitting = seat.clone();
+        let held = slot.clone();
         let peer = Arc::new(peer);
         let service = service_fn(move |request| {
-            let (admin, peer, seat) = (self.clone(), peer.clone(), seat.clone());
-            async move { Ok::<_, Infallible>(admin.answer(request, &peer, &seat).await) }
+            let (admin, peer, slot) = (self.clone(), peer.clone(), slot.clone());
+            async move { Ok::<_, Infallible>(admin.answer(request, &peer, &slot).await) }
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -113,9 +113,9 @@ impl Admin {
             .max_headers(MOST_HEADERS)
             .serve_connection(TokioIo::new(io), service);
         tokio::select! {
-            // A client that went away, or that speaks no HTTP, needs no word.
+            // A client that left, or that speaks no HTTP, is not worth a log line.
             _ = served => {}
-            () = sitting.is_wanted() => {}
+            () = held.is_wanted() => {}
         }
     }
 
@@ -123,7 +123,7 @@ impl Admin {
         self: Arc<Self>,
         request: Request<Incoming>,
         peer: &Peer,
-        seat: &Arc<Seat>,
+        slot: &Arc<Slot>,
     ) -> Answer {
         let (head, body) = request.into_parts();
         let asked = format!("{} {}", head.method, head.uri.path());
@@ -131,15 +131,15 @@ impl Admin {
         let caller = Caller::of(&plan.admin, peer, &head.headers);
         let by = caller.as_ref().map(|caller| caller.name.clone());
         let by = by.unwrap_or_else(|_| peer.address.to_string());
-        let (answer, at_work) = match self.clone().call(&head, body, caller).await {
+        let (answer, working) = match self.clone().call(&head, body, caller).await {
             Ok((operation, call)) => {
-                let at_work = seat.work();
+                let working = slot.work();
                 let done = (operation.serve)(call).await;
                 let answer = done.unwrap_or_else(Answer::from);
                 if operation.needs == Role::Write {
                     self.note(operation.deed, &by, &asked, &answer);
                 }
-                (answer, Some(at_work))
+                (answer, Some(working))
             }
             Err(problem) => {
                 let turned_away = problem.status != StatusCode::NOT_FOUND;
@@ -151,13 +151,13 @@ impl Admin {
             }
         };
         let answer = hardened(answer);
-        match at_work {
-            Some(at_work) => answer.map(|body| Worked::new(body, at_work).boxed_unsync()),
+        match working {
+            Some(working) => answer.map(|body| WorkingBody::new(body, working).boxed_unsync()),
             None => answer,
         }
     }
 
-    /// One audit line for what was done, or turned away.
+    /// Writes one audit line for what was done or refused.
     fn note(&self, what: Deed, by: &str, asked: &str, answer: &Answer) {
         let status = answer.status();
         let outcome = match status.as_u16() {
@@ -207,7 +207,7 @@ impl Admin {
         Ok((operation, call))
     }
 
-    /// The names that `Host` may have beside addresses and localhost; None: any.
+    /// The names that `Host` may have next to addresses and localhost; None: any.
     fn names(&self) -> Option<Vec<String>> {
         let local = self.gateway.first.address.ip().is_loopback();
         let given = self.gateway.plan().admin.hosts.clone();
