@@ -101,14 +101,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "hyper",
-        &[
-            "portcullis",
-            "portcullis-admin",
-            "portcullis-proxy",
-            "portcullis-tests",
-        ],
+        &["portcullis-admin", "portcullis-proxy", "portcullis-tests"],
     ),
     ("indicatif", &["portcullis-terminal", "xtask"]),
+    ("matchit", &["portcullis-admin"]),
+    ("schemars", &["portcullis-admin", "portcullis-proxy"]),
+    ("tracing-subscriber", &["portcullis", "portcullis-author"]),
     ("prometheus", &["portcullis-proxy"]),
     ("hickory-resolver", &["portcullis-proxy"]),
     ("opentelemetry-proto", &["portcullis-proxy"]),

@@ -9,6 +9,7 @@ mod answer;
 mod body;
 mod call;
 mod caller;
+mod client;
 mod control;
 mod gateway;
 mod guard;
@@ -22,6 +23,7 @@ mod slots;
 mod status;
 
 pub use self::abilities::{Abilities, limits};
+pub use self::client::{AskError, Client, Page};
 pub use self::control::{Action, ActionError, ActionResult, Control, LogLevel};
 pub use self::gateway::First;
 pub use self::history::{Became, Change, Entry, History, Standing};
