@@ -105,7 +105,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("indicatif", &["portcullis-terminal", "xtask"]),
     ("matchit", &["portcullis-admin"]),
-    ("schemars", &["portcullis-admin", "portcullis-proxy"]),
+    (
+        "schemars",
+        &["portcullis-admin", "portcullis-proxy", "portcullis-sdk"],
+    ),
     ("tracing-subscriber", &["portcullis", "portcullis-author"]),
     ("prometheus", &["portcullis-proxy"]),
     ("hickory-resolver", &["portcullis-proxy"]),
