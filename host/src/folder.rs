@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use portcullis_runtime::{Artifact, Compiled, Digest, LoadError, Runtime, settings_schema};
 use portcullis_terminal::Progress;
 use tokio::sync::Semaphore;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::version::Version;
 
@@ -23,7 +23,7 @@ struct Known {
     /// None: it could not be read.
     stamp: Option<Stamp>,
     digest: Option<Digest>,
-    compiled: Result<Compiled, LoadError>,
+    compiled: MachineCode,
     /// The schema of its settings, if it carries one.
     schema: Option<Arc<str>>,
 }
@@ -56,12 +56,16 @@ struct Fresh {
     read: Result<(Artifact, Option<Arc<str>>), LoadError>,
 }
 
+/// Of one component, or why there is none.
+type MachineCode = Result<Compiled, LoadError>;
+
 /// Compiles components at the same time, as many as there are cores.
 struct Compiler<'r> {
     runtime: &'r Runtime,
     cores: Arc<Semaphore>,
-    tasks: JoinSet<(Digest, Result<Result<Compiled, LoadError>, JoinError>)>,
-    machine_code: HashMap<Digest, Result<Compiled, LoadError>>,
+    /// None: the compiler panicked.
+    tasks: JoinSet<Option<(Digest, MachineCode)>>,
+    machine_code: HashMap<Digest, MachineCode>,
 }
 
 // === impl Folder ===
@@ -200,16 +204,16 @@ impl<'r> Compiler<'r> {
         self.tasks.spawn(async move {
             let _core = cores.acquire_owned().await;
             let compiled = tokio::task::spawn_blocking(move || artifact.compile(&runtime));
-            (digest, compiled.await)
+            Some((digest, compiled.await.ok()?))
         });
     }
 
     /// The machine code of all, by the digest of the component.
-    async fn finish(mut self, progress: &Progress) -> HashMap<Digest, Result<Compiled, LoadError>> {
+    async fn finish(mut self, progress: &Progress) -> HashMap<Digest, MachineCode> {
         progress.begin("compiling plugins", self.tasks.len());
         while let Some(done) = self.tasks.join_next().await {
             progress.one_more();
-            if let Ok((digest, Ok(compiled))) = done {
+            if let Ok(Some((digest, compiled))) = done {
                 self.machine_code.insert(digest, compiled);
             }
         }
