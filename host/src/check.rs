@@ -112,8 +112,8 @@ fn describe(route: &RoutePlan) -> String {
     )
 }
 
-/// Whether the cache's folder is nobody else's business; a mistake where it is. Why it cannot be used, where that
-/// may pass: then memory has to do.
+/// A mistake if other users can read or write the cache's folder. The text says why the folder cannot be used for now:
+/// the cache is then in memory only.
 pub(crate) fn disk(plan: &Plan) -> Result<Option<String>, Failure> {
     let Some(disk) = &plan.cache.disk else {
         return Ok(None);

@@ -197,7 +197,7 @@ impl<'r> Compiler<'r> {
             self.machine_code.insert(digest, Ok(compiled));
             return;
         }
-        // Until it is compiled: a failure that nobody sees.
+        // Replaced once it is compiled: stays only if the compiler panicked.
         let unfinished = LoadError::Compile("the compiler failed".into());
         self.machine_code.insert(digest, Err(unfinished));
         let (runtime, cores) = (self.runtime.clone(), self.cores.clone());

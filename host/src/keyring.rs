@@ -231,7 +231,7 @@ impl Keyring {
         let read = |files: &[Vec<u8>]| Identity::from_pem(&files[0], &files[1]);
         let paths = vec![pair.certificate.path.clone(), pair.key.path.clone()];
         let kept = self.identities.get(paths, read);
-        kept.told(&[&pair.certificate, &pair.key], findings)
+        kept.content(&[&pair.certificate, &pair.key], findings)
     }
 
     fn authorities(
@@ -241,7 +241,7 @@ impl Keyring {
     ) -> Option<Arc<Authorities>> {
         let read = |files: &[Vec<u8>]| Authorities::from_pem(&files[0]);
         let kept = self.authorities.get(vec![file.path.clone()], read);
-        kept.told(&[file], findings)
+        kept.content(&[file], findings)
     }
 
     fn system(&mut self, span: Span, findings: &mut Findings) -> Option<Arc<Authorities>> {

@@ -36,7 +36,7 @@ struct Passing {
 
 /// Begins the log, at the level that `PORTCULLIS_LOG` names.
 ///
-/// Audit lines are JSON for whoever collects them, and like every other line for a person at a terminal. They are
+/// Audit lines are JSON for log collectors, and look like every other line at a terminal. They are
 /// written whatever the level is.
 pub(crate) fn start() -> Arc<Level> {
     let level = level();

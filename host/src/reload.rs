@@ -27,7 +27,7 @@ pub(crate) struct Request {
     pub(crate) answer: Option<oneshot::Sender<Result<String, String>>>,
 }
 
-/// The cause of a reload that nobody asked for.
+/// The cause of a reload without a request.
 pub(crate) const FILE_CHANGE: &str = "file change";
 
 /// Owns the loader; the only one who swaps generations.
@@ -105,7 +105,7 @@ impl Supervisor {
             Ok(_) => Outcome::Done,
         };
         self.gate.archive.metrics.reloaded(outcome);
-        // A file that was touched and is as before is nobody's deed.
+        // A file that was touched and is as before is no event.
         if outcome != Outcome::Unchanged || cause != FILE_CHANGE {
             let (Ok(text) | Err(text)) = &done;
             let line = text.lines().next().unwrap_or_default();

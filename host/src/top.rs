@@ -97,7 +97,7 @@ fn bills(text: &str) -> serde_json::Result<Bills> {
     Ok(entries.collect())
 }
 
-/// What was added between two looks. A gateway that started anew counts from nothing.
+/// What was added between two looks. A gateway that was restarted counts from zero.
 fn since(now: &Bills, before: &Bills) -> Bills {
     let added = |(key, now): (&(String, String), &Bill)| {
         let none = Bill::default();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use portcullis_admin::Standing;
 use portcullis_runtime::{Compiled, Digest};
 
-/// Versions of one plugin that are kept after they served, beside the one that serves.
+/// Versions of one plugin that are kept after they served, in addition to the one that serves.
 const KEPT: usize = 2;
 
 /// Machine code, the component it was made from, and the schema of its settings.

@@ -9,7 +9,7 @@ use http::{StatusCode, Version};
 use crate::answer::Problem;
 
 /// Refuses names that are not this gateway's: a page whose name was made to point here (DNS rebinding) is, to the
-/// browser, of one origin with the admin listener. An address is nobody's to point.
+/// browser, of one origin with the admin listener. An address cannot be made to point elsewhere.
 pub(crate) fn host(head: &Parts, names: Option<&[String]>) -> Result<(), Problem> {
     let mut named = head.headers.get_all(HOST).iter();
     let (first, second) = (named.next(), named.next());

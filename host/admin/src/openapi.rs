@@ -21,10 +21,10 @@ pub(crate) fn document(operations: &[Operation]) -> Value {
     let problem = given.subschema_for::<ProblemPage>();
     let mut paths = Map::new();
     for operation in operations {
-        let told = describe(operation, &mut given, &mut taken);
+        let described = describe(operation, &mut given, &mut taken);
         let path = operation.path.replace("{*", "{");
         let at = paths.entry(path).or_insert_with(|| json!({}));
-        at[operation.method.as_str().to_lowercase()] = told;
+        at[operation.method.as_str().to_lowercase()] = described;
         if operation.method == Verb::Get {
             at["head"] = head(&at["get"]);
         }
@@ -81,22 +81,22 @@ fn describe(
         let problem = json!({ "$ref": "#/components/responses/Problem" });
         responses.insert(status.to_string(), problem);
     }
-    let mut told = json!({
+    let mut described = json!({
         "operationId": name(operation),
         "summary": operation.about,
         "responses": responses,
         "parameters": parameters(operation.path),
     });
     if operation.needs == Role::Anyone {
-        told["security"] = json!([{}]);
+        described["security"] = json!([{}]);
     }
     if let Some((schema, required)) = taken_body(&operation.takes, taken) {
-        told["requestBody"] = json!({
+        described["requestBody"] = json!({
             "required": required,
             "content": { JSON: { "schema": schema } },
         });
     }
-    told
+    described
 }
 
 /// The schema of a request's body, and whether there must be one.

@@ -121,7 +121,7 @@ fn ensure_target(folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Writes settings.schema.json anew where the settings type changed.
+/// Rewrites settings.schema.json if the settings type changed.
 fn refresh_schema(manifest: &Path) -> Result<(), Failure> {
     let file = manifest.with_file_name(SCHEMA);
     let was_there = file.is_file();

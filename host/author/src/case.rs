@@ -141,7 +141,7 @@ pub(super) struct Expect {
     /// A refusal's name.
     pub(super) reason: Option<String>,
     pub(super) detail: Option<String>,
-    /// A part of what the log is told.
+    /// A part of what is logged.
     pub(super) because: Option<String>,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Words>,

@@ -1,4 +1,4 @@
-//! What a case expects beside what came of it.
+//! The differences between what a case expects and what happened.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! The author's path: a plugin from an empty folder to a tested component. Everything runs in the gateway's own
-//! runtime; nothing here is needed to serve.
+//! `portcullis plugin`: the plugin author's toolkit, from an empty folder to a tested component. Everything runs in the
+//! gateway's own runtime; nothing here is needed to serve.
 
 mod bench;
 mod build;

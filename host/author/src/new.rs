@@ -92,7 +92,7 @@ fn write(folder: &Path, name: &str, kind: Kind, sdk: &Sdk) -> std::io::Result<()
             .replace("{{sdk}}", &sdk.0)
     };
     fs::create_dir_all(folder.parent().unwrap_or(Path::new("")))?;
-    // Not `create_dir_all`: somebody may have made it meanwhile.
+    // Not `create_dir_all`: another process may have made it meanwhile.
     fs::create_dir(folder)?;
     fs::create_dir(folder.join("src"))?;
     fs::create_dir(folder.join("tests"))?;

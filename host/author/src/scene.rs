@@ -1,5 +1,5 @@
 //! From the words of a case to the types of the runtime: an exchange, a response, answers of upstreams. What cannot
-//! be said in HTTP is a mistake of the case, told before anything runs.
+//! be said in HTTP is a mistake of the case, reported before anything runs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Upstreams that answer as a case says, and remember what they were not told about.
+//! Upstreams that answer as a case says, and remember calls that the case does not expect.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -158,7 +158,7 @@ pub(super) fn mistake(place: &Path, error: &LoadError) -> Failure {
     Failure::Mistake(format!("{}: error: {error}", place.display()))
 }
 
-/// The component that is named, else the one of the crate in this folder, built anew.
+/// The component that is named, else the one of the crate in this folder, which is built.
 pub(super) fn component(named: Option<&PathBuf>) -> Result<PathBuf, Failure> {
     named.map_or_else(|| build::component(Path::new(".")), |path| Ok(path.clone()))
 }

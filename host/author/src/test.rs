@@ -68,7 +68,7 @@ pub(super) fn width(cases: &[(String, &Case)]) -> usize {
     lengths.max().unwrap_or_default()
 }
 
-/// Plays a case to nobody: what the first calls of a process cost is not what a call costs. As another plugin, whose
+/// Plays a case without a report: what the first calls of a process cost is not what a call costs. As another plugin, whose
 /// stores the real one does not see.
 async fn warm_up(
     stage: &Stage,

@@ -51,7 +51,7 @@ pub(super) fn restart_needed(before: &Plan, next: &Plan) {
     let sizes = (old.workers, old.max_connections, old.max_head)
         != (new.workers, new.max_connections, new.max_head);
     let stores = before.plugins != next.plugins || before.cache != next.cache;
-    // Where the access log goes and how it looks; what it tells follows at once.
+    // Where the access log goes and how it looks; what it contains changes at once.
     let settled = |log: &Log| (log.access, log.format, log.file.clone());
     let told = settled(&before.log) != settled(&next.log) || before.traces != next.traces;
     if sockets || sizes || told || stores {

@@ -17,7 +17,7 @@ pub(super) async fn live(_: Call) -> Result<Answer, Problem> {
     Ok(page(TEXT, "live\n"))
 }
 
-/// Says why not, in words that tell nothing of what is inside: it is asked without a token.
+/// Says why not, in words that reveal nothing of the inside: the page needs no token.
 pub(super) async fn ready(call: Call) -> Result<Answer, Problem> {
     call.gate()?;
     if call.gateway.control.is_draining() {

@@ -39,7 +39,7 @@ pub(super) async fn perform(
 }
 
 /// A report of mistakes without the lines of the file, on which secrets may stand: `    8 | token = "…"` and the marks
-/// below it. Places, messages and hints are enough for whoever has the file.
+/// below it. Places, messages and hints are enough for a person who has the file.
 fn without_the_file(report: &str) -> String {
     let quoted = |line: &str| {
         let (number, _) = line.split_once(" | ")?;
