@@ -17,7 +17,7 @@ const SCHEMA: &str = "settings.schema.json";
 
 /// A line of `cargo build --message-format=json`.
 #[derive(Deserialize)]
-struct Message {
+struct CargoMessage {
     reason: String,
     manifest_path: Option<PathBuf>,
     target: Option<Target>,
@@ -76,7 +76,7 @@ pub(super) fn component(folder: &Path) -> Result<PathBuf, Failure> {
 fn artifact(messages: &str, manifest: &Path) -> Option<PathBuf> {
     let messages = messages
         .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok());
+        .filter_map(|line| serde_json::from_str::<CargoMessage>(line).ok());
     let ours = messages.filter(|message| {
         let library = message
             .target
