@@ -1,4 +1,4 @@
-//! Where the access log goes: stdout, or a file that is turned over when it is full and opened anew when asked.
+//! Where the access log goes: stdout, or a file that is rotated when it is full and reopened on request.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_config::plan::{Log, LogFile, LogFormat, Plan};
 use portcullis_proxy::{AccessLog, Look, Metrics, Writer};
+use portcullis_terminal::Failure;
 
-use crate::Failure;
-
-/// Asks for the file to be opened anew before the next line. Cheap to clone.
+/// Asks for the file to be reopened before the next line. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reopen(Arc<AtomicBool>);
 
@@ -25,7 +24,7 @@ struct Turned {
     reopen: Reopen,
 }
 
-/// What is in it is for whoever runs the gateway, and a group.
+/// Readable by the user of the gateway, and a group.
 const MODE: u32 = 0o640;
 
 /// None where there is to be no access log.
@@ -51,9 +50,7 @@ pub(crate) fn start(
         })?),
     };
     let started = AccessLog::start(log, look, out, metrics.log.clone());
-    started
-        .map(Some)
-        .map_err(|e| Failure::Trouble(e.to_string()))
+    started.map(Some).map_err(Failure::trouble)
 }
 
 /// What `check` can say without writing anything.
@@ -80,7 +77,7 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
-/// Colours only where somebody looks, and did not ask for none.
+/// Colours only at a terminal, unless they are switched off.
 fn look(log: &Log, terminal: bool, no_colour: bool) -> Look {
     let terminal = terminal && log.file.is_none();
     match log.format {
@@ -117,7 +114,7 @@ impl Turned {
         })
     }
 
-    fn open_anew(&mut self) -> io::Result<()> {
+    fn reopen(&mut self) -> io::Result<()> {
         (self.file, self.length) = open(&self.plan.path)?;
         Ok(())
     }
@@ -136,7 +133,7 @@ impl Turned {
             }
         }
         std::fs::rename(&self.plan.path, numbered(1))?;
-        self.open_anew()
+        self.reopen()
     }
 
     /// How much of `lines` goes into the file as it is: whole lines only.
@@ -172,7 +169,7 @@ impl Write for Turned {
     /// Whole lines, as the log hands them over.
     fn write_all(&mut self, mut lines: &[u8]) -> io::Result<()> {
         if self.reopen.is_asked() {
-            self.open_anew()?;
+            self.reopen()?;
         }
         while !lines.is_empty() {
             let fits = self.fits(lines);

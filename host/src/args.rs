@@ -1,14 +1,13 @@
 //! The command line. Data goes to stdout, everything else to stderr; exit 0 done, 1 trouble, 2 mistake.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand};
+use portcullis_author::PluginCommand;
 
-use crate::Failure;
 use crate::client::AdminOptions;
+use crate::config_file::ConfigFile;
 use crate::explain::ExplainOptions;
-use crate::plugin::Plugin;
 use crate::top::TopOptions;
 
 /// An API gateway whose policies are WebAssembly components.
@@ -35,7 +34,7 @@ pub(crate) enum Command {
     Top(TopOptions),
     /// Write, build, test and look into plugins.
     #[command(subcommand)]
-    Plugin(Plugin),
+    Plugin(PluginCommand),
     /// Write the JSON Schema of gateway.toml and of its plugins' settings, for editors.
     Schema(ConfigFile),
     /// Write a completion script for a shell.
@@ -57,31 +56,4 @@ pub(crate) struct RunOptions {
         requires = "to"
     )]
     pub(crate) listen: SocketAddr,
-}
-
-#[derive(Debug, Group)]
-pub(crate) struct ConfigFile {
-    /// The configuration file.
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-}
-
-/// Where a file is looked for when none is named.
-const PLACES: [&str; 2] = ["gateway.toml", "/etc/portcullis/gateway.toml"];
-
-impl ConfigFile {
-    /// The file to read; the mistake says where was looked and how to begin.
-    pub(crate) fn find(&self) -> Result<PathBuf, Failure> {
-        if let Some(path) = &self.config {
-            return Ok(path.clone());
-        }
-        let found = PLACES.iter().map(Path::new).find(|path| path.is_file());
-        found.map(Path::to_path_buf).ok_or_else(|| {
-            Failure::Mistake(format!(
-                "error: there is no configuration: looked for {}\n hint: name one with --config FILE, \
-                 or try without: portcullis run --to http://127.0.0.1:3000",
-                PLACES.join(" and ")
-            ))
-        })
-    }
 }

@@ -1,16 +1,14 @@
 //! `check` and `routes`: what `run` would do, without doing it.
 
-use std::sync::Arc;
-
+use portcullis_admin::Abilities;
 use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, RoutePlan};
 use portcullis_proxy::{FolderError, Metrics, private_folder};
-use portcullis_runtime::{Budget, EngineOptions, Runtime};
+use portcullis_runtime::Budget;
+use portcullis_terminal::Failure;
 
-use crate::Failure;
-use crate::abilities::Abilities;
 use crate::access_log;
-use crate::args::ConfigFile;
+use crate::config_file::{ConfigFile, read};
 use crate::load::{Loaded, Loader};
 use crate::unserved::unserved;
 
@@ -23,16 +21,15 @@ pub(crate) fn check(options: &ConfigFile) -> Result<(), Failure> {
     let plan = read(&path)?;
     access_log::check(&plan.log)?;
     let disk = disk(&plan)?;
-    let runtime = runtime(&plan, CHECK_INSTANCES)?;
-    let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
+    let mut loader = Loader::new(&plan, CHECK_INSTANCES)?;
+    let tokio = tokio::runtime::Runtime::new().map_err(Failure::trouble)?;
     let metrics = Metrics::new();
-    let mut loader = Loader::new(runtime);
     let loaded = tokio.block_on(loader.load(plan.clone(), &metrics, None));
     let Loaded {
         generation,
         untyped,
         ..
-    } = loaded.map_err(|report| Failure::Mistake(report.to_string()))?;
+    } = loaded.map_err(Failure::mistake)?;
     for (name, plugin) in &generation.plugins {
         tokio.block_on(plugin.settled());
         println!("plugin {name}: {}, {:?}", plugin.kind(), plugin.digest());
@@ -115,14 +112,8 @@ fn describe(route: &RoutePlan) -> String {
     )
 }
 
-pub(crate) fn read(path: &std::path::Path) -> Result<Arc<Plan>, Failure> {
-    portcullis_config::read(path)
-        .map(Arc::new)
-        .map_err(|report| Failure::Mistake(report.to_string()))
-}
-
-/// Whether the cache's folder is nobody else's business; a mistake where it is. Why it cannot be used, where that
-/// may pass: then memory has to do.
+/// A mistake if other users can read or write the cache's folder. The text says why the folder cannot be used for now:
+/// the cache is then in memory only.
 pub(crate) fn disk(plan: &Plan) -> Result<Option<String>, Failure> {
     let Some(disk) = &plan.cache.disk else {
         return Ok(None);
@@ -136,21 +127,4 @@ pub(crate) fn disk(plan: &Plan) -> Result<Option<String>, Failure> {
             Err(Failure::Mistake(report.to_string()))
         }
     }
-}
-
-pub(crate) fn runtime(plan: &Plan, instances: u32) -> Result<Runtime, Failure> {
-    /// What a reload may raise a plugin's memory to without a restart; the config crate's own upper bound.
-    const MAX_MEMORY: usize = 256 * 1024 * 1024;
-    let largest = plan
-        .plugin
-        .values()
-        .map(|p| p.given.limits.memory)
-        .max()
-        .unwrap_or(0);
-    Runtime::new(EngineOptions {
-        instances,
-        max_memory: largest.max(MAX_MEMORY),
-        cache: plan.plugins.cache.clone(),
-    })
-    .map_err(Failure::Trouble)
 }

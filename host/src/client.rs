@@ -1,20 +1,17 @@
-//! Asking the admin listener of the running gateway: what `reload` and `top` have in common.
+//! `reload`, and what it has in common with `top`: asking the admin listener of the running gateway.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args as Group;
-use http::header::{AUTHORIZATION, HOST};
-use http::{HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::TokioIo;
-use portcullis_config::plan::{AdminRole, Plan, Protocol};
-use portcullis_proxy::tls::{Authorities, Dial, DialParts, Identity, TlsParts, Unusable};
+use http::{HeaderValue, Method};
+use portcullis_admin::{AskError, Client, Page};
+use portcullis_config::plan::{AdminRole, Plan};
+use portcullis_proxy::tls::{Authorities, Identity, TlsParts, Unusable};
+use portcullis_terminal::Failure;
 
-use crate::Failure;
-use crate::args::ConfigFile;
-use crate::check;
+use crate::config_file::{self, ConfigFile};
 
 /// Where the admin listener is. Its token comes from `PORTCULLIS_ADMIN_TOKEN`: arguments are for everybody to see.
 #[derive(Debug, Group)]
@@ -36,46 +33,31 @@ pub(crate) struct AdminOptions {
     admin_key: Option<PathBuf>,
 }
 
-/// Whom to ask, and how.
-pub(crate) struct Line {
-    /// `host:port`
-    address: String,
-    dial: Dial,
-    authorization: Option<HeaderValue>,
-}
-
-/// What an operation answered.
-pub(crate) struct Said(String);
-
 const TOKEN: &str = "PORTCULLIS_ADMIN_TOKEN";
 
 // === impl AdminOptions ===
 
 impl AdminOptions {
-    pub(crate) fn line(&self) -> Result<Line, Failure> {
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
         let mut token = std::env::var(TOKEN).ok();
         let (address, tls) = match &self.admin {
             Some(given) => address(given),
             None => {
-                let plan = check::read(&self.file.find()?)?;
+                let plan = config_file::read(&self.file.find()?)?;
                 token = token.or_else(|| token_of(&plan));
                 let address = reachable(plan.listen.admin).to_string();
                 (address, plan.admin.tls.is_some())
             }
         };
-        let parts = DialParts {
-            protocol: Protocol::Http1,
-            tls: if tls { Some(self.tls()?) } else { None },
+        let tls = if tls { Some(self.tls()?) } else { None };
+        let client = Client::new(address, tls).map_err(Failure::Trouble)?;
+        let Some(token) = token else {
+            return Ok(client);
         };
-        let bearer = |token: String| {
-            let value = HeaderValue::try_from(format!("Bearer {token}"));
-            value.map_err(|_| Failure::Mistake(format!("error: {TOKEN} cannot stand in a header")))
-        };
-        Ok(Line {
-            address,
-            dial: Dial::new(parts).map_err(Failure::Trouble)?,
-            authorization: token.map(bearer).transpose()?,
-        })
+        let bearer = HeaderValue::try_from(format!("Bearer {token}"));
+        let bearer = bearer
+            .map_err(|_| Failure::Mistake(format!("error: {TOKEN} cannot stand in a header")))?;
+        Ok(client.authorized(bearer))
     }
 
     fn tls(&self) -> Result<TlsParts, Failure> {
@@ -116,7 +98,7 @@ fn address(given: &str) -> (String, bool) {
     (rest.trim_end_matches('/').to_owned(), tls)
 }
 
-/// Whoever may read the file may do everything.
+/// The strongest of the file: a user who can read the file can do everything anyway.
 fn token_of(plan: &Plan) -> Option<String> {
     let tokens = plan.admin.tokens.iter();
     let best = tokens.max_by_key(|token| token.role == AdminRole::Write)?;
@@ -133,75 +115,27 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-// === impl Line ===
-
-impl Line {
-    /// One request and its whole answer. A problem is the operator's to mend where the gateway says that it is.
-    pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<Said, Failure> {
-        let at = &self.address;
-        let (status, text) = self.exchange(method, path).await.map_err(|error| {
-            Failure::Trouble(format!(
-                "no gateway answers on {at} (listen.admin): {error}"
-            ))
-        })?;
-        let said = Said(text);
-        match status {
-            status if status.is_success() => Ok(said),
-            StatusCode::UNPROCESSABLE_ENTITY => Err(Failure::Mistake(said.member("detail"))),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Failure::Mistake(format!(
-                "error: {at}{path}: {}\n hint: put a token of [admin] that may do it into {TOKEN}",
-                said.member("detail")
-            ))),
-            status => {
-                let detail = said.member("detail");
-                Err(Failure::Trouble(format!(
-                    "{at}{path} answers {status}: {detail}"
-                )))
-            }
+/// One request and its whole answer.
+pub(crate) async fn ask(client: &Client, method: Method, path: &str) -> Result<Page, Failure> {
+    client.ask(method, path).await.map_err(|error| match error {
+        AskError::Unreachable(error) => Failure::Trouble(format!(
+            "no gateway answers on {client} (listen.admin): {error}"
+        )),
+        AskError::Refused(detail) => Failure::Mistake(detail),
+        AskError::NotAllowed(detail) => Failure::Mistake(format!(
+            "error: {client}{path}: {detail}\n hint: put a token of [admin] that may do it into {TOKEN}"
+        )),
+        AskError::Failed(status, detail) => {
+            Failure::Trouble(format!("{client}{path} answers {status}: {detail}"))
         }
-    }
-
-    async fn exchange(
-        &self,
-        method: Method,
-        path: &str,
-    ) -> Result<(StatusCode, String), Box<dyn std::error::Error>> {
-        let io = TokioIo::new(self.dial.open(&self.address).await?);
-        let (mut sender, driver) = hyper::client::conn::http1::handshake(io).await?;
-        let driving = tokio::spawn(driver);
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, &self.address);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        let request = request.body(Empty::<bytes::Bytes>::new())?;
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        driving.abort();
-        Ok((status, String::from_utf8_lossy(&body).into_owned()))
-    }
+    })
 }
 
-impl std::fmt::Display for Line {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.address)
-    }
-}
-
-impl Said {
-    pub(crate) fn text(&self) -> &str {
-        &self.0
-    }
-
-    /// A text of a JSON document; all of it where it is none.
-    pub(crate) fn member(&self, name: &str) -> String {
-        let document: Option<serde_json::Value> = serde_json::from_str(&self.0).ok();
-        let member = document
-            .as_ref()
-            .and_then(|document| document[name].as_str());
-        member.unwrap_or(self.0.trim_end()).to_owned()
-    }
+/// `portcullis reload`
+pub(crate) fn reload(options: &AdminOptions) -> Result<(), Failure> {
+    let client = options.client()?;
+    let tokio = tokio::runtime::Runtime::new().map_err(Failure::trouble)?;
+    let page = tokio.block_on(ask(&client, Method::POST, "/reload"))?;
+    println!("{}", page.member("done"));
+    Ok(())
 }

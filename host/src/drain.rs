@@ -9,9 +9,6 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Drain(watch::Sender<Option<Instant>>);
 
-/// Where nobody says how long: a load balancer that looks every second or two has seen it by then.
-pub(crate) const GRACE: Duration = Duration::from_secs(5);
-
 impl Default for Drain {
     fn default() -> Self {
         Drain(watch::Sender::new(None))

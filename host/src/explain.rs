@@ -16,12 +16,11 @@ use portcullis_proxy::explain::{
 };
 use portcullis_proxy::{Archive, Generation, Metrics, Wanted, sign};
 use portcullis_runtime::Target;
+use portcullis_terminal::Failure;
 
 use self::report::Report;
 use self::request::Asked;
-use crate::Failure;
-use crate::args::ConfigFile;
-use crate::check;
+use crate::config_file::{self, ConfigFile};
 use crate::load::Loader;
 
 #[derive(Debug, Group)]
@@ -66,14 +65,14 @@ const AT_ONCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn explain(options: &ExplainOptions) -> Result<(), Failure> {
     let path = options.file.find()?;
-    let plan = check::read(&path)?;
+    let plan = config_file::read(&path)?;
     let asked = Asked::of(options)?;
     if options.sign {
         let lasts = Duration::from_secs(options.lasts);
         println!("{DEBUG}: {}", signature(&plan, &asked, lasts)?);
         return Ok(());
     }
-    let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
+    let tokio = tokio::runtime::Runtime::new().map_err(Failure::trouble)?;
     let report = match options.live {
         true => tokio.block_on(live(&plan, asked, options.insecure)),
         false => tokio.block_on(rehearsed(plan, asked, options.client_ip)),
@@ -81,7 +80,7 @@ pub(crate) fn explain(options: &ExplainOptions) -> Result<(), Failure> {
     match options.json {
         true => println!(
             "{}",
-            serde_json::to_string_pretty(&report).map_err(|e| Failure::Trouble(e.to_string()))?
+            serde_json::to_string_pretty(&report).map_err(Failure::trouble)?
         ),
         false => print!("{}", text::of(&report)),
     }
@@ -100,12 +99,10 @@ fn signature(plan: &Plan, asked: &Asked, lasts: Duration) -> Result<String, Fail
 
 /// Here, without asking anybody.
 async fn rehearsed(plan: Arc<Plan>, asked: Asked, client: IpAddr) -> Result<Report, Failure> {
-    let mut loader = Loader::new(check::runtime(&plan, INSTANCES)?);
+    let mut loader = Loader::new(&plan, INSTANCES)?;
     let metrics = Metrics::new();
     let loaded = loader.load(plan.clone(), &metrics, None).await;
-    let generation = loaded
-        .map_err(|report| Failure::Mistake(report.to_string()))?
-        .generation;
+    let generation = loaded.map_err(Failure::mistake)?.generation;
     settle(&generation, &asked).await;
     let upstreams = generation.upstreams.clone();
     let archive = Archive {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use portcullis_runtime::{Artifact, Compiled, Digest, LoadError, Runtime, settings_schema};
+use portcullis_terminal::Progress;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::progress::Progress;
 use crate::version::Version;
 
 /// Compiled components by file, so that a reload compiles only what changed.
@@ -23,7 +23,7 @@ struct Known {
     /// None: it could not be read.
     stamp: Option<Stamp>,
     digest: Option<Digest>,
-    compiled: Result<Compiled, LoadError>,
+    compiled: MachineCode,
     /// The schema of its settings, if it carries one.
     schema: Option<Arc<str>>,
 }
@@ -56,6 +56,20 @@ struct Fresh {
     read: Result<(Artifact, Option<Arc<str>>), LoadError>,
 }
 
+/// Of one component, or why there is none.
+type MachineCode = Result<Compiled, LoadError>;
+
+/// Compiles components at the same time, as many as there are cores.
+struct Compiler<'r> {
+    runtime: &'r Runtime,
+    cores: Arc<Semaphore>,
+    /// None: the compiler panicked.
+    tasks: JoinSet<Option<(Digest, MachineCode)>>,
+    machine_code: HashMap<Digest, MachineCode>,
+}
+
+// === impl Folder ===
+
 impl Folder {
     /// Reads and compiles those of the files that are new or changed, on all cores and off the request threads.
     /// Files of the same bytes are compiled once.
@@ -72,50 +86,24 @@ impl Folder {
         let reading: Vec<_> = changed
             .map(|path| tokio::task::spawn_blocking(|| Fresh::read(path)))
             .collect();
-        let mut machine_code: HashMap<Digest, Result<Compiled, LoadError>> = HashMap::new();
-        let (mut fresh, mut compiling) = (Vec::new(), JoinSet::new());
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let cores = Arc::new(Semaphore::new(cores));
+        let (mut fresh, mut compiler) = (Vec::new(), Compiler::new(runtime));
         for read in reading {
             // A panic of the reader would be a bug; the file then counts as unread and is looked at again.
             let Ok(Fresh { path, stamp, read }) = read.await else {
                 continue;
             };
-            let (artifact, schema) = match read {
-                Ok(read) => read,
+            match read {
+                Ok((artifact, schema)) => {
+                    let digest = artifact.digest();
+                    fresh.push((path, stamp, digest, schema));
+                    compiler.add(artifact, || self.same_bytes(digest));
+                }
                 Err(error) => {
                     self.files.insert(path, Known::unreadable(error));
-                    continue;
                 }
-            };
-            let digest = artifact.digest();
-            fresh.push((path, stamp, digest, schema));
-            if machine_code.contains_key(&digest) {
-                continue;
-            }
-            if let Some(compiled) = self.same_bytes(digest) {
-                machine_code.insert(digest, Ok(compiled));
-                continue;
-            }
-            // Until it is compiled: a failure that nobody sees.
-            machine_code.insert(
-                digest,
-                Err(LoadError::Compile("the compiler failed".into())),
-            );
-            let (runtime, cores) = (runtime.clone(), cores.clone());
-            compiling.spawn(async move {
-                let _core = cores.acquire_owned().await;
-                let compiled = tokio::task::spawn_blocking(move || artifact.compile(&runtime));
-                (digest, compiled.await)
-            });
-        }
-        progress.begin("compiling plugins", compiling.len());
-        while let Some(done) = compiling.join_next().await {
-            progress.one_more();
-            if let Ok((digest, Ok(compiled))) = done {
-                machine_code.insert(digest, compiled);
             }
         }
+        let machine_code = compiler.finish(progress).await;
         for (path, stamp, digest, schema) in fresh {
             let known = Known {
                 stamp,
@@ -159,6 +147,8 @@ impl Folder {
     }
 }
 
+// === impl Known ===
+
 impl Known {
     /// Looked at again the next time.
     fn unreadable(error: LoadError) -> Known {
@@ -171,6 +161,8 @@ impl Known {
     }
 }
 
+// === impl Fresh ===
+
 impl Fresh {
     fn read(path: PathBuf) -> Fresh {
         let stamp = Stamp::of(&path);
@@ -179,5 +171,52 @@ impl Fresh {
             (artifact, schema)
         });
         Fresh { path, stamp, read }
+    }
+}
+
+// === impl Compiler ===
+
+impl<'r> Compiler<'r> {
+    fn new(runtime: &'r Runtime) -> Compiler<'r> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Compiler {
+            runtime,
+            cores: Arc::new(Semaphore::new(cores)),
+            tasks: JoinSet::new(),
+            machine_code: HashMap::new(),
+        }
+    }
+
+    /// Begins with a component, unless these bytes are being compiled already, or were compiled `before`.
+    fn add(&mut self, artifact: Artifact, before: impl FnOnce() -> Option<Compiled>) {
+        let digest = artifact.digest();
+        if self.machine_code.contains_key(&digest) {
+            return;
+        }
+        if let Some(compiled) = before() {
+            self.machine_code.insert(digest, Ok(compiled));
+            return;
+        }
+        // Replaced once it is compiled: stays only if the compiler panicked.
+        let unfinished = LoadError::Compile("the compiler failed".into());
+        self.machine_code.insert(digest, Err(unfinished));
+        let (runtime, cores) = (self.runtime.clone(), self.cores.clone());
+        self.tasks.spawn(async move {
+            let _core = cores.acquire_owned().await;
+            let compiled = tokio::task::spawn_blocking(move || artifact.compile(&runtime));
+            Some((digest, compiled.await.ok()?))
+        });
+    }
+
+    /// The machine code of all, by the digest of the component.
+    async fn finish(mut self, progress: &Progress) -> HashMap<Digest, MachineCode> {
+        progress.begin("compiling plugins", self.tasks.len());
+        while let Some(done) = self.tasks.join_next().await {
+            progress.one_more();
+            if let Ok(Some((digest, compiled))) = done {
+                self.machine_code.insert(digest, compiled);
+            }
+        }
+        self.machine_code
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_admin::StaleFiles;
 use portcullis_config::diagnostic::{Diagnostic, Span};
 use portcullis_config::plan::{
     AdminTls, CertificatePlan, ClientAuth, FilePlan, Plan, Tls, TlsVersion, UpstreamPlan,
@@ -18,7 +19,6 @@ use portcullis_proxy::tls::{
 use portcullis_proxy::{Generation, Security};
 
 use self::store::Store;
-use crate::load::Errors;
 
 /// Of the admin listener, from the accept.
 const ADMIN_HANDSHAKE: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ pub(crate) struct Keyring {
 #[derive(Default)]
 struct Findings {
     mistakes: Vec<Diagnostic>,
-    stale: Errors,
+    stale: StaleFiles,
 }
 
 /// The files that a plan names for TLS.
@@ -71,7 +71,7 @@ impl Keyring {
         &mut self,
         plan: &Plan,
         before: Option<&Generation>,
-    ) -> Result<(Security, Errors), Vec<Diagnostic>> {
+    ) -> Result<(Security, StaleFiles), Vec<Diagnostic>> {
         let mut findings = Findings::default();
         let termination = plan.tls.as_ref().and_then(|tls| {
             let old = before.and_then(|b| b.tls.as_ref());
@@ -231,7 +231,7 @@ impl Keyring {
         let read = |files: &[Vec<u8>]| Identity::from_pem(&files[0], &files[1]);
         let paths = vec![pair.certificate.path.clone(), pair.key.path.clone()];
         let kept = self.identities.get(paths, read);
-        kept.told(&[&pair.certificate, &pair.key], findings)
+        kept.content(&[&pair.certificate, &pair.key], findings)
     }
 
     fn authorities(
@@ -241,7 +241,7 @@ impl Keyring {
     ) -> Option<Arc<Authorities>> {
         let read = |files: &[Vec<u8>]| Authorities::from_pem(&files[0]);
         let kept = self.authorities.get(vec![file.path.clone()], read);
-        kept.told(&[file], findings)
+        kept.content(&[file], findings)
     }
 
     fn system(&mut self, span: Span, findings: &mut Findings) -> Option<Arc<Authorities>> {

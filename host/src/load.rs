@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use portcullis_admin::StaleFiles;
 use portcullis_config::diagnostic::{Diagnostic, Report};
 use portcullis_config::plan::{Plan, PluginPlan};
 use portcullis_proxy::tls::Termination;
 use portcullis_proxy::{Generation, Metrics, spec};
-use portcullis_runtime::{Digest, LoadError, Plugin, Runtime};
+use portcullis_runtime::{Digest, EngineOptions, LoadError, Plugin, Runtime};
+use portcullis_terminal::{Failure, Progress};
 
 use crate::folder::Folder;
-use crate::history::Traits;
 use crate::keyring::Keyring;
-use crate::progress::Progress;
+use crate::traits::Traits;
 use crate::version::{Shelf, Version};
 
-/// Plugins as they serve and what became of the newest attempt to load each.
-pub(crate) type Errors = BTreeMap<Arc<str>, String>;
+/// What a reload may raise a plugin's memory to without a restart; the config crate's own upper bound.
+const MAX_MEMORY: usize = 256 * 1024 * 1024;
 
 /// Loads plugins; keeps machine code between loads.
 pub(crate) struct Loader {
@@ -38,7 +39,7 @@ pub(crate) struct Loaded {
     /// Plugins whose new version was refused while the last good one serves on.
     pub(crate) refused: BTreeMap<Arc<str>, Rejected>,
     /// Files of TLS that are bad while their last good content serves on.
-    pub(crate) stale: Errors,
+    pub(crate) stale: StaleFiles,
 }
 
 /// A version that does not serve.
@@ -51,6 +52,15 @@ pub(crate) struct Rejected {
     pub(crate) traits: Option<Traits>,
 }
 
+/// What became of the plugins of a plan.
+#[derive(Default)]
+struct LoadedPlugins {
+    serving: BTreeMap<Arc<str>, Arc<Plugin>>,
+    versions: BTreeMap<Arc<str>, Version>,
+    refused: BTreeMap<Arc<str>, Rejected>,
+    mistakes: Vec<Diagnostic>,
+}
+
 /// Why a plugin cannot serve.
 enum Refused {
     Load(LoadError),
@@ -59,13 +69,14 @@ enum Refused {
 }
 
 impl Loader {
-    pub(crate) fn new(runtime: Runtime) -> Loader {
-        Loader {
-            runtime,
+    /// With an engine for `instances` plugin instances at a time.
+    pub(crate) fn new(plan: &Plan, instances: u32) -> Result<Loader, Failure> {
+        Ok(Loader {
+            runtime: runtime(plan, instances)?,
             shelf: Shelf::default(),
             folder: Folder::default(),
             keyring: Keyring::default(),
-        }
+        })
     }
 
     /// What the admin listener shows to clients, which is there before anything else is loaded.
@@ -83,42 +94,26 @@ impl Loader {
         before: Option<&Generation>,
     ) -> Result<Loaded, Report> {
         let used: BTreeSet<PathBuf> = plan.plugin.values().map(|p| path(&plan, p)).collect();
-        // Who starts the gateway or checks a file waits for this; who reloads does not.
+        // A person waits for a start or a check, but not for a reload.
         let progress = match before {
             None => Progress::shown(),
             Some(_) => Progress::hidden(),
         };
         let runtime = &self.runtime;
         self.folder.look(used.clone(), runtime, &progress).await;
-        let (mut plugins, mut versions) = (BTreeMap::new(), BTreeMap::new());
-        let mut refused = BTreeMap::new();
-        let mut mistakes = Vec::new();
+        let mut plugins = LoadedPlugins::default();
         progress.begin("configuring plugins", plan.plugin.len());
-        for (name, wanted) in &plan.plugin {
+        for wanted in plan.plugin.values() {
             progress.one_more();
-            let old = before.and_then(|b| b.plugins.get(name));
-            let version = self.version(&plan, wanted);
-            match self.plugin(&plan, wanted, version.clone(), old).await {
-                Ok(plugin) => {
-                    plugins.insert(name.clone(), plugin);
-                    versions.extend(version.ok().map(|version| (name.clone(), version)));
-                }
-                Err(error) => match old.filter(|old| **old.spec() == spec(wanted)) {
-                    Some(old) => {
-                        let file = path(&plan, wanted);
-                        refused.insert(name.clone(), self.rejected(&error, &file, version.ok()));
-                        plugins.insert(name.clone(), old.clone());
-                    }
-                    None => {
-                        let pinned = self.shelf.is_pinned(name);
-                        let of_it = error.into_mistakes(wanted).into_iter();
-                        mistakes
-                            .extend(of_it.map(|it| if pinned { unpinned(it, name) } else { it }));
-                    }
-                },
-            }
+            self.load_plugin(&plan, wanted, before, &mut plugins).await;
         }
         drop(progress);
+        let LoadedPlugins {
+            serving,
+            versions,
+            refused,
+            mut mistakes,
+        } = plugins;
         let keys = tokio::task::block_in_place(|| self.keyring.load(&plan, before));
         let (security, stale) = match keys {
             Ok(keys) if mistakes.is_empty() => keys,
@@ -130,7 +125,7 @@ impl Loader {
         let untyped = versions.iter().filter(|(_, v)| v.schema.is_none());
         let untyped = untyped.map(|(name, _)| name.clone()).collect();
         self.folder.keep(|file| used.contains(file));
-        let generation = Generation::build(plan, plugins, security, metrics, before)?;
+        let generation = Generation::build(plan, serving, security, metrics, before)?;
         Ok(Loaded {
             generation,
             untyped,
@@ -138,6 +133,37 @@ impl Loader {
             refused,
             stale,
         })
+    }
+
+    async fn load_plugin(
+        &mut self,
+        plan: &Plan,
+        wanted: &PluginPlan,
+        before: Option<&Generation>,
+        into: &mut LoadedPlugins,
+    ) {
+        let name = &wanted.name;
+        let old = before.and_then(|b| b.plugins.get(name));
+        let version = self.version(plan, wanted);
+        let error = match self.plugin(plan, wanted, version.clone(), old).await {
+            Ok(plugin) => {
+                into.serving.insert(name.clone(), plugin);
+                let version = version.ok().map(|version| (name.clone(), version));
+                into.versions.extend(version);
+                return;
+            }
+            Err(error) => error,
+        };
+        if let Some(old) = old.filter(|old| **old.spec() == spec(wanted)) {
+            let rejected = self.rejected(&error, &path(plan, wanted), version.ok());
+            into.refused.insert(name.clone(), rejected);
+            into.serving.insert(name.clone(), old.clone());
+            return;
+        }
+        let pinned = self.shelf.is_pinned(name);
+        let mistakes = error.into_mistakes(wanted).into_iter();
+        let mistakes = mistakes.map(|it| if pinned { unpinned(it, name) } else { it });
+        into.mistakes.extend(mistakes);
     }
 
     /// What a plugin's file held when it was last looked at.
@@ -225,6 +251,17 @@ impl Refused {
             Refused::Settings(mistakes) => mistakes,
         }
     }
+}
+
+fn runtime(plan: &Plan, instances: u32) -> Result<Runtime, Failure> {
+    let memories = plan.plugin.values().map(|p| p.given.limits.memory);
+    let largest = memories.max().unwrap_or(0);
+    Runtime::new(EngineOptions {
+        instances,
+        max_memory: largest.max(MAX_MEMORY),
+        cache: plan.plugins.cache.clone(),
+    })
+    .map_err(Failure::Trouble)
 }
 
 /// Where a plugin's component is.

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use portcullis_admin::LogLevel;
 use portcullis_proxy::audit;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -35,7 +36,7 @@ struct Passing {
 
 /// Begins the log, at the level that `PORTCULLIS_LOG` names.
 ///
-/// Audit lines are JSON for whoever collects them, and like every other line for a person at a terminal. They are
+/// Audit lines are JSON for log collectors, and look like every other line at a terminal. They are
 /// written whatever the level is.
 pub(crate) fn start() -> Arc<Level> {
     let level = level();
@@ -81,16 +82,13 @@ fn level() -> tracing::Level {
 }
 
 impl Level {
-    pub(crate) fn now(&self) -> tracing::Level {
-        self.state().now
-    }
-
-    /// The level it goes back to, and how long until then.
-    pub(crate) fn then(&self) -> Option<(tracing::Level, Duration)> {
+    pub(crate) fn shown(&self) -> LogLevel {
         let state = self.state();
-        let passing = state.passing.as_ref()?;
-        let left = passing.until.saturating_duration_since(Instant::now());
-        Some((state.lasting, left))
+        let left = |passing: &Passing| passing.until.saturating_duration_since(Instant::now());
+        LogLevel {
+            now: state.now,
+            then: state.passing.as_ref().map(|p| (state.lasting, left(p))),
+        }
     }
 
     /// For good, or for a while, after which it is what it was for good. Within a Tokio runtime.

@@ -1,24 +1,25 @@
 //! The gateway's binary: arguments in, exit code out.
 
-mod abilities;
 mod access_log;
-mod admin;
 mod args;
 mod check;
 mod client;
+mod config_file;
+mod control;
 mod drain;
 mod explain;
 mod folder;
-mod history;
 mod keyring;
+mod listeners;
 mod load;
 mod log;
-mod plugin;
-mod progress;
+mod recorders;
 mod reload;
 mod run;
 mod schema;
+mod signals;
 mod top;
+mod traits;
 mod unserved;
 mod version;
 mod watch;
@@ -26,23 +27,15 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use portcullis_terminal::Failure;
 
-use args::{Args, Command};
+use self::args::{Args, Command};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The exit code for a mistake of the operator's; 1 is for what goes wrong on its own.
 const MISTAKE: u8 = 2;
-
-/// Why a command ended badly. Display is all that is shown.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// Something in gateway.toml, the plugin folder or the arguments is to be mended.
-    Mistake(String),
-    /// The machine or the network said no.
-    Trouble(String),
-}
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -55,9 +48,9 @@ fn main() -> ExitCode {
         Command::Check(options) => check::check(&options),
         Command::Routes(options) => check::routes(&options),
         Command::Explain(options) => explain::explain(&options),
-        Command::Reload(options) => reload::ask(&options),
+        Command::Reload(options) => client::reload(&options),
         Command::Top(options) => top::top(&options),
-        Command::Plugin(command) => plugin::run(&command),
+        Command::Plugin(command) => portcullis_author::run(&command),
         Command::Schema(options) => schema::print(&options),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use portcullis_config::{Outline, json_schema};
 use portcullis_runtime::settings_schema;
+use portcullis_terminal::Failure;
 
-use crate::Failure;
-use crate::args::ConfigFile;
+use crate::config_file::ConfigFile;
 
 /// Prints the schema. A file with mistakes will do: that is when an editor's help is wanted.
 pub(crate) fn print(options: &ConfigFile) -> Result<(), Failure> {

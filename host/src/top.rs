@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args as Group;
 use http::Method;
+use portcullis_terminal::Failure;
 use serde::Deserialize;
 
-use crate::Failure;
-use crate::client::AdminOptions;
+use crate::client::{AdminOptions, ask};
 
 #[derive(Debug, Group)]
 pub(crate) struct TopOptions {
@@ -49,11 +49,11 @@ type Bills = BTreeMap<(String, String), Bill>;
 
 /// Shows until Ctrl-C, or once.
 pub(crate) fn top(options: &TopOptions) -> Result<(), Failure> {
-    let admin = options.admin.line()?;
-    let tokio = tokio::runtime::Runtime::new().map_err(|e| Failure::Trouble(e.to_string()))?;
+    let admin = options.admin.client()?;
+    let tokio = tokio::runtime::Runtime::new().map_err(Failure::trouble)?;
     let look = || -> Result<Bills, Failure> {
-        let said = tokio.block_on(admin.ask(Method::GET, "/plugins"))?;
-        bills(said.text()).map_err(|error| {
+        let page = tokio.block_on(ask(&admin, Method::GET, "/plugins"))?;
+        bills(page.text()).map_err(|error| {
             Failure::Trouble(format!("{admin}/plugins is of another version: {error}"))
         })
     };
@@ -97,7 +97,7 @@ fn bills(text: &str) -> serde_json::Result<Bills> {
     Ok(entries.collect())
 }
 
-/// What was added between two looks. A gateway that started anew counts from nothing.
+/// What was added between two looks. A gateway that was restarted counts from zero.
 fn since(now: &Bills, before: &Bills) -> Bills {
     let added = |(key, now): (&(String, String), &Bill)| {
         let none = Bill::default();

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use portcullis_admin::Standing;
 use portcullis_runtime::{Compiled, Digest};
 
-/// Versions of one plugin that are kept after they served, beside the one that serves.
+/// Versions of one plugin that are kept after they served, in addition to the one that serves.
 const KEPT: usize = 2;
 
 /// Machine code, the component it was made from, and the schema of its settings.
@@ -42,17 +43,6 @@ struct Pin {
 pub(crate) struct Undo {
     name: Arc<str>,
     place: Place,
-}
-
-/// What there is to know of a plugin's place from outside.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Standing {
-    /// Bytes of the component that serves.
-    pub(crate) size: usize,
-    /// It serves instead of its file.
-    pub(crate) pinned: bool,
-    /// What a rollback would bring.
-    pub(crate) before: Option<Digest>,
 }
 
 impl Version {

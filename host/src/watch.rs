@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use portcullis_admin::Action;
 use portcullis_proxy::Gate;
 use tokio::sync::{Notify, mpsc};
 
 use crate::folder::Stamp;
-use crate::reload::{FILE_CHANGE, Request, Wish};
+use crate::reload::{FILE_CHANGE, Request};
 use crate::{keyring, load};
 
 const RESCAN: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ pub(crate) async fn watch(
         if supervisor
             .send(Request {
                 cause: FILE_CHANGE,
-                wish: Wish::Reload,
+                action: Action::Reload,
                 answer: None,
             })
             .await

@@ -10,11 +10,31 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "portcullis",
         &[
+            "portcullis-admin",
+            "portcullis-author",
             "portcullis-proxy",
             "portcullis-runtime",
             "portcullis-exchange",
             "portcullis-config",
             "portcullis-syntax",
+            "portcullis-terminal",
+        ],
+    ),
+    (
+        "portcullis-admin",
+        &[
+            "portcullis-proxy",
+            "portcullis-runtime",
+            "portcullis-config",
+        ],
+    ),
+    (
+        "portcullis-author",
+        &[
+            "portcullis-proxy",
+            "portcullis-runtime",
+            "portcullis-config",
+            "portcullis-terminal",
         ],
     ),
     (
@@ -30,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("portcullis-exchange", &["portcullis-syntax"]),
     ("portcullis-config", &["portcullis-syntax"]),
     ("portcullis-syntax", &[]),
+    ("portcullis-terminal", &[]),
     ("portcullis-sdk", &["portcullis-sdk-macros"]),
     ("portcullis-sdk-macros", &[]),
     ("telegram-auth", &["portcullis-sdk"]),
@@ -62,12 +83,20 @@ const DOORS: &[(&str, &[&str])] = &[
     ("jsonschema", &["portcullis-config", "validate"]),
     ("wit-bindgen", &["portcullis-sdk"]),
     ("notify", &["portcullis"]),
-    ("clap", &["portcullis", "portcullis-tests", "xtask"]),
-    // portcullis: the cases of `plugin test`, which are no part of gateway.toml.
+    (
+        "clap",
+        &[
+            "portcullis",
+            "portcullis-author",
+            "portcullis-tests",
+            "xtask",
+        ],
+    ),
+    // portcullis-author: the cases of `plugin test`, which are no part of gateway.toml.
     (
         "toml",
         &[
-            "portcullis",
+            "portcullis-author",
             "portcullis-config",
             "portcullis-tests",
             "xtask",
@@ -75,8 +104,15 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "hyper",
-        &["portcullis", "portcullis-proxy", "portcullis-tests"],
+        &["portcullis-admin", "portcullis-proxy", "portcullis-tests"],
     ),
+    ("indicatif", &["portcullis-terminal", "xtask"]),
+    ("matchit", &["portcullis-admin"]),
+    (
+        "schemars",
+        &["portcullis-admin", "portcullis-proxy", "portcullis-sdk"],
+    ),
+    ("tracing-subscriber", &["portcullis", "portcullis-author"]),
     ("prometheus", &["portcullis-proxy"]),
     ("hickory-resolver", &["portcullis-proxy"]),
     ("opentelemetry-proto", &["portcullis-proxy"]),

@@ -19,7 +19,7 @@ pub(super) struct Report {
     pub(super) method: String,
     pub(super) url: String,
     pub(super) routes: Vec<RouteReport>,
-    /// What is asked of requests and done to answers of the route, whoever asks.
+    /// What the route demands of requests and does to answers, for every client.
     pub(super) edge: Vec<String>,
     /// The limits of the route and what they count.
     pub(super) limits: Vec<LimitReport>,

@@ -5,9 +5,9 @@ use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
 use portcullis_syntax::Authority;
+use portcullis_terminal::Failure;
 
 use super::ExplainOptions;
-use crate::Failure;
 
 /// As a client would send it.
 pub(super) struct Asked {

@@ -37,7 +37,7 @@ impl<T> Default for Store<T> {
 }
 
 impl<T> Store<T> {
-    /// What these files hold; read anew when one of them changed.
+    /// What these files hold; read again when one of them changed.
     pub(super) fn get(
         &mut self,
         paths: Vec<PathBuf>,
@@ -70,8 +70,8 @@ impl<T> Store<T> {
 }
 
 impl<T> Kept<T> {
-    /// The content, with what is wrong told: as a mistake where there is no last good one.
-    pub(super) fn told(&self, files: &[&FilePlan], findings: &mut Findings) -> Option<Arc<T>> {
+    /// The last good content. What is wrong with the files goes to the findings: as a mistake where there is no good content.
+    pub(super) fn content(&self, files: &[&FilePlan], findings: &mut Findings) -> Option<Arc<T>> {
         let Some(trouble) = &self.trouble else {
             return self.last_good.clone();
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_proxy::audit::{Deed, Outcome};
 use portcullis_runtime::Digest;
 
-use super::{Supervisor, known};
+use super::Supervisor;
 use crate::load::path;
 use crate::version::Undo;
 
@@ -54,7 +54,7 @@ impl Supervisor {
         let plan = self.gate.lease().plan.clone();
         let undo = self.loader.shelf.unpin(plugin).ok_or("it is not pinned")?;
         let done = self.serve(plan, by, None).await;
-        if done.is_ok() && !known(&self.status.refused).contains_key(plugin) {
+        if done.is_ok() && !self.status.refused().contains_key(plugin) {
             return done;
         }
         Err(self.undone(plugin, undo, done))
@@ -64,7 +64,7 @@ impl Supervisor {
     fn undone(&mut self, plugin: &str, undo: Undo, done: Result<String, String>) -> String {
         self.loader.shelf.put_back(undo);
         self.status.history.stand(self.loader.shelf.standings());
-        let refused = known(&self.status.refused).remove(plugin);
+        let refused = self.status.refused().remove(plugin);
         let changed = || "its file changed at the same moment, and serves".to_owned();
         done.err().or(refused).unwrap_or_else(changed)
     }

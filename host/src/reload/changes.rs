@@ -6,14 +6,21 @@ use std::sync::Arc;
 use portcullis_config::plan::{Log, Plan};
 use portcullis_runtime::Plugin;
 
-/// What changed among the plugins: which, and a line about it.
-pub(super) fn swapped(
+/// A plugin that is another one in the next generation.
+pub(super) struct Swap {
+    pub(super) plugin: Arc<str>,
+    /// What happens, for people.
+    pub(super) line: String,
+}
+
+/// What changes among the plugins.
+pub(super) fn swaps(
     before: &BTreeMap<Arc<str>, Arc<Plugin>>,
     next: &BTreeMap<Arc<str>, Arc<Plugin>>,
-) -> Vec<(Arc<str>, String)> {
-    let mut changes = Vec::new();
+) -> Vec<Swap> {
+    let mut swaps = Vec::new();
     for (name, plugin) in next {
-        let change = match before.get(name) {
+        let line = match before.get(name) {
             None => format!("plugin {name} serves: {:?}", plugin.digest()),
             Some(old) if Arc::ptr_eq(old, plugin) => continue,
             Some(old) if old.digest() == plugin.digest() => {
@@ -25,11 +32,15 @@ pub(super) fn swapped(
                 plugin.digest()
             ),
         };
-        changes.push((name.clone(), change));
+        let plugin = name.clone();
+        swaps.push(Swap { plugin, line });
     }
     let gone = before.keys().filter(|name| !next.contains_key(*name));
-    changes.extend(gone.map(|name| (name.clone(), format!("plugin {name} retired"))));
-    changes
+    swaps.extend(gone.map(|name| Swap {
+        plugin: name.clone(),
+        line: format!("plugin {name} retired"),
+    }));
+    swaps
 }
 
 /// Says what of the new file takes effect only after a restart.
@@ -40,7 +51,7 @@ pub(super) fn restart_needed(before: &Plan, next: &Plan) {
     let sizes = (old.workers, old.max_connections, old.max_head)
         != (new.workers, new.max_connections, new.max_head);
     let stores = before.plugins != next.plugins || before.cache != next.cache;
-    // Where the access log goes and how it looks; what it tells follows at once.
+    // Where the access log goes and how it looks; what it contains changes at once.
     let settled = |log: &Log| (log.access, log.format, log.file.clone());
     let told = settled(&before.log) != settled(&next.log) || before.traces != next.traces;
     if sockets || sizes || told || stores {
