@@ -14,11 +14,11 @@ use serde_json::Value;
 const REASONS: &[(&str, &str)] = &[
     (
         "304-etag-update-response-Set-Cookie",
-        "a response with Set-Cookie is never stored: a session would be handed to the next client (decision 8)",
+        "a response with Set-Cookie is never stored: a session would be handed to the next client (decision 0008)",
     ),
     (
         "headers-store-Set-Cookie",
-        "a response with Set-Cookie is never stored: a session would be handed to the next client (decision 8)",
+        "a response with Set-Cookie is never stored: a session would be handed to the next client (decision 0008)",
     ),
     ("age-parse-dup-0", AGE_LIST),
     ("age-parse-dup-0-twoline", AGE_LIST),

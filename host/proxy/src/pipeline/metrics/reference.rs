@@ -17,7 +17,7 @@ first refusal; of route `-` every reason is there.
 
 A histogram `x` has the samples `x_bucket` (with the label `le`), `x_sum` and `x_count`. Times are in seconds, with
 buckets from 0.1 ms to 10 s, of plugin calls from 10 µs to 1 s. Histograms are the classic ones
-([why](../host/decisions/0025-classic-histograms.md)).
+([why](decisions/0020-classic-histograms.md)).
 ";
 
 /// Every label, and where its values come from.

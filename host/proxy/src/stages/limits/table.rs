@@ -3,7 +3,7 @@
 //! A lock is held for one look-up and one computation; nothing waits, allocates (but for a table that grows) or calls
 //! out under it. A full table forgets the key that loses least by it, and never one that would be refused: attackers
 //! that rotate keys push out each other, and whoever is over a limit stays so. Where every place is taken by such keys,
-//! new ones share one count. See host/decisions/0014.
+//! new ones share one count. See docs/decisions/0013.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
