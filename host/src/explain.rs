@@ -11,11 +11,11 @@ use std::time::Duration;
 use clap::Args as Group;
 use http::{HeaderMap, Method};
 use portcullis_config::plan::{Plan, Secret};
+use portcullis_exchange::Target;
 use portcullis_proxy::explain::{
     Answer, DEBUG, Destination, TRAIL, Trail, Verification, ask, rehearse,
 };
 use portcullis_proxy::{Archive, Generation, Metrics, Wanted, sign};
-use portcullis_runtime::Target;
 use portcullis_terminal::Failure;
 
 use self::report::Report;

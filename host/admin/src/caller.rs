@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_config::plan::{AdminPlan, AdminRole, TokenPlan};
-use portcullis_runtime::ClientCertificate;
+use portcullis_exchange::ClientCertificate;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 

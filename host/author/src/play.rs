@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use portcullis_exchange::{Caller, Exchange, Outcome, Refusal, RefusalReason, Reply, ResponseHead};
 use portcullis_proxy::Refusal as Refused;
-use portcullis_runtime::{
-    CallError, Caller, Exchange, Figures, Kind, Outcome, Post, Refusal, RefusalReason, Reply,
-    ResponseHead, Slot,
-};
+use portcullis_runtime::{CallError, Figures, Kind, Post, Slot};
 use serde_json::Value as Json;
 
 use crate::case::Decision;

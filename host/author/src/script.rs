@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use portcullis_runtime::{Call, Outbound, OutboundError, OutboundFuture};
+use portcullis_exchange::{Call, Outbound, OutboundError, OutboundFuture};
 use serde_json::Value as Json;
 
 use crate::case::ExpectCall;

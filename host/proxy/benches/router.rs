@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use http::{HeaderMap, Method};
+use portcullis_exchange::Target;
 use portcullis_proxy::{Router, Wanted};
-use portcullis_runtime::Target;
 
 const LOOKUPS: u32 = 200_000;
 const ROUNDS: usize = 9;

@@ -38,11 +38,7 @@ pub use life::imports::Import;
 pub use life::runtime::Runtime;
 pub use life::schema::settings_schema;
 pub use life::verified::Verified;
-pub use portcullis_exchange::{
-    Call, Caller, ClientCertificate, Cost, Exchange, Facts, Ids, Open, Outbound, OutboundError,
-    OutboundFuture, Outcome, Refusal, RefusalReason, Reply, ResponseHead, Side, Step, Target,
-    TargetError, Trail, Try, What,
-};
+
 pub use serve::plugin::Plugin;
 pub use serve::post::{Post, Slot};
 pub use serve::template::Snapshot;

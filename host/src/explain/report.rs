@@ -7,9 +7,9 @@ use http::Method;
 use portcullis_config::plan::{
     Balance, HashBy, KeyPart, LimitPlan, Period, Plan, RoutePlan, RulePlan, ServerSource,
 };
+use portcullis_exchange::Target;
 use portcullis_proxy::explain::{Answer, Step, Trail};
 use portcullis_proxy::{Fit, ServerView, Upstream, Wanted};
-use portcullis_runtime::Target;
 use serde::Serialize;
 
 use super::request::Asked;

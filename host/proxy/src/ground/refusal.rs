@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
-use portcullis_runtime::{CallError, RefusalReason};
+use portcullis_exchange::RefusalReason;
+use portcullis_runtime::CallError;
 use portcullis_syntax::wire::{Fault, FaultKind};
 use serde_json::{Map, Value, json};
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue, TRAILER};
 use http_body::Frame;
-use portcullis_runtime::Side;
+use portcullis_exchange::Side;
 
 use crate::ground::sift;
 

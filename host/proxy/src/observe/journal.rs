@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::response::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use portcullis_config::plan::RouteLog;
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use crate::ground::refusal::Refusal;
 use crate::observe::exchanges::{ExchangeMetrics, RouteMetrics};

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use http::header::HeaderName;
 use portcullis_config::plan::{Log, LogField, Sample};
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use self::line::Line;
 use self::redact::Redaction;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Request};
 use portcullis_config::plan::Secret;
-use portcullis_runtime::{Exchange, Open, Trail, What};
+use portcullis_exchange::{Exchange, Open, Trail, What};
 
 use self::tracer::{Finished, Place};
 use crate::ground::refusal::Reason;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Request;
 use hyper::body::Incoming;
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use super::generation::Generation;
 use super::route::Route;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use super::generation::Generation;
 use super::route::Route;

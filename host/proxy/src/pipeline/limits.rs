@@ -1,6 +1,6 @@
 //! The limits of a route, asked for an exchange: what they say is kept for the response, and for the log.
 
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use super::leave::Leaving;
 use super::route::Route;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::Response;
 use hyper::body::{Body as _, Incoming};
-use portcullis_runtime::{Exchange, Post};
+use portcullis_exchange::Exchange;
+use portcullis_runtime::Post;
 
 use super::course::Course;
 use super::route::Route;

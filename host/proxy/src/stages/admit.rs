@@ -9,7 +9,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Version};
 use hyper::body::Incoming;
-use portcullis_runtime::{Exchange, Side, Target};
+use portcullis_exchange::{Exchange, Side, Target};
 use portcullis_syntax::Authority;
 
 use crate::ground::clock::now_ms;

@@ -9,7 +9,8 @@ use http::header::{HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis_config::plan::{AnswerPlan, Piece, RedirectPlan, RespondPlan, RoutePlan};
-use portcullis_runtime::{Exchange, Post, Reply};
+use portcullis_exchange::{Exchange, Reply};
+use portcullis_runtime::Post;
 
 use self::split::Split;
 use crate::ground::refusal::{Reason, Refusal};
@@ -165,7 +166,7 @@ impl Respond {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use portcullis_runtime::Target;
+    use portcullis_exchange::Target;
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::Response;
 use http::header::HeaderValue;
-use portcullis_runtime::{Call, Exchange, Open, Outbound, OutboundError, OutboundFuture, Trail};
+use portcullis_exchange::{Call, Exchange, Open, Outbound, OutboundError, OutboundFuture, Trail};
 
 use crate::ground::body::collect;
 use crate::ground::deadline::Deadline;

@@ -2,7 +2,7 @@
 //!
 //! Its parts are made by the stages alone: leaving one of them out does not compile.
 
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use crate::stages::edge::Entered;
 use crate::stages::limits::{WithinAddressLimits, WithinCallerLimits};

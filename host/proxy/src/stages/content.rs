@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use portcullis_runtime::Reply;
+use portcullis_exchange::Reply;
 
 use crate::ground::body::BoxError;
 use crate::observe::journal::Journal;

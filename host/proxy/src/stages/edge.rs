@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode, response};
 use portcullis_config::plan::{HeadLimits, Plan, RoutePlan};
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use self::addresses::Access;
 use self::compress::{Offer, Policy};

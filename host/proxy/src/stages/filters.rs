@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Response};
-use portcullis_runtime::{Exchange, Kind, Outcome, Post, Reply, ResponseHead, Slot};
+use portcullis_exchange::{Exchange, Outcome, Reply, ResponseHead};
+use portcullis_runtime::{Kind, Post, Slot};
 
 use crate::ground::body::{collect, forget_framing};
 use crate::ground::events;

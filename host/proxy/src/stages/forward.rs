@@ -7,7 +7,7 @@ use http::header::{HeaderValue, TRAILER};
 use http::{Request, Response};
 use hyper::body::Body as _;
 use portcullis_config::plan::{Retry, Timeouts};
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use crate::ground::deadline::Deadline;
 use crate::ground::events;

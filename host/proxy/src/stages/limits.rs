@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 use http::header::RETRY_AFTER;
 use portcullis_config::plan::{ConcurrencyPlan, LimitPlan, Plan, RoutePlan, RulePlan};
-use portcullis_runtime::{Exchange, Open, What};
+use portcullis_exchange::{Exchange, Open, What};
 use tokio::sync::Semaphore;
 
 use self::crowd::Crowd;

@@ -14,7 +14,7 @@ use http::header::{HeaderName, HeaderValue, TRAILER};
 use http::{HeaderMap, Method, Request, Uri};
 use http_body::{Body, Frame, SizeHint};
 use portcullis_config::plan::{MirrorPlan, RoutePlan};
-use portcullis_runtime::{Call, Exchange, Outbound, OutboundError};
+use portcullis_exchange::{Call, Exchange, Outbound, OutboundError};
 use prometheus::IntCounter;
 
 use crate::ground::body::BoxError;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use portcullis_config::plan::Admission;
-use portcullis_runtime::ClientCertificate;
+use portcullis_exchange::ClientCertificate;
 
 /// What is known of the connection.
 #[derive(Debug, Clone, Copy)]

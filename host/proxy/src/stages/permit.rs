@@ -4,7 +4,8 @@
 //! Running a handler and forwarding take a [`crate::stages::clearance::Clearance`], which takes a permit.
 
 use http::Method;
-use portcullis_runtime::{Caller, Exchange, Kind, Target};
+use portcullis_exchange::{Caller, Exchange, Target};
+use portcullis_runtime::Kind;
 
 use crate::ground::refusal::{Reason, Refusal};
 use crate::stages::chain::Chain;

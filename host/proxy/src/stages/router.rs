@@ -14,7 +14,7 @@ use http::header::HeaderValue;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use portcullis_config::plan::{Condition, RoutePlan, Segment, Want};
-use portcullis_runtime::Target;
+use portcullis_exchange::Target;
 use rustc_hash::FxHashMap;
 
 pub use fit::Fit;

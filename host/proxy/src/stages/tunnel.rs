@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use portcullis_config::plan::WebSocketPlan;
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 use tokio::sync::watch;
 
 use crate::ground::body::collect;

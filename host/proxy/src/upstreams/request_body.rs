@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use portcullis_runtime::Side;
+use portcullis_exchange::Side;
 
 use crate::ground::body::{BoxError, collect};
 use crate::ground::refusal::Refusal;

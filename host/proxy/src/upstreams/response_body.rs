@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use portcullis_runtime::Side;
+use portcullis_exchange::Side;
 use tokio::time::Sleep;
 
 use crate::ground::body::BoxError;

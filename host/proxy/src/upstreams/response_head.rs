@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_LENGTH, TRAILER};
 use http::{HeaderMap, Response, StatusCode};
-use portcullis_runtime::Side;
+use portcullis_exchange::Side;
 
 use crate::ground::sift::strip_hop_by_hop;
 use crate::ground::trailers;

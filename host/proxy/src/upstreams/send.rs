@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use portcullis_runtime::{Open, Trail};
+use portcullis_exchange::{Open, Trail};
 
 use crate::ground::deadline::Deadline;
 use crate::ground::refusal::{Reason, Refusal};

@@ -24,7 +24,7 @@ use std::sync::atomic::AtomicUsize;
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use portcullis_config::plan::{Balance, HashBy, Plan, ServerSource, Timeouts, UpstreamPlan};
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 use tokio::sync::Notify;
 
 use self::set::{Answers, Found, ServerSet, Terms};

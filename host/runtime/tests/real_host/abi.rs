@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method};
-use portcullis_runtime::{
-    CallError, Caller, Exchange, Kind, Outcome, Post, RefusalReason, Slot, Target,
-};
+use portcullis_exchange::{Caller, Exchange, Outcome, RefusalReason, Target};
+use portcullis_runtime::{CallError, Kind, Post, Slot};
 use serde_json::json;
 
 use crate::{load_bytes, spec};

@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use portcullis_runtime::{
-    Call, CallError, Caller, Exchange, Outbound, OutboundError, OutboundFuture, Reply, Spec,
-    UpstreamGrant,
-};
+use portcullis_exchange::{Call, Caller, Exchange, Outbound, OutboundError, OutboundFuture, Reply};
+use portcullis_runtime::{CallError, Spec, UpstreamGrant};
 use serde_json::{Value, json};
 
 use crate::{load, spec};

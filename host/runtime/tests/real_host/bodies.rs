@@ -1,9 +1,8 @@
 //! The shipped plugins that reshape messages, as components: rewrite and convert.
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use portcullis_runtime::{
-    CallError, Caller, Exchange, Outcome, Post, RefusalReason, ResponseHead, Slot, Target,
-};
+use portcullis_exchange::{Caller, Exchange, Outcome, RefusalReason, ResponseHead, Target};
+use portcullis_runtime::{CallError, Post, Slot};
 use serde_json::json;
 
 use crate::{load, spec};

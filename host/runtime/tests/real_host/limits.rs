@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use portcullis_runtime::{
-    Artifact, Bill, CallError, EngineOptions, Exchange, Outcome, Post, ResponseHead, Runtime, Slot,
-    Spec,
-};
+use portcullis_exchange::{Exchange, Outcome, ResponseHead};
+use portcullis_runtime::{Artifact, Bill, CallError, EngineOptions, Post, Runtime, Slot, Spec};
 
 use crate::{component, load, spec};
 

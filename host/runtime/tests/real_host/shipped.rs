@@ -1,9 +1,8 @@
 //! The shipped plugins as components, through the same calls as the request's way.
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use portcullis_runtime::{
-    CallError, Caller, Copying, Exchange, RefusalReason, ResponseHead, Slot, Spec, Target,
-};
+use portcullis_exchange::{Caller, Exchange, RefusalReason, ResponseHead, Target};
+use portcullis_runtime::{CallError, Copying, Slot, Spec};
 use serde_json::{Value, json};
 
 use crate::{load, spec};

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
-use portcullis_runtime::{
-    Artifact, Bill, Copying, Exchange, Outcome, Plugin, Slot, Snapshot, Spec,
-};
+use portcullis_exchange::{Exchange, Outcome};
+use portcullis_runtime::{Artifact, Bill, Copying, Plugin, Slot, Snapshot, Spec};
 
 use crate::{RUNTIME, component, spec};
 

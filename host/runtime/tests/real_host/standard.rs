@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use portcullis_runtime::{
-    Call, CallError, Exchange, Outbound, OutboundError, OutboundFuture, PathGrant, Post, Reply,
-    Spec, Target, UpstreamGrant,
-};
+use portcullis_exchange::{Call, Exchange, Outbound, OutboundError, OutboundFuture, Reply, Target};
+use portcullis_runtime::{CallError, PathGrant, Post, Spec, UpstreamGrant};
 
 use crate::{load, spec};
 

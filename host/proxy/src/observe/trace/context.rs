@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
-use portcullis_runtime::Ids;
+use portcullis_exchange::Ids;
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
-use portcullis_runtime::{Cost, Facts, Step, Trail, Try};
+use portcullis_exchange::{Cost, Facts, Step, Trail, Try};
 
 use super::view::{self, TRAIL};
 use crate::observe::record::Record;

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode as Code;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
-use portcullis_runtime::{Cost, Facts, Step, Try};
+use portcullis_exchange::{Cost, Facts, Step, Try};
 
 use super::headers::micros;
 use super::tracer::Finished;
@@ -174,7 +174,7 @@ fn failed(step: &Step) -> bool {
 }
 
 fn about(step: &Step) -> &'static str {
-    use portcullis_runtime::What::{Cache, Call, Find, LimitByAddress, LimitByCaller, Try};
+    use portcullis_exchange::What::{Cache, Call, Find, LimitByAddress, LimitByCaller, Try};
     match step.what {
         Find | Cache => "portcullis.route",
         LimitByAddress | LimitByCaller => "portcullis.limit",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, StatusCode};
-use portcullis_runtime::{Exchange, Facts, Open, Trail, Try, What};
+use portcullis_exchange::{Exchange, Facts, Open, Trail, Try, What};
 
 use super::context;
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use crossbeam_queue::ArrayQueue;
 use http::{HeaderMap, Method, StatusCode};
 use portcullis_config::plan::TracesPlan;
-use portcullis_runtime::{Ids, Trail};
+use portcullis_exchange::{Ids, Trail};
 
 use super::context::{self, Parent};
 use super::metrics::{Lost, TraceMetrics};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::HeaderMap;
 use http::header::COOKIE;
 use portcullis_config::plan::{Condition, SidePlan, SplitBy, SplitPlan};
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 use prometheus::IntCounter;
 
 use crate::stages::edge::EdgeMetrics;

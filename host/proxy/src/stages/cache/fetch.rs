@@ -7,7 +7,7 @@ use http::header::AGE;
 use http::response::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use super::Claim;
 use super::conditions::{self, Conditions};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderName, VARY};
 use portcullis_config::plan::Audience;
-use portcullis_runtime::{Exchange, Target};
+use portcullis_exchange::{Exchange, Target};
 
 use super::control::members;
 use crate::stages::forwarded::Provenance;
@@ -255,7 +255,7 @@ fn normalised(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
-    use portcullis_runtime::Caller;
+    use portcullis_exchange::Caller;
 
     use super::*;
 

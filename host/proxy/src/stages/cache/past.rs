@@ -1,7 +1,7 @@
 //! What goes past the store, and what it makes invalid there.
 
 use http::{HeaderMap, Response};
-use portcullis_runtime::{Exchange, What};
+use portcullis_exchange::{Exchange, What};
 
 use super::Cache;
 use super::key::Place;

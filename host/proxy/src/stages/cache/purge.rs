@@ -3,7 +3,7 @@
 use super::disk::hash;
 use super::key::Key;
 use super::{Cache, Place};
-use portcullis_runtime::Target;
+use portcullis_exchange::Target;
 
 /// What is to go.
 #[derive(Debug, Clone, PartialEq, Eq)]

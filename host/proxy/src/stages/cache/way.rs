@@ -15,7 +15,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use portcullis_config::plan::Audience;
-use portcullis_runtime::{Exchange, What};
+use portcullis_exchange::{Exchange, What};
 
 use super::conditions::{self, Conditions};
 use super::control::Wish;

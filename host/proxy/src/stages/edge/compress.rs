@@ -12,7 +12,7 @@ use http::header::{
 use http::{HeaderMap, StatusCode, response};
 use http_body::Body as _;
 use portcullis_config::plan::{self, Encoding, TypePattern};
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 use prometheus::{IntCounterVec, IntGauge};
 
 use self::stream::{Compressed, Encoder};

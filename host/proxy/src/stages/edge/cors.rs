@@ -9,7 +9,7 @@ use http::header::{
 };
 use http::{HeaderMap, Method, Response, StatusCode};
 use portcullis_config::plan::{self, Origin};
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use super::vary;
 use crate::ground::refusal::{Reason, Refusal};

@@ -2,7 +2,7 @@
 
 use http::header::{LOCATION, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use crate::ground::refusal::{Reason, Refusal};
 use crate::stages::content::Content;

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use portcullis_config::plan::HeadLimits;
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use crate::ground::refusal::{Reason, Refusal};
 

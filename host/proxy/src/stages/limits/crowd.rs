@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
 use portcullis_config::plan::PerPlan;
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use super::key::Secret;
 

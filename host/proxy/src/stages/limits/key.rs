@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
 
 use portcullis_config::plan::{KeyPart, PerPlan};
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 use siphasher::sip::SipHasher13;
 
 /// The key of the hash: this process's own here; gateways that share a store would share it.
@@ -139,7 +139,7 @@ mod tests {
         let secret = Secret::random();
         let per = per(&[KeyPart::TlsSubject], 64);
         let with = |subject: Option<&str>| {
-            let certificate = subject.map(|subject| portcullis_runtime::ClientCertificate {
+            let certificate = subject.map(|subject| portcullis_exchange::ClientCertificate {
                 subject: subject.to_owned(),
                 ..Default::default()
             });

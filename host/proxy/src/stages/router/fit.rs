@@ -86,7 +86,7 @@ mod tests {
     use std::path::Path;
 
     use http::{HeaderMap, Method};
-    use portcullis_runtime::Target;
+    use portcullis_exchange::Target;
 
     use super::super::Router;
     use super::*;

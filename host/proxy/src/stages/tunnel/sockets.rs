@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_config::plan::WebSocketPlan;
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 
 use crate::ground::refusal::{Reason, Refusal};
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::header::{HOST, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use portcullis_runtime::Open;
+use portcullis_exchange::Open;
 
 use super::replay::Spare;
 use super::{Answer, Failed, Failure, Sending};

@@ -1,7 +1,7 @@
 //! `explain`: where a request would go, without going there.
 
 use http::{Method, Request};
-use portcullis_runtime::Trail;
+use portcullis_exchange::Trail;
 
 use crate::ground::refusal::{Reason, Refusal};
 use crate::observe::trace::{self, NOT_ASKED, Turn};

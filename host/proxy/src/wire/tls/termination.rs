@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use portcullis_config::plan::{Hsts, TlsVersion};
-use portcullis_runtime::ClientCertificate;
+use portcullis_exchange::ClientCertificate;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};

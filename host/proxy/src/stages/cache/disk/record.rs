@@ -224,7 +224,7 @@ mod tests {
 
     use http::Method;
     use portcullis_config::plan::Audience;
-    use portcullis_runtime::Exchange;
+    use portcullis_exchange::Exchange;
 
     use super::*;
     use crate::ground::registry::Book;

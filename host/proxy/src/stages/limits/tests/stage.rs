@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use portcullis_config::plan::{KeyPart, LimitPlan, PerPlan, RulePlan};
-use portcullis_runtime::Exchange;
+use portcullis_exchange::Exchange;
 use tokio::sync::Semaphore;
 
 use crate::ground::refusal::Reason;
