@@ -2,6 +2,7 @@
 
 pub(crate) mod guard;
 pub(crate) mod h2wire;
+pub(crate) mod link;
 pub(crate) mod metrics;
 pub mod protocol;
 pub mod tls;

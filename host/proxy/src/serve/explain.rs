@@ -8,19 +8,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
+use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use portcullis_config::plan::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
+use crate::ground::events::is_stream;
 use crate::pipeline::exchange::serve;
 use crate::pipeline::gate::{Archive, Gate};
 use crate::pipeline::generation::Generation;
 use crate::pipeline::worker::Worker;
 use crate::wire::guard::Client;
+use crate::wire::link::{self, Link, Speaks};
 use crate::wire::tls::{Dial, DialParts, Secured, TlsParts};
 
 pub use crate::observe::trace::view::{Step, Trail};
@@ -113,21 +114,17 @@ async fn send(
     request: Request<Bytes>,
 ) -> Result<Answer, String> {
     let text = |error: hyper::Error| error.to_string();
-    let handshake = http1::handshake::<_, Full<Bytes>>(TokioIo::new(io)).await;
-    let (mut sender, driver) = handshake.map_err(text)?;
-    let driving = tokio::spawn(driver.with_upgrades());
-    let response = sender.send_request(request.map(Full::new)).await;
+    let mut link = Link::over(io, Speaks::Http1).await.map_err(text)?;
+    let response = link.send(request.map(Full::new)).await;
     let (head, incoming) = response.map_err(text)?.into_parts();
-    let endless = head.status == StatusCode::SWITCHING_PROTOCOLS
-        || crate::ground::events::is_stream(&head.headers);
+    let endless = head.status == StatusCode::SWITCHING_PROTOCOLS || is_stream(&head.headers);
     let body = match endless {
         true => Bytes::new(),
-        false => match Limited::new(incoming, MOST).collect().await {
+        false => match link::read(incoming, MOST).await {
             Ok(body) => body.to_bytes(),
             Err(_) => Bytes::new(),
         },
     };
-    driving.abort();
     Ok(Answer {
         status: head.status,
         headers: head.headers,

@@ -18,7 +18,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 pub use dial::{Dial, DialParts, TlsParts};
-pub(crate) use dial::{Stream, reach};
+pub(crate) use dial::{Dialled, Stream, reach};
 pub use identity::Identity;
 pub use termination::{Accepted, Failed, Secured, Termination, TerminationParts};
 

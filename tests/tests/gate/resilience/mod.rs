@@ -6,6 +6,7 @@ mod deadlines;
 mod overload;
 mod processes;
 mod retries;
+mod senders;
 
 use std::net::SocketAddr;
 

@@ -3,15 +3,13 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, TE, USER_AGENT};
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::Full;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use portcullis_config::plan::{Protocol, TraceProtocol, TracesPlan};
 use prost::Message;
 
+use crate::wire::link::{self, Link, Speaks};
 use crate::wire::tls::{Dial, DialParts, TlsParts};
 
 pub(super) struct Collector {
@@ -21,12 +19,6 @@ pub(super) struct Collector {
     uri: String,
     headers: HeaderMap,
     link: Option<Link>,
-}
-
-/// A connection that was good so far.
-enum Link {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
 }
 
 /// A batch was not taken.
@@ -78,11 +70,6 @@ impl Collector {
         self.protocol == TraceProtocol::Grpc
     }
 
-    /// The next request gets a new connection.
-    pub(super) fn hang_up(&mut self) {
-        self.link = None;
-    }
-
     pub(super) async fn post(
         &mut self,
         message: Bytes,
@@ -95,10 +82,9 @@ impl Collector {
             Some(link) if link.is_open() => link,
             _ => self.connect().await?,
         };
-        let response = link.send(request).await?;
+        let response = link.send(request).await.map_err(Refused::for_now)?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MOST).collect().await;
-        let body = body.map_err(Refused::for_now)?;
+        let body = link::read(body, MOST).await.map_err(Refused::for_now)?;
         // A body that came whole leaves a connection that can be used again.
         self.link = Some(link);
         let trailers = body.trailers().cloned().unwrap_or_default();
@@ -111,21 +97,12 @@ impl Collector {
 
     async fn connect(&self) -> Result<Link, Refused> {
         let dialled = self.dial.reach(&self.address, &self.address).await;
-        let io = TokioIo::new(dialled.map_err(Refused::for_now)?.stream);
-        // The drivers end with their senders.
-        Ok(match self.protocol {
-            TraceProtocol::Http => {
-                let (sender, driver) = http1::handshake(io).await.map_err(Refused::for_now)?;
-                tokio::spawn(driver);
-                Link::Http1(sender)
-            }
-            TraceProtocol::Grpc => {
-                let handshake = http2::handshake(TokioExecutor::new(), io).await;
-                let (sender, driver) = handshake.map_err(Refused::for_now)?;
-                tokio::spawn(driver);
-                Link::Http2(sender)
-            }
-        })
+        let speaks = match self.protocol {
+            TraceProtocol::Http => Speaks::Http1,
+            TraceProtocol::Grpc => Speaks::Http2,
+        };
+        let stream = dialled.map_err(Refused::for_now)?.stream;
+        Link::over(stream, speaks).await.map_err(Refused::for_now)
     }
 }
 
@@ -191,31 +168,6 @@ fn judge_grpc(
             text: format!("it answered {status} and does not speak gRPC"),
             may_be_taken_later: matches!(status.as_u16(), 429 | 502 | 503 | 504),
         }),
-    }
-}
-
-// === impl Link ===
-
-impl Link {
-    fn is_open(&self) -> bool {
-        match self {
-            Link::Http1(sender) => !sender.is_closed(),
-            Link::Http2(sender) => !sender.is_closed(),
-        }
-    }
-
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Refused> {
-        let sent = match self {
-            Link::Http1(sender) => {
-                sender.ready().await.map_err(Refused::for_now)?;
-                sender.send_request(request).await
-            }
-            Link::Http2(sender) => {
-                sender.ready().await.map_err(Refused::for_now)?;
-                sender.send_request(request).await
-            }
-        };
-        sent.map_err(Refused::for_now)
     }
 }
 

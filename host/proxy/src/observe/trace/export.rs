@@ -14,6 +14,7 @@ use super::collector::{Collector, Refused};
 use super::metrics::Lost;
 use super::spans;
 use super::tracer::{Finished, Tracer};
+use crate::wire::link::within;
 
 /// The task that tells of finished exchanges.
 #[derive(Debug)]
@@ -138,14 +139,10 @@ impl Sender {
         let mut tries = 1;
         loop {
             let limit = self.tracer.plan.timeout;
-            let sent = tokio::time::timeout(limit, self.collector.post(message.clone())).await;
-            let refused = match sent {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(refused)) => refused,
-                Err(_) => {
-                    self.collector.hang_up();
-                    Refused::for_now(format!("no answer within {limit:?}"))
-                }
+            let posted = self.collector.post(message.clone());
+            let refused = match within(limit, posted, Refused::for_now).await {
+                Ok(answer) => return Ok(answer),
+                Err(refused) => refused,
             };
             if !refused.may_be_taken_later || tries == TRIES || *self.stop.borrow() {
                 return Err(refused);

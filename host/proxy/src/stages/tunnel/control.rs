@@ -1,7 +1,5 @@
 //! Opcodes, and the control frames that the gateway sends itself.
 
-use std::hash::{BuildHasher, RandomState};
-
 pub(super) const CONTINUATION: u8 = 0;
 pub(super) const TEXT: u8 = 1;
 pub(super) const BINARY: u8 = 2;
@@ -53,7 +51,9 @@ pub(super) fn unmask<'a>(
     room
 }
 
-/// Bytes that nobody can foretell: `RandomState` is keyed by the system, with another key each time.
+/// Bytes that nobody can foretell (RFC 6455 sections 4.1 and 10.3).
 pub(super) fn random() -> [u8; 8] {
-    RandomState::new().hash_one(0_u8).to_le_bytes()
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the system has random bytes");
+    bytes
 }

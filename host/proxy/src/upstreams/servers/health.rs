@@ -1,6 +1,5 @@
 //! Active checks: one loop per server, all owned by the task that tends the upstream.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::metrics::UpstreamMetrics;
 use super::server::{Health, Server};
 use super::{Upstream, probe};
+use crate::wire::link::within;
 
 /// What one loop needs.
 struct Watch {
@@ -65,11 +65,8 @@ impl Watch {
         let mut in_a_row = 0_u32;
         let mut passed_before = None;
         loop {
-            let checked =
-                tokio::time::timeout(self.plan.timeout, probe::ask(&self.plan, &self.server));
-            let checked = checked
-                .await
-                .unwrap_or_else(|_| Err(format!("no answer within {:?}", self.plan.timeout)));
+            let asked = probe::ask(&self.plan, &self.server);
+            let checked = within(self.plan.timeout, asked, |late| late).await;
             self.metrics.checked(checked.is_ok());
             let passed = checked.is_ok();
             in_a_row = match passed_before {
@@ -114,8 +111,6 @@ impl Watch {
     fn pause(&self) -> Duration {
         let every = self.plan.every;
         let spread = every * self.plan.jitter / 100;
-        let coin = RandomState::new().hash_one(self.server.now()) % 1000;
-        let coin = u32::try_from(coin).expect("below 1000");
-        every - spread / 2 + spread * coin / 1000
+        every - spread / 2 + spread.mul_f64(fastrand::f64())
     }
 }

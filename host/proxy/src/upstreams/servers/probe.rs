@@ -1,18 +1,17 @@
 //! One check of one server, over a connection of its own: that a new one can be opened is part of being well.
 
 use std::borrow::Cow;
-use std::future::Future;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST, TE, USER_AGENT};
 use http::{HeaderMap, Method, Request, StatusCode, Version};
-use http_body_util::{BodyExt, Empty, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use portcullis_config::plan::{HealthPlan, Probe};
 
 use super::Server;
-use crate::wire::tls::{Stream, reach};
+use crate::wire::link::{self, Link, Speaks};
+use crate::wire::tls::{Dialled, Stream, reach};
 
 const AGENT: &str = "portcullis-health";
 /// The most of an answer that is read.
@@ -53,36 +52,19 @@ async fn http(
     path: &str,
     host: &str,
 ) -> Result<StatusCode, String> {
-    let dialled = server
-        .dial
-        .reach(address, &server.host)
-        .await
-        .map_err(told)?;
+    let dialled = server.dial.reach(address, &server.host).await;
+    let Dialled { stream, h2 } = dialled.map_err(told)?;
     let request = Request::get(path).header(USER_AGENT, AGENT);
-    if dialled.h2 {
+    let (request, speaks) = if h2 {
         let uri = format!("{}://{host}{path}", server.dial.scheme());
-        let request = request.uri(uri).version(Version::HTTP_2);
-        let request = request.body(Empty::<Bytes>::new()).map_err(told)?;
-        let (mut sender, driver) = http2()
-            .handshake(TokioIo::new(dialled.stream))
-            .await
-            .map_err(told)?;
-        let asked = async move { sender.send_request(request).await.map_err(told) };
-        return Ok(drive(driver, asked).await?.status());
-    }
-    let request = request.header(HOST, host).body(Empty::<Bytes>::new());
-    let request = request.map_err(told)?;
-    let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(dialled.stream))
-        .await
-        .map_err(told)?;
-    let asked = async move { sender.send_request(request).await.map_err(told) };
-    Ok(drive(driver, asked).await?.status())
-}
-
-fn http2() -> hyper::client::conn::http2::Builder<TokioExecutor> {
-    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
-    builder.timer(TokioTimer::new());
-    builder
+        (request.uri(uri).version(Version::HTTP_2), Speaks::Http2)
+    } else {
+        (request.header(HOST, host), Speaks::Http1)
+    };
+    let request = request.body(Full::default()).map_err(told)?;
+    let mut link = Link::over(stream, speaks).await.map_err(told)?;
+    let response = link.send(request).await.map_err(told)?;
+    Ok(response.status())
 }
 
 /// gRPC is HTTP/2: in clear text with prior knowledge, over TLS where the server agrees.
@@ -112,30 +94,11 @@ async fn grpc(server: &Server, address: &str, service: &str, host: &str) -> Resu
         .header(USER_AGENT, AGENT)
         .body(Full::new(question(service)))
         .map_err(told)?;
-    let io = TokioIo::new(grpc_stream(server, address).await?);
-    let (mut sender, driver) = http2().handshake(io).await.map_err(told)?;
-    let asked = async move {
-        let response = sender.send_request(request).await.map_err(told)?;
-        read(response).await
-    };
-    drive(driver, asked).await
-}
-
-/// Runs a connection for as long as its one request takes; it is closed after that.
-async fn drive<T, E: std::fmt::Display>(
-    driver: impl Future<Output = Result<(), E>>,
-    asked: impl Future<Output = Result<T, String>>,
-) -> Result<T, String> {
-    tokio::pin!(driver, asked);
-    tokio::select! {
-        biased;
-        answer = &mut asked => answer,
-        ended = &mut driver => match ended {
-            Err(error) => Err(error.to_string()),
-            // The answer may be here already, with the end of the connection behind it.
-            Ok(()) => asked.await,
-        },
-    }
+    let stream = grpc_stream(server, address).await?;
+    let link = Link::over(stream, Speaks::Http2).await;
+    let mut link = link.map_err(told)?;
+    let response = link.send(request).await.map_err(told)?;
+    read(response).await
 }
 
 async fn read(response: http::Response<Incoming>) -> Result<(), String> {
@@ -145,7 +108,7 @@ async fn read(response: http::Response<Incoming>) -> Result<(), String> {
     }
     // Without a message the status stands in the head.
     refused(&head.headers)?;
-    let body = Limited::new(body, LIMIT).collect().await.map_err(told)?;
+    let body = link::read(body, LIMIT).await.map_err(told)?;
     if let Some(trailers) = body.trailers() {
         refused(trailers)?;
     }
