@@ -4,36 +4,35 @@
 //! after authorization, so that nobody spends another's allowance by naming them. This module owns the counts; it must
 //! not know plugins, upstreams or bodies.
 
+mod counts;
+mod course;
 mod crowd;
 mod headers;
 mod key;
 mod metrics;
 mod outcome;
+mod rate;
+mod room;
 mod rule;
 pub mod store;
 mod table;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use http::HeaderValue;
-use http::header::RETRY_AFTER;
-use portcullis_config::plan::{ConcurrencyPlan, LimitPlan, Plan, RoutePlan, RulePlan};
+use portcullis_config::plan::{Plan, RoutePlan};
 use portcullis_exchange::{Exchange, Open, What};
-use tokio::sync::Semaphore;
 
+use self::counts::Counts;
+use self::course::{Course, Noted};
 use self::crowd::Crowd;
-use self::headers::Reading;
-use self::key::Secret;
-use self::metrics::Decisions;
 use self::outcome::Outcome;
-use self::rule::{Gcra, Quota, Window};
-use self::store::{Answer, Ask, Decision, Store, StoreError};
-use self::table::Table;
-use crate::ground::refusal::{Reason, Refusal};
+use self::rate::Rate;
+use self::room::Room;
+use crate::ground::refusal::Refusal;
 use crate::observe::trace;
 
+pub use self::counts::counts_in_memory;
 pub(crate) use self::headers::Limited;
 pub(crate) use self::metrics::LimitMetrics;
 
@@ -64,50 +63,6 @@ struct Stage {
     crowds: Vec<Room>,
 }
 
-/// What one limit over time has counted. Lives on over reloads while what is counted stays the same.
-#[derive(Debug)]
-struct Counts {
-    plan: Arc<LimitPlan>,
-    secret: Secret,
-    store: Arc<dyn Store>,
-    waiting: Arc<Semaphore>,
-}
-
-/// A limit over time at its place on a route.
-#[derive(Debug)]
-struct Rate {
-    counts: Arc<Counts>,
-    cost: u32,
-    policy: HeaderValue,
-    decisions: Decisions,
-}
-
-/// A limit of requests at the same time on a route.
-#[derive(Debug)]
-struct Room {
-    plan: ConcurrencyPlan,
-    crowd: Arc<Crowd>,
-    policy: HeaderValue,
-    decisions: Decisions,
-}
-
-/// The name of the last limit that did more than let pass, and what it did, for the log.
-type Noted = Option<(Arc<str>, &'static str)>;
-
-/// What limits leave behind in an exchange.
-struct Course<'a> {
-    limited: &'a mut Limited,
-    noted: &'a mut Noted,
-}
-
-impl Course<'_> {
-    /// Counts and notes an outcome.
-    fn note(&mut self, name: &Arc<str>, outcome: Outcome, decisions: &Decisions) {
-        decisions.count(outcome);
-        *self.noted = Some((name.clone(), outcome.as_str()));
-    }
-}
-
 /// Evidence that the limits which need no caller were asked.
 #[derive(Debug)]
 pub(crate) struct WithinAddressLimits(());
@@ -115,27 +70,6 @@ pub(crate) struct WithinAddressLimits(());
 /// Evidence that the limits which count callers were asked.
 #[derive(Debug)]
 pub(crate) struct WithinCallerLimits(());
-
-/// The store in memory for a limit.
-pub fn counts_in_memory(plan: &LimitPlan, born: Instant) -> Arc<dyn Store> {
-    /// Limits that fit a slot of one byte have finer slots in the same room.
-    const FINE: u32 = u8::MAX as u32;
-    let keys = plan.max_keys;
-    match plan.rule {
-        RulePlan::Gcra { limit, per, burst } => {
-            Arc::new(Table::new(Gcra::new(limit, per, burst), keys, born))
-        }
-        RulePlan::SlidingWindow { limit, per } if limit <= FINE => {
-            Arc::new(Table::new(Window::<u8, 32>::new(limit, per), keys, born))
-        }
-        RulePlan::SlidingWindow { limit, per } => {
-            Arc::new(Table::new(Window::<u32, 8>::new(limit, per), keys, born))
-        }
-        RulePlan::Quota { limit, period } => {
-            Arc::new(Table::new(Quota::new(limit, period), keys, born))
-        }
-    }
-}
 
 // === impl Limits ===
 
@@ -234,29 +168,6 @@ impl RouteLimits {
     }
 }
 
-// === impl Counts ===
-
-impl Counts {
-    /// Goes on with what `old` counted, if it counted the same.
-    fn new(plan: &Arc<LimitPlan>, old: Option<&Arc<Counts>>) -> Counts {
-        let same = |old: &&Arc<Counts>| {
-            old.plan.rule == plan.rule
-                && old.plan.per == plan.per
-                && old.plan.max_keys == plan.max_keys
-        };
-        let (secret, store) = match old.filter(same) {
-            Some(old) => (old.secret, old.store.clone()),
-            None => (Secret::random(), counts_in_memory(plan, Instant::now())),
-        };
-        Counts {
-            plan: plan.clone(),
-            secret,
-            store,
-            waiting: Arc::new(Semaphore::new(plan.max_waiting)),
-        }
-    }
-}
-
 // === impl Stage ===
 
 impl Stage {
@@ -282,131 +193,6 @@ fn ended(step: Option<Open>, answer: Result<Outcome, Refusal>) -> Result<(), Ref
     let outcome = answer.as_ref().map_or(Outcome::Refused, |outcome| *outcome);
     trace::ended(step, outcome.as_str());
     answer.map(drop)
-}
-
-// === impl Rate ===
-
-impl Rate {
-    async fn admit(&self, x: &Exchange, course: &mut Course<'_>) -> Result<Outcome, Refusal> {
-        let Counts {
-            plan,
-            secret,
-            store,
-            waiting,
-        } = &*self.counts;
-        // Whoever might have to wait first has a place to do so.
-        let waits = !plan.throttle.is_zero() && !plan.dry_run;
-        let seat = waits.then(|| waiting.try_acquire().ok()).flatten();
-        let ask = Ask {
-            cost: self.cost,
-            patience: seat.as_ref().map_or(Duration::ZERO, |_| plan.throttle),
-            now: Instant::now(),
-            unix_ms: x.now_ms,
-        };
-        let verdict = match store.take(secret.key(&plan.per, x), ask) {
-            Answer::Now(verdict) => verdict,
-            Answer::Later(answer) => match answer.await {
-                Ok(verdict) => verdict,
-                Err(error) => return self.unanswered(&error, course),
-            },
-        };
-        if plan.headers && !plan.dry_run {
-            course
-                .limited
-                .read(Reading::of_rate(plan, &self.policy, &verdict));
-        }
-        match verdict.decision {
-            Decision::Taken(Duration::ZERO) => {
-                self.decisions.count(Outcome::Allowed);
-                Ok(Outcome::Allowed)
-            }
-            Decision::Taken(wait) => {
-                course.note(&plan.name, Outcome::Delayed, &self.decisions);
-                tokio::time::sleep(wait).await;
-                Ok(Outcome::Delayed)
-            }
-            Decision::Refused(_) if plan.dry_run => {
-                course.note(&plan.name, Outcome::WouldRefuse, &self.decisions);
-                Ok(Outcome::WouldRefuse)
-            }
-            Decision::Refused(wait) => {
-                course.note(&plan.name, Outcome::Refused, &self.decisions);
-                let full = waits && seat.is_none();
-                Err(self.refusal(wait.max(verdict.renewal), full))
-            }
-        }
-    }
-
-    /// `full`: it could have waited, had there been a place.
-    fn refusal(&self, wait: Duration, full: bool) -> Refusal {
-        let plan = &self.counts.plan;
-        let mut refusal = refusal(Reason::RateLimited, &plan.name, plan.headers);
-        let wait = headers::seconds(wait).max(1);
-        refusal.headers.insert(RETRY_AFTER, HeaderValue::from(wait));
-        match full {
-            true => refusal.because(format!(
-                "limit {}, and {} wait already",
-                plan.name, plan.max_waiting
-            )),
-            false => refusal,
-        }
-    }
-
-    /// What is decided when the store decides nothing.
-    fn unanswered(&self, error: &StoreError, course: &mut Course<'_>) -> Result<Outcome, Refusal> {
-        let plan = &self.counts.plan;
-        course.note(&plan.name, Outcome::Unanswered, &self.decisions);
-        match plan.fail_open || plan.dry_run {
-            true => Ok(Outcome::Unanswered),
-            false => {
-                let because = format!("the store of limit {} did not answer: {error}", plan.name);
-                Err(Refusal::new(Reason::Unavailable).because(because))
-            }
-        }
-    }
-}
-
-// === impl Room ===
-
-impl Room {
-    fn admit(&self, x: &Exchange, course: &mut Course<'_>) -> Result<Outcome, Refusal> {
-        let (slot, taken) = self.crowd.enter(x);
-        let fits = taken <= self.plan.limit;
-        if self.plan.headers && !self.plan.dry_run {
-            let left = self.plan.limit.saturating_sub(taken);
-            course
-                .limited
-                .read(Reading::of_room(&self.plan, &self.policy, left));
-        }
-        let outcome = match fits {
-            true => Outcome::Allowed,
-            false => Outcome::WouldRefuse,
-        };
-        if fits {
-            self.decisions.count(outcome);
-        } else if self.plan.dry_run {
-            course.note(&self.plan.name, outcome, &self.decisions);
-        } else {
-            course.note(&self.plan.name, Outcome::Refused, &self.decisions);
-            return Err(refusal(
-                Reason::TooManyAtOnce,
-                &self.plan.name,
-                self.plan.headers,
-            ));
-        }
-        course.limited.hold(slot);
-        Ok(outcome)
-    }
-}
-
-/// Where clients are told of the limit, with the member that the draft gives to problem documents (section 4.1).
-fn refusal(reason: Reason, name: &str, told: bool) -> Refusal {
-    let mut refusal = Refusal::new(reason).because(format!("limit {name}"));
-    if told {
-        let names = format!("[\"{name}\"]");
-        refusal.members.push(("violated-policies".into(), names));
-    }
-    refusal
 }
 
 #[cfg(test)]
