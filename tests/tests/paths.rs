@@ -1,7 +1,7 @@
-//! What the pages say of the tree: every path and test that they name is there, and every relative link leads to a page
-//! and a heading of it.
+//! What the pages say of the tree: every path and test that they name is there, every relative link leads to a page and a
+//! heading of it, and the chart of a request counts its files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -165,4 +165,18 @@ fn every_test_that_the_specification_names_is_in_its_file() {
     }
     assert!(seen > 50, "{seen} tests");
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_chart_of_a_request_says_how_many_files_it_names() {
+    let text = fs::read_to_string(root().join("docs/architecture.md")).expect("the page");
+    let (_, chart) = text
+        .split_once("\n## A request's life\n")
+        .expect("the chart");
+    let chart = chart.split("\n## ").next().unwrap_or_default();
+    let rows = chart.lines().filter(|line| line.starts_with('|'));
+    let code = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    let files: BTreeSet<&str> = code.filter(|code| code.ends_with(".rs")).collect();
+    let said = format!("**{} files**", files.len());
+    assert!(chart.contains(&said), "it names {}", files.len());
 }
