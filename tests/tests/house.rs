@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "portcullis-proxy",
             "portcullis-runtime",
+            "portcullis-exchange",
             "portcullis-config",
         ],
     ),
@@ -33,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "portcullis-proxy",
             "portcullis-runtime",
+            "portcullis-exchange",
             "portcullis-config",
             "portcullis-terminal",
         ],

@@ -1,6 +1,6 @@
 //! What happens to a request. Open `pipeline/exchange.rs` first.
 //!
-//! The folders are floors. Each imports only from those named before it, which tests/tests/house.rs holds:
+//! The folders are floors. Each imports only from those named before it, which tests/tests/floors.rs holds:
 //!
 //! ```text
 //! ground → wire → observe → upstreams → stages → pipeline → serve
