@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod clock;
 pub(crate) mod deadline;
 pub(crate) mod events;
+pub(crate) mod fields;
 pub mod refusal;
 pub mod registry;
 pub(crate) mod sift;

@@ -9,6 +9,8 @@ use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, PRAGMA};
 use http::{HeaderMap, header};
 use sfv::{BareItem, Dictionary, ListEntry, Parser};
 
+use crate::ground::fields;
+
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 
 /// What a response says of storing it. Times are in seconds.
@@ -64,7 +66,7 @@ impl Says {
         let mut says = Says::default();
         for value in headers.get_all(CACHE_CONTROL) {
             let text = String::from_utf8_lossy(value.as_bytes());
-            for member in members(&text) {
+            for member in fields::list_with_strings(&text) {
                 says.add(&Directive::parse(member));
             }
         }
@@ -134,7 +136,7 @@ impl Wish {
         }
         for value in headers.get_all(header::CACHE_CONTROL) {
             let text = String::from_utf8_lossy(value.as_bytes());
-            for member in members(&text) {
+            for member in fields::list_with_strings(&text) {
                 wish.add(&Directive::parse(member));
             }
         }
@@ -164,7 +166,6 @@ impl Wish {
 
 impl<'a> Directive<'a> {
     fn parse(text: &'a str) -> Directive<'a> {
-        let text = text.trim_matches([' ', '\t']);
         let Some((name, value)) = text.split_once('=') else {
             return Directive {
                 name: text.to_ascii_lowercase(),
@@ -215,9 +216,8 @@ impl<'a> Directive<'a> {
 
     fn fields_into(&self, fields: &mut Vec<HeaderName>) {
         let value = self.value.as_deref().unwrap_or_default();
-        let names = value
-            .split(',')
-            .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok());
+        let names =
+            fields::list(value).filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
         fields.extend(names);
     }
 
@@ -234,20 +234,6 @@ impl<'a> Directive<'a> {
             _ => Some(read),
         };
     }
-}
-
-/// The members of a list, split at commas that are not inside of a quoted string.
-pub(super) fn members(text: &str) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(move |c| {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ => {}
-        }
-        c == ',' && !quoted
-    })
 }
 
 /// A token as it is, a quoted string without its quotes; false where the string does not end.
