@@ -1,9 +1,10 @@
 //! The gateway's own log, on stderr: stdout belongs to the access log. Its level can be changed while it runs.
 
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use portcullis_admin::LogLevel;
 use portcullis_proxy::audit;
 use tokio::task::JoinHandle;
@@ -123,6 +124,6 @@ impl Level {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Each change is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

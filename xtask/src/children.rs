@@ -96,7 +96,7 @@ impl Children {
         while let Some(Named { name, mut child }) = self.0.pop() {
             // It may be gone already; the wait below finds out.
             let _gone = kill_process(Pid::from_child(&child), Signal::TERM);
-            if wait(&mut child).is_none() {
+            if wait(&mut child, PATIENCE).is_none() {
                 let _gone = child.kill();
                 let _reaped = child.wait();
                 done = Err(Failure::new(format!(
@@ -146,8 +146,9 @@ fn parents() -> Vec<(Pid, Pid)> {
     found.collect()
 }
 
-fn wait(child: &mut Child) -> Option<ExitStatus> {
-    let end = Instant::now() + PATIENCE;
+/// How a process ended, if it did within `patience`.
+pub(crate) fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
+    let end = Instant::now() + patience;
     while Instant::now() < end {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);

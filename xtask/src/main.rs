@@ -4,6 +4,7 @@ mod bench;
 mod boards;
 mod cargo;
 mod children;
+mod deny;
 mod guests;
 mod mutants;
 mod observe;
@@ -41,7 +42,7 @@ enum Command {
     Run,
     /// Run the demo under load with Prometheus, Alertmanager and Grafana, until Ctrl-C
     Observe,
-    /// Run every test: formatting, clippy, unit, plugin, integration
+    /// Run every test: formatting, crates, clippy, unit, plugin, integration
     Test {
         /// The slow ones too, and those that need Prometheus, Alertmanager or Chromium
         #[arg(long)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cargo::{cargo, must, says, shown};
 use crate::children::kill_tree;
-use crate::{Done, Failure, guests, mutants, peers, sizes, step};
+use crate::{Done, Failure, deny, guests, mutants, peers, sizes, step};
 
 /// Without nextest, which has a limit for each test (tests/nextest.toml), nothing else ends one that hangs.
 const SILENCE: Duration = Duration::from_secs(600);
@@ -27,6 +27,10 @@ const SAMPLE: usize = 20;
 pub(crate) fn test(full: bool) -> Done {
     step("formatting");
     must(&mut cargo(&["fmt", "--all", "--check"]))?;
+    let unchecked = deny::check(full)?;
+    for what in &unchecked {
+        eprintln!("not checked: {what}");
+    }
     peers::install()?;
     guests::build()?;
     step("clippy");
@@ -66,6 +70,9 @@ pub(crate) fn test(full: bool) -> Done {
         " (the rest: cargo xtask test --full)"
     };
     println!("\n{passed} passed, {failed} failed, {skipped} skipped{hint}");
+    for what in unchecked {
+        println!("not checked: {what}");
+    }
     done
 }
 

@@ -5,10 +5,10 @@ use std::fmt;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::TokioIo;
+use http_body_util::{BodyExt, Full};
 use portcullis_config::plan::Protocol;
 use portcullis_proxy::tls::{Dial, DialParts, TlsParts};
+use portcullis_proxy::{Link, Speaks};
 use serde_json::Value;
 
 /// Whom to ask, and how. It displays as the address.
@@ -73,9 +73,8 @@ impl Client {
         method: Method,
         path: &str,
     ) -> Result<(StatusCode, Page), Box<dyn std::error::Error>> {
-        let io = TokioIo::new(self.dial.open(&self.address).await?);
-        let (mut sender, driver) = hyper::client::conn::http1::handshake(io).await?;
-        let driving = tokio::spawn(driver);
+        let io = self.dial.open(&self.address).await?;
+        let mut link = Link::over(io, Speaks::Http1).await?;
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -83,11 +82,10 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let request = request.body(Empty::<Bytes>::new())?;
-        let response = sender.send_request(request).await?;
+        let request = request.body(Full::<Bytes>::default())?;
+        let response = link.send(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
-        driving.abort();
         Ok((status, Page(String::from_utf8_lossy(&body).into_owned())))
     }
 }

@@ -2,9 +2,10 @@
 //! bounded, gone with the process.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use parking_lot::{Mutex, MutexGuard};
 use portcullis_runtime::Digest;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -147,7 +148,7 @@ impl History {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         // Each change is whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

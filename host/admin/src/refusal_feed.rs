@@ -1,9 +1,9 @@
 //! Refusals as server-sent events (WHATWG HTML section 9.2), kept for all who follow them.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use portcullis_proxy::Tail;
 use serde::Serialize;
 use serde_json::json;
@@ -26,7 +26,7 @@ struct Events {
 impl RefusalFeed {
     /// What came after the first `seen` refusals, which becomes their number until now.
     pub(crate) fn since(&self, tail: &Tail, seen: &mut Option<u64>) -> Vec<u8> {
-        let mut here = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut here = self.0.lock();
         let (refused, skipped) = tail.take();
         for one in &refused {
             here.add(1, event("refusal", one));

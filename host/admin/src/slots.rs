@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::answer::Body;
@@ -65,7 +66,7 @@ impl Slots {
     }
 
     fn taken(&self) -> MutexGuard<'_, Occupied> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -93,7 +94,7 @@ impl Slot {
     }
 
     fn ticket(&self) -> MutexGuard<'_, Option<u64>> {
-        self.ticket.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ticket.lock()
     }
 }
 

@@ -1,8 +1,10 @@
 //! What the supervisor reports of loads, and the pages show. Requests of clients never lock any of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::history::History;
 
@@ -22,19 +24,19 @@ pub struct Status {
 
 impl Status {
     pub fn refused(&self) -> RefusedPlugins {
-        lock(&self.refused).clone()
+        self.refused.lock().clone()
     }
 
     pub fn set_refused(&self, plugins: RefusedPlugins) {
-        *lock(&self.refused) = plugins;
+        *self.refused.lock() = plugins;
     }
 
     pub fn stale(&self) -> StaleFiles {
-        lock(&self.stale).clone()
+        self.stale.lock().clone()
     }
 
     pub fn set_stale(&self, files: StaleFiles) {
-        *lock(&self.stale) = files;
+        *self.stale.lock() = files;
     }
 
     /// Whether the last reload was refused as a whole.
@@ -45,9 +47,4 @@ impl Status {
     pub fn set_config_refused(&self, refused: bool) {
         self.config_refused.store(refused, Ordering::Relaxed);
     }
-}
-
-fn lock<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Each value is replaced as a whole.
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }

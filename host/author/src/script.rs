@@ -1,8 +1,7 @@
 //! Upstreams that answer as a case says, and remember calls that the case does not expect.
 
-use std::sync::{Mutex, PoisonError};
-
 use bytes::Bytes;
+use parking_lot::Mutex;
 use portcullis_exchange::{Call, Outbound, OutboundError, OutboundFuture};
 use serde_json::Value as Json;
 
@@ -36,7 +35,7 @@ impl Script {
 
     /// Calls that no answer was there for, and calls that did not come.
     pub(super) fn ended(&self) -> (Vec<String>, Vec<String>) {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = self.heard.lock();
         let missed = self
             .calls
             .iter()
@@ -47,7 +46,7 @@ impl Script {
     }
 
     fn take(&self, call: &Call) -> Option<&scene::Call> {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard.lock();
         let fits = |index: &usize| !heard.taken[*index] && fits(&self.calls[*index].expect, call);
         match (0..self.calls.len()).find(fits) {
             Some(index) => {

@@ -1,9 +1,10 @@
 //! `plugin test`: cases in the real runtime, within the real limits.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use portcullis_runtime::Post;
 use portcullis_terminal::Failure;
 use tracing_subscriber::filter::Targets;
@@ -181,17 +182,14 @@ impl Notes {
     }
 
     fn take(&self) -> String {
-        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = self.0.lock();
         String::from_utf8_lossy(&std::mem::take(&mut *bytes)).into_owned()
     }
 }
 
 impl Write for Notes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -6,8 +6,10 @@
 mod ids;
 mod step;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 pub use ids::Ids;
 pub use step::{Cost, Facts, Step, Try, What};
@@ -119,7 +121,7 @@ impl Trail {
 
     fn steps(&self) -> MutexGuard<'_, Steps> {
         // Each change is one push or one store: nothing is half done after a panic.
-        self.0.steps.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.steps.lock()
     }
 }
 

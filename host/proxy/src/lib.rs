@@ -40,5 +40,6 @@ pub use stages::limits::{counts_in_memory, store as counts};
 pub use stages::router::{Fit, Found, NotFound, Router, Wanted};
 pub use upstreams::servers::{Server, ServerView, Upstream, UpstreamMetrics, Upstreams, Verdict};
 pub use upstreams::shield::Shield;
+pub use wire::link::{Link, Speaks};
 pub use wire::protocol::Protocol;
 pub use wire::tls;

@@ -6,6 +6,8 @@ use http::header::{CONNECTION, HeaderName};
 use portcullis_config::plan::HeaderRules;
 use portcullis_syntax::headers::{is_ambiguous, is_forwarding};
 
+use crate::ground::fields;
+
 /// Why a field goes no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unwanted {
@@ -144,12 +146,8 @@ fn listed_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         "x-request-id",
         "origin",
     ];
-    let values = headers.get_all(CONNECTION);
-    let tokens = values
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','));
-    let names = tokens.filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok());
+    let tokens = fields::elements(headers, &CONNECTION);
+    let names = tokens.filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok());
     names
         .filter(|name| !KEPT.contains(&name.as_str()) && !is_the_gateway_s(name))
         .collect()

@@ -9,7 +9,7 @@ use http::header::{HeaderName, HeaderValue, TRAILER};
 use http_body::Frame;
 use portcullis_exchange::Side;
 
-use crate::ground::sift;
+use crate::ground::{fields, sift};
 
 /// Fields that are never trailers (RFC 9110 section 6.5.1).
 const NEVER: [&str; 33] = [
@@ -76,12 +76,8 @@ fn may_trail(name: &HeaderName, side: Side) -> bool {
 
 /// What a message announces in `Trailer`, of that which may be one; HTTP/1.1 sends no other.
 pub(crate) fn announced(headers: &HeaderMap, side: Side) -> Option<HeaderValue> {
-    let values = headers
-        .get_all(TRAILER)
-        .iter()
-        .filter_map(|v| v.to_str().ok());
-    let names = values.flat_map(|value| value.split(','));
-    let names = names.filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok());
+    let names = fields::elements(headers, &TRAILER);
+    let names = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
     let fitting: Vec<HeaderName> = names.filter(|name| may_trail(name, side)).collect();
     let fitting: Vec<&str> = fitting.iter().map(HeaderName::as_str).collect();
     if fitting.is_empty() {

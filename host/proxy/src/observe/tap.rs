@@ -1,13 +1,14 @@
 //! Bodies that a route wants in its log: the first bytes are kept as they pass.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body::{Body, Frame, SizeHint};
+use parking_lot::Mutex;
 
 /// A body that passes, and what it is said to be.
 #[derive(Debug, Clone)]
@@ -60,7 +61,7 @@ impl Tap {
         if bytes.is_empty() {
             return;
         }
-        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.0.seen.lock();
         let whole = !seen.more && seen.bytes.len() + bytes.len() <= self.0.limit;
         if !whole || self.0.form == Form::Other {
             // Half a body cannot be read, and what cannot be read cannot be redacted.
@@ -75,7 +76,7 @@ impl Tap {
 
     /// What was kept, with the form of the body and the limit in bytes.
     pub(super) fn read<T>(&self, look: impl FnOnce(Form, &Seen, usize) -> T) -> T {
-        let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.0.seen.lock();
         look(self.0.form, &seen, self.0.limit)
     }
 }

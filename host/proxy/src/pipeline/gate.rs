@@ -1,10 +1,11 @@
 //! The gate: the one pointer to the serving generation, and what lives on from one to the next.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
 use super::generation::Generation;
@@ -125,7 +126,7 @@ impl Gate {
         let next = Arc::new(next);
         let old = self.generation.swap(next.clone());
         // What a panic left behind is replaced whole.
-        *self.keepers.lock().unwrap_or_else(PoisonError::into_inner) = next.tend();
+        *self.keepers.lock() = next.tend();
         old.retire(&next);
         let mut past = self.past();
         past.since = SystemTime::now();
@@ -167,7 +168,7 @@ impl Gate {
 
     fn past(&self) -> MutexGuard<'_, Past> {
         // Each change is whole.
-        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+        self.past.lock()
     }
 
     /// The feed of refusals.

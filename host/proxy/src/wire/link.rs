@@ -1,5 +1,6 @@
 //! A connection for a request that the gateway makes for itself: a health check, a batch of spans, a question of
-//! `explain`. Such requests share connecting, sending and the deadline; they are not retried, and no pool keeps them.
+//! `explain`, a command that asks the admin listener. Such requests share connecting, sending and the deadline; they
+//! are not retried, and no pool keeps them.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::task::AbortHandle;
 use crate::ground::body::BoxError;
 
 /// A connection that its holder alone uses. It is closed when this is dropped.
-pub(crate) struct Link {
+pub struct Link {
     sender: Sender,
     driver: AbortHandle,
 }
@@ -27,14 +28,14 @@ enum Sender {
 
 /// Which HTTP is spoken over a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Speaks {
+pub enum Speaks {
     Http1,
     Http2,
 }
 
 impl Link {
     /// Over an open connection; its bytes are driven by a task of their own.
-    pub(crate) async fn over(
+    pub async fn over(
         io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         speaks: Speaks,
     ) -> hyper::Result<Link> {
@@ -67,7 +68,7 @@ impl Link {
     }
 
     /// Sends a request and waits for the head of its response.
-    pub(crate) async fn send(
+    pub async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> hyper::Result<Response<Incoming>> {

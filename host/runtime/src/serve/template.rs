@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::SetOnce;
 use tokio::task::JoinSet;
 
@@ -137,13 +138,13 @@ impl Copied {
 
 impl Templates {
     pub(crate) fn get(&self, key: &TemplateKey) -> Option<Arc<Template>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.lock();
         known.get(key).and_then(Weak::upgrade)
     }
 
     pub(crate) fn put(&self, key: TemplateKey, template: Template) -> Arc<Template> {
         let template = Arc::new(template);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         known.retain(|_, template| template.strong_count() > 0);
         known.insert(key, Arc::downgrade(&template));
         template

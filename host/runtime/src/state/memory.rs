@@ -1,12 +1,13 @@
 //! The store in memory: one bounded cache per space, so that no plugin pushes out another's values.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
 use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
+use parking_lot::RwLock;
 
 use super::bucket::take;
 use super::{State, StateError, StateFuture, Taken};
@@ -80,12 +81,12 @@ impl StoredValue {
 
 impl Memory {
     fn space(&self, name: &str) -> Space {
-        let spaces = self.spaces.read().unwrap_or_else(PoisonError::into_inner);
+        let spaces = self.spaces.read();
         if let Some(space) = spaces.get(name) {
             return space.clone();
         }
         drop(spaces);
-        let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+        let mut spaces = self.spaces.write();
         let space = spaces.entry(name.into()).or_insert_with(|| {
             Cache::builder()
                 .max_capacity(SPACE)

@@ -4,6 +4,8 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use portcullis_exchange::Ids;
 
+use crate::ground::fields;
+
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -83,12 +85,8 @@ fn state(headers: &HeaderMap) -> Option<Box<str>> {
         let between = if all.is_empty() { "" } else { "," };
         all = all + between + line.to_str().ok()?;
     }
-    let members = all
-        .split(',')
-        .map(|m| m.trim_matches([' ', '\t']))
-        .filter(|m| !m.is_empty());
     let mut names: Vec<&str> = Vec::new();
-    for member in members {
+    for member in fields::list(&all) {
         let (name, value) = member.split_once('=')?;
         if names.contains(&name) || !is_key(name) || !is_value(value) {
             return None;

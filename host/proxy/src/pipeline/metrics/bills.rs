@@ -2,8 +2,9 @@
 //! themselves are the runtime's.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use portcullis_runtime::{Bill, Figures};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -117,13 +118,13 @@ impl Bills {
     }
 
     pub(super) fn of(&self, plugin: &Arc<str>, route: &Arc<str>) -> Arc<Bill> {
-        let mut bills = self.bills.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bills = self.bills.lock();
         let names = (plugin.clone(), route.clone());
         bills.entry(names).or_default().clone()
     }
 
     pub(super) fn figures(&self) -> Vec<(Arc<str>, Arc<str>, Figures)> {
-        let bills = self.bills.lock().unwrap_or_else(PoisonError::into_inner);
+        let bills = self.bills.lock();
         let figures = |((plugin, route), bill): (&Names, &Arc<Bill>)| {
             (plugin.clone(), route.clone(), bill.figures())
         };

@@ -9,8 +9,8 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode};
 
-use super::control::members;
 use super::stored::Head;
+use crate::ground::fields;
 
 /// The conditions in a request's headers.
 pub(super) struct Conditions<'a>(&'a HeaderMap);
@@ -60,7 +60,7 @@ impl<'a> Conditions<'a> {
             let Ok(text) = value.to_str() else {
                 return false;
             };
-            members(text).any(|tag| Some(opaque(tag.trim().as_bytes())) == known)
+            fields::list_with_strings(text).any(|tag| Some(opaque(tag.as_bytes())) == known)
         })
     }
 

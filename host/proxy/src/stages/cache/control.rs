@@ -7,6 +7,9 @@ use std::borrow::Cow;
 
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, PRAGMA};
 use http::{HeaderMap, header};
+use sfv::{BareItem, Dictionary, ListEntry, Parser};
+
+use crate::ground::fields;
 
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 
@@ -47,7 +50,7 @@ struct Directive<'a> {
     /// Lower case.
     name: String,
     value: Option<Cow<'a, str>>,
-    /// White space around `=`, or a string that does not end.
+    /// White space around `=`, a string that does not end, or a type that no directive has.
     malformed: bool,
 }
 
@@ -63,24 +66,28 @@ impl Says {
         let mut says = Says::default();
         for value in headers.get_all(CACHE_CONTROL) {
             let text = String::from_utf8_lossy(value.as_bytes());
-            for member in members(&text) {
+            for member in fields::list_with_strings(&text) {
                 says.add(&Directive::parse(member));
             }
         }
         says
     }
 
-    /// None: not a Dictionary of RFC 9651, or a directive of the wrong type; then the field does not count.
+    /// None: not a Dictionary (RFC 9651 section 3.2), an empty one, or a directive of the wrong type. The field is then
+    /// ignored.
     fn targeted(headers: &HeaderMap) -> Option<Says> {
+        let lines = headers.get_all(CDN_CACHE_CONTROL).into_iter();
+        let lines: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
+        let dictionary: Dictionary = Parser::new(&lines.join(&b", "[..])).parse().ok()?;
+        if dictionary.is_empty() {
+            return None;
+        }
         let mut says = Says {
             targeted: true,
             ..Says::default()
         };
-        for value in headers.get_all(CDN_CACHE_CONTROL) {
-            for member in members(value.to_str().ok()?) {
-                let directive = Directive::structured(member.trim_matches([' ', '\t']))?;
-                says.add(&directive);
-            }
+        for (name, member) in &dictionary {
+            says.add(&Directive::structured(name.as_str(), member)?);
         }
         Some(says)
     }
@@ -129,7 +136,7 @@ impl Wish {
         }
         for value in headers.get_all(header::CACHE_CONTROL) {
             let text = String::from_utf8_lossy(value.as_bytes());
-            for member in members(&text) {
+            for member in fields::list_with_strings(&text) {
                 wish.add(&Directive::parse(member));
             }
         }
@@ -159,7 +166,6 @@ impl Wish {
 
 impl<'a> Directive<'a> {
     fn parse(text: &'a str) -> Directive<'a> {
-        let text = text.trim_matches([' ', '\t']);
         let Some((name, value)) = text.split_once('=') else {
             return Directive {
                 name: text.to_ascii_lowercase(),
@@ -176,37 +182,31 @@ impl<'a> Directive<'a> {
         }
     }
 
-    /// A member of a Dictionary (RFC 9651 section 3.2) with the type that the directive has.
-    fn structured(text: &'a str) -> Option<Directive<'a>> {
-        let item = text.split(';').next().unwrap_or(text);
-        let (name, value) = match item.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (item, None),
-        };
-        let first = |b: u8| b.is_ascii_lowercase() || b == b'*';
-        let fits = |b: u8| first(b) || b.is_ascii_digit() || b"_-.".contains(&b);
-        if !name.bytes().next().is_some_and(first) || !name.bytes().all(fits) {
-            return None;
-        }
+    /// A member of a Dictionary. None: not of the type that the directive has.
+    fn structured(name: &str, member: &'a ListEntry) -> Option<Directive<'a>> {
         let timed = matches!(
             name,
             "max-age" | "s-maxage" | "stale-while-revalidate" | "stale-if-error"
         );
-        let integer =
-            |v: &str| (1..=15).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_digit());
-        let sound = match value {
-            None => !timed,
-            Some(value) if timed => integer(value),
-            Some(value) => value.bytes().all(|b| b.is_ascii_graphic()) && !value.is_empty(),
+        let item = match member {
+            ListEntry::Item(item) => Some(&item.bare_item),
+            ListEntry::InnerList(_) => None,
         };
-        let (value, whole) = value.map_or((None, true), |value| {
-            let (value, whole) = unquoted(value);
-            (Some(value), whole)
-        });
-        (sound && whole).then(|| Directive {
+        let (value, malformed) = match item {
+            Some(BareItem::Integer(seconds)) if timed => {
+                let seconds = u64::try_from(i64::from(*seconds)).ok()?;
+                (Some(Cow::Owned(seconds.to_string())), false)
+            }
+            _ if timed => return None,
+            Some(BareItem::Boolean(true)) => (None, false),
+            Some(BareItem::String(text)) => (Some(Cow::Borrowed(text.as_str())), false),
+            Some(BareItem::Token(text)) => (Some(Cow::Borrowed(text.as_str())), false),
+            _ => (None, true),
+        };
+        Some(Directive {
             name: name.to_owned(),
             value,
-            malformed: false,
+            malformed,
         })
     }
 
@@ -216,9 +216,8 @@ impl<'a> Directive<'a> {
 
     fn fields_into(&self, fields: &mut Vec<HeaderName>) {
         let value = self.value.as_deref().unwrap_or_default();
-        let names = value
-            .split(',')
-            .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok());
+        let names =
+            fields::list(value).filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
         fields.extend(names);
     }
 
@@ -235,20 +234,6 @@ impl<'a> Directive<'a> {
             _ => Some(read),
         };
     }
-}
-
-/// The members of a list, split at commas that are not inside of a quoted string.
-pub(super) fn members(text: &str) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(move |c| {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ => {}
-        }
-        c == ',' && !quoted
-    })
 }
 
 /// A token as it is, a quoted string without its quotes; false where the string does not end.
@@ -322,6 +307,13 @@ mod tests {
             ("max-age=10, &&&&", false, Some(5)),
             ("Max-Age=10", false, Some(5)),
             ("max-age =10", false, Some(5)),
+            ("max-age=-1", false, Some(5)),
+            ("max-age=1.5", false, Some(5)),
+            ("max-age", false, Some(5)),
+            ("max-age=1000000000000000", false, Some(5)),
+            ("max-age=1,", false, Some(5)),
+            ("max-age=1, foo=(1 2);x, max-age=2", true, Some(2)),
+            ("foo=:AA==:, max-age=3", true, Some(3)),
             ("", false, Some(5)),
         ];
         for (text, targeted, max_age) in cases {
@@ -331,6 +323,24 @@ mod tests {
             let says = Says::of(&headers);
             assert_eq!((says.targeted, says.max_age), (targeted, max_age), "{text}");
         }
+    }
+
+    #[test]
+    fn a_flag_of_another_type_never_makes_a_response_shareable() {
+        let mut headers = HeaderMap::new();
+        let lines = ["public=?0, no-store=?0", "private=(\"a\" \"b\")"];
+        for line in lines {
+            headers.append(CDN_CACHE_CONTROL, HeaderValue::from_static(line));
+        }
+        let says = Says::of(&headers);
+        assert!(says.targeted && says.no_store && says.private && !says.public);
+        headers.insert(
+            CDN_CACHE_CONTROL,
+            HeaderValue::from_static("private=\"Set-Cookie, a\", no-cache=b"),
+        );
+        let says = Says::of(&headers);
+        assert!(!says.private && !says.no_cache);
+        assert_eq!(says.withheld, ["set-cookie", "a", "b"]);
     }
 
     #[test]

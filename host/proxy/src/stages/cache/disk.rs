@@ -14,12 +14,13 @@ mod record;
 mod tier;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
+use parking_lot::Mutex;
 use portcullis_config::plan::{CachePlan, DiskPlan};
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -247,11 +248,11 @@ impl Disk {
     fn is(&self, health: Health) {
         let up = matches!(health, Health::Up);
         self.figures.up.set(i64::from(up));
-        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+        *self.health.lock() = health;
     }
 
     fn statistics(&self) -> DiskStatistics {
-        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let health = self.health.lock();
         let (state, why) = match &*health {
             Health::Scanning => ("scanning", None),
             Health::Up => ("up", None),

@@ -3,12 +3,13 @@
 //! A task of its own reads it, at the upstream's speed: a client that reads slowly holds up no other.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::Claim;
 use crate::ground::body::BoxError;
@@ -151,7 +152,7 @@ impl Fill {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// A body for a client. `first`: of the exchange that fetches it.

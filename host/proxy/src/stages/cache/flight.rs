@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::fill::Fill;
@@ -82,9 +83,7 @@ impl Flights {
     fn table(&self, key: &[u8]) -> MutexGuard<'_, Table> {
         let shard = self.hasher.hash_one(key) % SHARDS as u64;
         let shard = usize::try_from(shard).expect("less than SHARDS");
-        self.shards[shard]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shards[shard].lock()
     }
 }
 

@@ -8,7 +8,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderName, VARY};
 use portcullis_config::plan::Audience;
 use portcullis_exchange::{Exchange, Target};
 
-use super::control::members;
+use crate::ground::fields;
 use crate::stages::forwarded::Provenance;
 
 /// The primary key. Each part is preceded by its length, so that no part can pass for two.
@@ -156,13 +156,11 @@ impl Vary {
     pub(super) fn of(response: &HeaderMap, request: &HeaderMap) -> Option<Vary> {
         let mut names = Vec::new();
         for value in response.get_all(VARY) {
-            for name in value.to_str().ok()?.split(',').map(str::trim) {
+            for name in fields::list(value.to_str().ok()?) {
                 if name == "*" {
                     return None;
                 }
-                if !name.is_empty() {
-                    names.push(HeaderName::from_bytes(name.as_bytes()).ok()?);
-                }
+                names.push(HeaderName::from_bytes(name.as_bytes()).ok()?);
             }
         }
         names.sort_unstable_by(|a: &HeaderName, b| a.as_str().cmp(b.as_str()));
@@ -234,7 +232,7 @@ fn is_negotiated(name: &HeaderName) -> bool {
 
 fn normalised(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for member in members(text).map(str::trim).filter(|m| !m.is_empty()) {
+    for member in fields::list_with_strings(text) {
         if !out.is_empty() {
             out.push(',');
         }

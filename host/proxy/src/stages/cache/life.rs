@@ -7,8 +7,9 @@ use http::{HeaderMap, StatusCode};
 use portcullis_config::plan::RouteCache;
 use serde::{Deserialize, Serialize};
 
-use super::control::{Says, Wish, members};
+use super::control::{Says, Wish};
 use crate::ground::clock::since_1970;
+use crate::ground::fields;
 
 /// The freshness of one stored response.
 #[derive(Debug, Clone, Copy)]
@@ -254,10 +255,8 @@ fn told_age(headers: &HeaderMap) -> Option<u64> {
     let Some(value) = headers.get(AGE) else {
         return Some(0);
     };
-    let first = members(value.to_str().ok()?)
-        .next()?
-        .trim_matches([' ', '\t']);
-    let digits = !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit());
+    let first = fields::list_with_strings(value.to_str().ok()?).next()?;
+    let digits = first.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| first.parse().unwrap_or(u64::MAX))
 }
 

@@ -5,7 +5,7 @@
 //! without a lock. With a disk tier the slots are written down as they change: what was invalid before a restart is so
 //! after it.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::Hasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
@@ -13,6 +13,7 @@ use siphasher::sip::SipHasher13;
 
 use super::disk::Job;
 use super::key::Place;
+use crate::ground::secret;
 
 #[derive(Debug)]
 pub(super) struct Marks {
@@ -45,11 +46,10 @@ struct Scribe {
 impl Marks {
     /// In memory only.
     pub(super) fn new() -> Marks {
-        let random = RandomState::new();
         let known = Known {
             clock: 0,
             slots: vec![0; SLOTS],
-            secret: (random.hash_one(0), random.hash_one(1)),
+            secret: secret::hash_key(),
         };
         Marks {
             scribe: None,

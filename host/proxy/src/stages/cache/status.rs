@@ -68,3 +68,41 @@ pub(super) fn tell(headers: &mut HeaderMap, told: Told) {
         headers.append(CACHE_STATUS, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sfv::{List, ListEntry, Parser};
+
+    use super::*;
+
+    #[test]
+    fn whatever_we_add_is_a_structured_field() {
+        let told = [
+            Told::Hit(60),
+            Told::DiskHit(-1),
+            Told::OnError(-60),
+            Told::Revalidated(0),
+            Told::Collapsed,
+            Told::Forwarded(Why::VaryMiss, true),
+            Told::Forwarded(Why::Bypass, false),
+        ];
+        for told in told {
+            let text = told.text();
+            let list: List = Parser::new(&text).parse().expect("a List of RFC 9651");
+            let [ListEntry::Item(item)] = &list[..] else {
+                panic!("{text} is not one item");
+            };
+            let cache = item.bare_item.as_token().expect("a token");
+            assert_eq!(cache.as_str(), "portcullis");
+            let outcome = ["hit", "fwd"];
+            assert_eq!(
+                item.params
+                    .keys()
+                    .filter(|name| outcome.contains(&name.as_str()))
+                    .count(),
+                1,
+                "{text}"
+            );
+        }
+    }
+}

@@ -15,6 +15,7 @@ use super::control::Says;
 use super::key::{Place, Vary};
 use super::life::Life;
 use super::metrics::RouteCounters;
+use crate::ground::fields;
 use crate::stages::content::Content;
 
 /// Everything of a response but its body.
@@ -208,16 +209,9 @@ pub(super) fn freshened(stored: &HeaderMap, newer: &HeaderMap) -> HeaderMap {
 /// The tags that a response can be purged by: `Surrogate-Key` with spaces, `Cache-Tag` with commas.
 pub(super) fn tags(headers: &HeaderMap) -> Box<[Box<str>]> {
     let spaced = headers.get_all(SURROGATE_KEY).iter();
-    let commas = headers.get_all(CACHE_TAG).iter();
     let words = spaced
         .filter_map(|v| v.to_str().ok())
         .flat_map(str::split_ascii_whitespace);
-    let listed = commas
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(',').map(str::trim));
-    words
-        .chain(listed)
-        .filter(|tag| !tag.is_empty())
-        .map(Into::into)
-        .collect()
+    let listed = fields::elements(headers, &CACHE_TAG);
+    words.chain(listed).map(Into::into).collect()
 }

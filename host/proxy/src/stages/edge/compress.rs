@@ -17,6 +17,7 @@ use prometheus::{IntCounterVec, IntGauge};
 
 use self::stream::{Compressed, Encoder};
 use super::{EdgeMetrics, vary};
+use crate::ground::fields;
 use crate::stages::content::Content;
 
 /// What is compressed, and how.
@@ -107,11 +108,8 @@ fn fits(known: &TypePattern, essence: &str) -> bool {
 
 /// RFC 9111 sections 5.2.1.6 and 5.2.2.6: `no-transform` of either side.
 fn must_not_change(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(CACHE_CONTROL).iter();
-    let mut directives = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    directives.any(|directive| directive.trim().eq_ignore_ascii_case("no-transform"))
+    let mut directives = fields::elements(headers, &CACHE_CONTROL);
+    directives.any(|directive| directive.eq_ignore_ascii_case("no-transform"))
 }
 
 /// The length that the head tells; of an answer to HEAD there is no other.

@@ -3,16 +3,12 @@
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue, VARY};
 
+use crate::ground::fields;
+
 /// Adds a field's name unless it, or `*`, is there.
 pub(super) fn add(headers: &mut HeaderMap, name: &HeaderName) {
-    let said = |value: &HeaderValue| {
-        let mut names = value
-            .as_bytes()
-            .split(|b| *b == b',')
-            .map(<[u8]>::trim_ascii);
-        names.any(|n| n == b"*" || n.eq_ignore_ascii_case(name.as_str().as_bytes()))
-    };
-    if !headers.get_all(VARY).iter().any(said) {
+    let covers = |listed: &str| listed == "*" || listed.eq_ignore_ascii_case(name.as_str());
+    if !fields::elements(headers, &VARY).any(covers) {
         headers.append(VARY, HeaderValue::from_name(name.clone()));
     }
 }

@@ -1,9 +1,10 @@
 //! Who is under way: a count per key that goes down when a request has ended, to its last byte. Bounded by the requests
 //! themselves: a key without one is not remembered.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hashbrown::HashTable;
+use parking_lot::{Mutex, MutexGuard};
 use portcullis_config::plan::PerPlan;
 use portcullis_exchange::Exchange;
 
@@ -59,7 +60,7 @@ impl Crowd {
     /// Requests under way, over all keys.
     pub fn size(&self) -> u64 {
         let sum = |shard: &Mutex<Shard>| -> u64 {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let shard = shard.lock();
             shard.iter().map(|entry| u64::from(entry.1)).sum()
         };
         self.shards.iter().map(sum).sum()
@@ -68,9 +69,7 @@ impl Crowd {
     fn shard(&self, key: u64) -> MutexGuard<'_, Shard> {
         // hashbrown takes its bits from both ends of the hash; these are from the middle.
         let index = usize::try_from((key >> 32) % SHARDS as u64).expect("less than the shards");
-        self.shards[index]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shards[index].lock()
     }
 }
 

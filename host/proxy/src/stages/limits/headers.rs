@@ -121,3 +121,96 @@ fn value(text: String) -> HeaderValue {
 pub(super) fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use portcullis_config::plan::PerPlan;
+    use sfv::{BareItem, List, ListEntry, Parser};
+
+    use super::*;
+
+    /// The name and the parameters of the one item that a field has.
+    fn read(value: &HeaderValue) -> (String, Vec<(String, BareItem)>) {
+        let list: List = Parser::new(value).parse().expect("a List of RFC 9651");
+        let [ListEntry::Item(item)] = &list[..] else {
+            panic!("{value:?} is not one item");
+        };
+        let name = item.bare_item.as_string().expect("a string");
+        let parameters = item.params.iter();
+        (
+            name.as_str().to_owned(),
+            parameters
+                .map(|(name, value)| (name.as_str().to_owned(), value.clone()))
+                .collect(),
+        )
+    }
+
+    fn plan(rule: RulePlan) -> LimitPlan {
+        LimitPlan {
+            name: "by-address".into(),
+            per: PerPlan {
+                parts: Vec::new(),
+                ipv6_prefix: 64,
+            },
+            rule,
+            throttle: Duration::ZERO,
+            max_waiting: 1,
+            max_keys: 1,
+            dry_run: false,
+            headers: true,
+            fail_open: true,
+        }
+    }
+
+    #[test]
+    fn policies_and_readings_are_structured_fields() {
+        let integer = |number: u32| BareItem::Integer(number.into());
+        let per = Duration::from_secs(10);
+        let cases: [(RulePlan, &[(&str, u32)]); 4] = [
+            (
+                RulePlan::SlidingWindow { limit: 100, per },
+                &[("q", 100), ("w", 10)],
+            ),
+            (
+                RulePlan::Gcra {
+                    limit: 5,
+                    per,
+                    burst: 20,
+                },
+                &[("q", 5), ("w", 10), ("portcullis-burst", 20)],
+            ),
+            (
+                RulePlan::Quota {
+                    limit: 7,
+                    period: Period::Day,
+                },
+                &[("q", 7), ("w", 86_400)],
+            ),
+            (
+                RulePlan::Quota {
+                    limit: 7,
+                    period: Period::Month,
+                },
+                &[("q", 7)],
+            ),
+        ];
+        for (rule, wanted) in cases {
+            let (name, parameters) = read(&policy(&plan(rule)));
+            let wanted = wanted
+                .iter()
+                .map(|(name, n)| ((*name).to_owned(), integer(*n)));
+            assert_eq!(name, "by-address");
+            assert_eq!(parameters, wanted.collect::<Vec<_>>());
+        }
+        let reading = Reading {
+            policy: HeaderValue::from_static("\"by-address\";q=1"),
+            name: "by-address".into(),
+            remaining: 3,
+            renewal: Some(4),
+        };
+        let (name, parameters) = read(&reading.limit());
+        assert_eq!(name, "by-address");
+        let wanted = [("r".to_owned(), integer(3)), ("t".to_owned(), integer(4))];
+        assert_eq!(parameters, wanted);
+    }
+}

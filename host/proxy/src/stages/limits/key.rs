@@ -1,12 +1,14 @@
 //! What a request counts by, as a keyed hash. Addresses and credentials are not kept, and nobody who does not know the
 //! secret can find two keys that meet.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::Hasher;
 use std::net::IpAddr;
 
 use portcullis_config::plan::{KeyPart, PerPlan};
 use portcullis_exchange::Exchange;
 use siphasher::sip::SipHasher13;
+
+use crate::ground::secret;
 
 /// The key of the hash: this process's own here; gateways that share a store would share it.
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +16,8 @@ pub struct Secret(u64, u64);
 
 impl Secret {
     pub fn random() -> Secret {
-        let random = || RandomState::new().hash_one(());
-        Secret(random(), random())
+        let (one, two) = secret::hash_key();
+        Secret(one, two)
     }
 
     pub fn key(&self, per: &PerPlan, x: &Exchange) -> u64 {

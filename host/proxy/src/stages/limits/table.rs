@@ -6,10 +6,10 @@
 //! new ones share one count. See docs/decisions/0013.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use hashbrown::HashTable;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::rule::{Rule, Tick};
 use super::store::{Answer, Ask, Figures, Store};
@@ -74,7 +74,7 @@ impl<R: Rule> Table<R> {
         // hashbrown takes its bits from both ends of the hash; these are from the middle.
         let index = (((key >> 16) & 0xffff_ffff) * self.shards.len() as u64) >> 32;
         let index = usize::try_from(index).expect("less than the shards");
-        lock(&self.shards[index])
+        self.shards[index].lock()
     }
 
     /// Looks at the next `n` keys and forgets those that are as if never seen.
@@ -127,10 +127,6 @@ impl<R: Rule> Table<R> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl<S> Shard<S> {
     fn step(&mut self) -> usize {
         let index = self.hand.min(self.keys.num_buckets().saturating_sub(1));
@@ -173,7 +169,11 @@ impl<R: Rule> Store for Table<R> {
     }
 
     fn figures(&self) -> Figures {
-        let keys: usize = self.shards.iter().map(|shard| lock(shard).keys.len()).sum();
+        let keys: usize = self
+            .shards
+            .iter()
+            .map(|shard| shard.lock().keys.len())
+            .sum();
         Figures {
             keys: keys as u64,
             evictions: self.evictions.load(Ordering::Relaxed),

@@ -3,9 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Version};
@@ -13,6 +12,7 @@ use hyper::ext::Protocol;
 use sha1::{Digest, Sha1};
 
 use super::control::random;
+use crate::ground::fields::elements;
 use crate::ground::refusal::{Reason, Refusal};
 
 /// A client's wish to speak WebSocket, found well formed.
@@ -80,7 +80,7 @@ impl Handshake {
         headers.insert(SEC_WEBSOCKET_VERSION, VERSION);
         headers.insert(SEC_WEBSOCKET_KEY, key.clone());
         // Frames are judged as they pass, which only works for extensions that are known.
-        let offers: Vec<&str> = list(headers, SEC_WEBSOCKET_EXTENSIONS)
+        let offers: Vec<&str> = elements(headers, &SEC_WEBSOCKET_EXTENSIONS)
             .filter(|offer| names_deflate(offer))
             .collect();
         match HeaderValue::try_from(offers.join(", ")) {
@@ -116,7 +116,7 @@ pub(super) fn check(
     answered: &HeaderMap,
 ) -> Result<Agreed, &'static str> {
     let is_websocket = |protocol: &str| protocol.eq_ignore_ascii_case("websocket");
-    if !list(answered, UPGRADE).any(is_websocket) {
+    if !elements(answered, &UPGRADE).any(is_websocket) {
         return Err("its 101 does not name WebSocket");
     }
     if answered.get(SEC_WEBSOCKET_ACCEPT) != Some(&accept(key)) {
@@ -125,13 +125,14 @@ pub(super) fn check(
     let chosen = answered
         .get(SEC_WEBSOCKET_PROTOCOL)
         .map(HeaderValue::as_bytes);
-    let offered =
-        |chosen: &[u8]| list(asked, SEC_WEBSOCKET_PROTOCOL).any(|offer| offer.as_bytes() == chosen);
+    let offered = |chosen: &[u8]| {
+        elements(asked, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer.as_bytes() == chosen)
+    };
     if !chosen.is_none_or(offered) {
         return Err("it chose a subprotocol that was not offered");
     }
-    let extensions = || list(answered, SEC_WEBSOCKET_EXTENSIONS);
-    let offered = list(asked, SEC_WEBSOCKET_EXTENSIONS).any(names_deflate);
+    let extensions = || elements(answered, &SEC_WEBSOCKET_EXTENSIONS);
+    let offered = elements(asked, &SEC_WEBSOCKET_EXTENSIONS).any(names_deflate);
     if extensions().any(|extension| !offered || !names_deflate(extension)) {
         return Err("it chose an extension that was not offered");
     }
@@ -181,22 +182,11 @@ fn speaks_websocket(parts: &Parts) -> bool {
 }
 
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    let lists = |name, token: &str| list(headers, name).any(|t| t.eq_ignore_ascii_case(token));
+    let lists = |name, token: &str| elements(headers, &name).any(|t| t.eq_ignore_ascii_case(token));
     lists(CONNECTION, "upgrade") && lists(UPGRADE, "websocket")
 }
 
 fn names_deflate(extension: &str) -> bool {
     let name = extension.split(';').next().unwrap_or_default();
     name.trim().eq_ignore_ascii_case(DEFLATE)
-}
-
-/// The elements of a comma-separated header.
-fn list(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    let values = headers.get_all(name);
-    values
-        .into_iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|element| !element.is_empty())
 }

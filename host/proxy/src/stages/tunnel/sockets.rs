@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use portcullis_config::plan::WebSocketPlan;
 use portcullis_exchange::Exchange;
 
@@ -47,7 +48,7 @@ impl Sockets {
         }
         if let Some(max) = limits.max_per_caller {
             let caller = caller(x);
-            let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut callers = self.callers.lock();
             let open = callers.entry(caller.clone()).or_default();
             if *open >= max {
                 return Err(Refusal::new(Reason::TooManySockets)
@@ -65,7 +66,7 @@ impl Drop for Slot {
         self.sockets.open.fetch_sub(1, Ordering::Relaxed);
         let Some(caller) = &self.caller else { return };
         let callers = &self.sockets.callers;
-        let mut callers = callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut callers = callers.lock();
         if let Some(open) = callers.get_mut(caller) {
             *open -= 1;
             if *open == 0 {
@@ -128,6 +129,6 @@ mod tests {
         let again = admit("2001:db8::3").expect("room again");
         drop((second, third, again));
         assert_eq!(sockets.open.load(Ordering::Relaxed), 0);
-        assert!(sockets.callers.lock().expect("not poisoned").is_empty());
+        assert!(sockets.callers.lock().is_empty());
     }
 }

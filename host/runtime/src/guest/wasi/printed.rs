@@ -1,8 +1,9 @@
 //! What a guest prints: the text of a panic, mostly. One page per call for all its streams, logged when the call ends
 //! and charged to the log like any line. What goes to stdout is dropped.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use wasmtime_wasi_io::bytes::Bytes;
 use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{OutputStream, StreamError, StreamResult};
@@ -57,7 +58,7 @@ impl Printed {
     }
 
     fn page(&self) -> MutexGuard<'_, Page> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

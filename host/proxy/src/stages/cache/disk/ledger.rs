@@ -8,7 +8,6 @@
 //! also where the last marks of a crash are missing. A slot that is damaged counts as marked now.
 
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -16,6 +15,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::folder::ours;
+use crate::ground::secret;
 use crate::stages::cache::marks::{Known, SLOTS};
 
 #[derive(Debug)]
@@ -114,10 +114,9 @@ fn number(bytes: &[u8]) -> u64 {
 
 impl Head {
     fn new() -> Head {
-        let random = RandomState::new();
         Head {
             era: 0,
-            secret: (random.hash_one(0), random.hash_one(1)),
+            secret: secret::hash_key(),
         }
     }
 

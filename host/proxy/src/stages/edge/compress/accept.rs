@@ -4,6 +4,8 @@ use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
 use portcullis_config::plan::Encoding;
 
+use crate::ground::fields;
+
 /// Thousandths, as fine as a weight can be written (RFC 9110 section 12.4.2).
 type Weight = u16;
 
@@ -25,11 +27,7 @@ pub(super) fn choose(headers: &HeaderMap, offered: &[Encoding]) -> Option<Encodi
     for value in headers.get_all(ACCEPT_ENCODING) {
         said = true;
         // A value that is no text says nothing.
-        value
-            .to_str()
-            .ok()?
-            .split(',')
-            .for_each(|item| wishes.read(item));
+        fields::list(value.to_str().ok()?).for_each(|item| wishes.read(item));
     }
     if !said {
         return None;
