@@ -35,7 +35,7 @@ struct File {
     code: String,
 }
 
-/// An import, as the module that it names and the line it stands in.
+/// An import, as the path that it names from the crate's root, and the line it stands in.
 struct Import {
     module: Vec<String>,
     line: usize,
@@ -201,9 +201,14 @@ fn folders_import_only_from_those_below() {
         for file in files.iter().filter(|file| !file.module.is_empty()) {
             seen.insert(level(file));
             for import in imports(file) {
-                let Some(to) = target(&files, &import) else {
-                    continue;
-                };
+                let to = target(&files, &import).unwrap_or_else(|| {
+                    panic!(
+                        "{}:{} imports `{}` through the face of the crate; name its module",
+                        file.path.display(),
+                        import.line,
+                        import.module.join("::"),
+                    )
+                });
                 assert!(
                     level(to) <= level(file),
                     "{}:{} imports `{}`: {} is above {}",
@@ -274,7 +279,7 @@ fn arrows(file: &File, files: &[File], index: &BTreeMap<&[String], usize>) -> BT
     imports(file).into_iter().filter_map(to).collect()
 }
 
-/// Tarjan's strongly connected components of more than one file.
+/// The groups of files of which each reaches each other.
 fn circles(arrows: &[BTreeSet<usize>]) -> Vec<Vec<usize>> {
     let reach = |from: usize| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
