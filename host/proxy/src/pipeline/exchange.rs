@@ -1,14 +1,15 @@
 //! The way of a request. One function, [`pass`], read from top to bottom:
 //!
 //! ```text
-//! admit → listener → find route → entry (addresses, CORS, maintenance, https) → overload → limits by address
-//!       → bulkhead → permit (authenticate, authorize) → limits by caller → clearance
-//!       → filters (request) → answer: handler | redirect | respond | cache, forward | WebSocket
-//!       → filters (response, reversed) → leave (TLS, log, CORS, compression, limits, trace)
+//! admit → listener → find route → entry (addresses, CORS, maintenance, https) → deadline → take on (overload)
+//!       → limits by address → room (bulkhead) → authorize (permit) → limits by caller → clearance
+//!       → filters (request) → respond: handler | redirect | fixed | cache, forward | WebSocket
+//!       → filters (response, reversed) → settle
 //! ```
 //!
-//! Each line gives a value that a later line needs, so that none can be left out: a handler runs and a request is
-//! forwarded only for a [`Clearance`].
+//! [`serve`] calls it, and then lets the response leave (TLS, log, CORS, compression, limits, trace). Each line gives a
+//! value that a later line needs, so that none can be left out: a handler runs and a request is forwarded only for a
+//! [`Clearance`].
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub async fn serve(
     client: Arc<Client>,
     mut request: Request<Incoming>,
 ) -> Response<ResponseBody> {
+    // The connection is busy until the last byte; a fault is what its bytes had wrong already.
     let (busy, fault) = client.begin();
     let generation = worker.gate.lease();
     let course = Course {
@@ -69,6 +71,7 @@ async fn pass(
 
     let let_in = course.generation.listener.check(x)?;
     let route = find(&course.generation, let_in, x, journal)?;
+    // First, so that a refusal of the entry has the CORS headers too.
     leaving.edge = Edge::of(&route.entry, x);
     let entered = route
         .entry
