@@ -117,6 +117,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_reason_is_in_the_row_of_its_status_in_the_docs() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/http2.md");
+        let page = std::fs::read_to_string(path).expect("the page");
+        for reason in Reason::ALL {
+            let name = format!("`{}`", reason.as_str());
+            let row = page
+                .lines()
+                .find(|line| line.starts_with("| `") && line.contains(&name));
+            let code = format!("| {} ", status(*reason));
+            assert!(
+                row.is_some_and(|row| row.contains(&code)),
+                "{name}: {row:?}"
+            );
+        }
+    }
+
+    #[test]
     fn only_grpc_over_http2_is_grpc() {
         let cases = [
             (Version::HTTP_2, "application/grpc", true),
