@@ -144,10 +144,11 @@ fn malformed(detail: &str) -> Refusal {
 }
 
 fn check_method(method: &Method) -> Result<(), Refusal> {
-    if *method == Method::CONNECT || *method == Method::TRACE {
-        return Err(Refusal::new(Reason::MethodNotSupported).closing());
-    }
-    Ok(())
+    portcullis_syntax::method::check(method.as_str()).map_err(|error| {
+        Refusal::new(Reason::MethodNotSupported)
+            .detail(error.to_string())
+            .closing()
+    })
 }
 
 /// The one host of a request, in its one spelling: the target's own (RFC 9112 section 3.2.2), else Host. Empty where

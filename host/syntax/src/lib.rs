@@ -7,6 +7,7 @@
 pub mod forwarding;
 pub mod headers;
 pub mod host;
+pub mod method;
 pub mod path;
 pub mod target;
 pub mod wire;
