@@ -15,7 +15,7 @@ fn toml(echo: &Echo) -> String {
     )
 }
 
-const SPEAKING: [&str; 22] = [
+const SPEAKING: [&str; 47] = [
     "X-Forwarded-Prefix",
     "X-Forwarded-Ssl",
     "X-Forwarded-Scheme",
@@ -38,6 +38,31 @@ const SPEAKING: [&str; 22] = [
     "X-Method-Override",
     "X-Remote-User",
     "Ssl-Client-Verify",
+    "X-Webauth-Role",
+    "WL-Proxy-Client-Cert",
+    "Fly-Forwarded-Proto",
+    "X-Appengine-Cron",
+    "X-MS-Token-AAD-Id-Token",
+    "X-Endpoint-API-Userinfo",
+    "Remote-Roles",
+    "X-Client-S-DN",
+    "X-Real-Host",
+    "X-Amzn-Mtls-Clientcert-Leaf",
+    "Cloudfront-Viewer-Address",
+    "CF-Access-Jwt-Assertion",
+    "X-Consumer-Username",
+    "X-Authentik-Username",
+    "Tailscale-User-Login",
+    "OIDC-Claim-Sub",
+    "IV-User",
+    "SM-User",
+    "Shib-Session-Id",
+    "X-Jwt-Assertion",
+    "Proxy-Remote-User",
+    "X-Forwarder-For",
+    "X-Custom-IP-Authorization",
+    "Disguised-Host",
+    "X-Azure-FDID",
 ];
 
 const FOLDING: [&str; 7] = [

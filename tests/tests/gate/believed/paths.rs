@@ -55,6 +55,18 @@ async fn no_other_reading_of_a_path_goes_round_a_stricter_route() {
         ("/(S(abc))/admin/x", 400),
         ("/admin::$INDEX_ALLOCATION/x", 400),
         ("/index.php/admin/x", 400),
+        ("/%28S(abc)%29/admin/x", 400),
+        ("/admin:$i30:$INDEX_ALLOCATION/x", 400),
+        ("/admin%3A%24i30%3A%24INDEX_ALLOCATION/x", 400),
+        ("/ADMIN~1/x", 400),
+        ("/x/%F8%80%80%80%AE%F8%80%80%80%AE/admin/x", 400),
+        ("/x%FF/admin", 400),
+        ("/admin.aspx/x", 400),
+        ("/admin.ashx/", 400),
+        ("/admin.cgi/x", 400),
+        ("/admin.pl/x", 400),
+        ("/admin.php%3Fx.php", 400),
+        ("/index.aspx", 200),
         ("/a.b/c~d/%C3%A9?x=;..%2f", 200),
         ("/index.php", 200),
     ];
@@ -81,6 +93,9 @@ async fn the_readings_that_are_refused_are_the_operator_s_to_choose() {
         ("/a;b=c/d", 200),
         ("/a%3bb", 200),
         ("/index.php/a", 200),
+        ("/index.aspx/a", 200),
+        ("/index.cgi/a", 200),
+        ("/a~1/b", 200),
         ("/a./b", 200),
         ("/x/..;/admin/x", 400),
         ("/x/..%3b/admin/x", 400),
@@ -90,7 +105,13 @@ async fn the_readings_that_are_refused_are_the_operator_s_to_choose() {
     let gateway = start("strict_paths = [\"php\"]").await;
     statuses(
         &gateway,
-        &[("/a./b", 200), ("/index.php/a", 400), ("/a;b", 400)],
+        &[
+            ("/a./b", 200),
+            ("/index.aspx/a", 200),
+            ("/index.cgi/a", 200),
+            ("/index.php/a", 400),
+            ("/a;b", 400),
+        ],
     )
     .await;
 }
