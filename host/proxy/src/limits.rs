@@ -236,10 +236,12 @@ impl Counts {
 impl Stage {
     async fn admit(&self, what: What, x: &Exchange, limited: &mut Limited) -> Result<(), Refusal> {
         for rate in &self.rates {
+            rate.check(x)?;
             let step = trace::step(x, what, &rate.counts.plan.name);
             ended(step, rate.admit(x, limited).await)?;
         }
         for room in &self.crowds {
+            room.check(x)?;
             let step = trace::step(x, what, &room.plan.name);
             ended(step, room.admit(x, limited))?;
         }
@@ -256,6 +258,15 @@ fn ended(step: Option<Open>, answer: Result<Outcome, Refusal>) -> Result<(), Ref
 // === impl Rate ===
 
 impl Rate {
+    /// A dry run refuses nobody.
+    fn check(&self, x: &Exchange) -> Result<(), Refusal> {
+        let plan = &self.counts.plan;
+        match plan.dry_run {
+            true => Ok(()),
+            false => key::check(&plan.per, x),
+        }
+    }
+
     async fn admit(&self, x: &Exchange, limited: &mut Limited) -> Result<Outcome, Refusal> {
         let Counts {
             plan,
@@ -336,6 +347,13 @@ impl Rate {
 // === impl Room ===
 
 impl Room {
+    fn check(&self, x: &Exchange) -> Result<(), Refusal> {
+        match self.plan.dry_run {
+            true => Ok(()),
+            false => key::check(&self.plan.per, x),
+        }
+    }
+
     fn admit(&self, x: &Exchange, limited: &mut Limited) -> Result<Outcome, Refusal> {
         let (slot, taken) = self.crowd.enter(x);
         let fits = taken <= self.plan.limit;
