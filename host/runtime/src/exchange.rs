@@ -169,7 +169,7 @@ impl Exchange {
             "client.ip" => self.client_ip?.to_string(),
             "scheme" => self.scheme.to_owned(),
             "host" => self.host.clone(),
-            "path" => self.target.path().to_owned(),
+            "path" => self.target.canonical_path().to_owned(),
             "client.cert.subject" => self.client_certificate.as_ref()?.subject.clone(),
             "client.cert.dns" => self.client_certificate.as_ref()?.dns.join(","),
             "client.cert.uri" => self.client_certificate.as_ref()?.uri.join(","),

@@ -9,6 +9,7 @@ pub mod headers;
 pub mod host;
 pub mod method;
 pub mod path;
+pub mod query;
 pub mod target;
 pub mod wire;
 

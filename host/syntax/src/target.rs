@@ -96,6 +96,16 @@ impl Target {
         self.canonical.as_deref().unwrap_or_else(|| self.path())
     }
 
+    /// The same with the query, which is compared as it came.
+    pub fn to_canonical(&self) -> String {
+        let mut text = self.canonical_path().to_owned();
+        if let Some(query) = self.query() {
+            text.push('?');
+            text.push_str(query);
+        }
+        text
+    }
+
     pub fn query(&self) -> Option<&str> {
         self.raw.query()
     }
@@ -247,7 +257,7 @@ fn decode_unreserved(path: &str) -> Result<String, TargetError> {
 }
 
 /// What the two digits behind a percent sign stand for.
-fn encoded_byte(digits: &[u8]) -> Option<u8> {
+pub(crate) fn encoded_byte(digits: &[u8]) -> Option<u8> {
     match digits {
         [high, low, ..] => Some(hex_value(*high)? << 4 | hex_value(*low)?),
         _ => None,

@@ -20,7 +20,7 @@ pub(super) struct Key(Arc<[u8]>);
 pub(super) struct Place {
     /// As the client wrote it, lower case, with its port.
     pub(super) host: Box<str>,
-    /// Path and query as forwarded.
+    /// Path and query; the path in its one spelling, so that a purge finds whichever a client wrote.
     pub(super) target: Box<str>,
 }
 
@@ -113,7 +113,7 @@ impl Place {
     pub(super) fn of(x: &Exchange, provenance: &Provenance) -> Place {
         Place {
             host: provenance.hosts().0.into(),
-            target: x.target.as_str().into(),
+            target: x.target.to_canonical().into(),
         }
     }
 
@@ -144,7 +144,7 @@ impl Place {
         let target = Target::parse(target).ok()?;
         Some(Place {
             host: self.host.clone(),
-            target: target.as_str().into(),
+            target: target.to_canonical().into(),
         })
     }
 }

@@ -102,7 +102,7 @@ impl HostExchange for Session {
         let Ok(target) = Target::parse(&text) else {
             return Ok(Err(Denied::Invalid));
         };
-        let same_path = target.path() == exchange.target.path();
+        let same_path = target.canonical_path() == exchange.target.canonical_path();
         if writable == Writable::Request || (writable == Writable::Query && same_path) {
             exchange.target = target;
             return Ok(Ok(()));

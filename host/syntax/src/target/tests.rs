@@ -264,6 +264,11 @@ fn a_path_is_compared_in_one_spelling_and_forwarded_in_the_client_s() {
             (forwarded, compared)
         );
     }
+    let whole = Target::parse("/a%40?b=%40").expect("it has one reading");
+    assert_eq!(
+        (whole.as_str(), &*whole.to_canonical()),
+        ("/a%40?b=%40", "/a@?b=%40")
+    );
     let forward = PathRules {
         parameters: PathParameters::Forward,
         ..PathRules::default()
