@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, TRAILER,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, ORIGIN,
+    TRAILER,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Version};
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 use portcullis_config::plan::Admission;
 use portcullis_runtime::{ClientCertificate, Exchange, Side, Target};
 use portcullis_syntax::Authority;
+use portcullis_syntax::headers::speaks_for_a_caller;
 
 use crate::clock::since_1970;
 use crate::forwarded::{self, ClientAddress};
@@ -110,9 +112,11 @@ pub fn admit(mut parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<A
         ip,
         scheme,
         not_understood,
-        provenance,
+        mut provenance,
     } = forwarded::believe(&headers, peer, &host, version);
     let dropped = sift(&mut headers, &peer.admission.headers, peer.is_trusted());
+    // Plugins may take out what they read; it has spoken for somebody all the same.
+    provenance.credentials = peer.certificate.is_some() || speak_for_a_caller(&headers);
     headers.extend(trailers.map(|names| (TRAILER, names)));
     let exchange = Exchange {
         method,
@@ -135,6 +139,13 @@ pub fn admit(mut parts: Parts, peer: Peer<'_>, request_id: Arc<str>) -> Result<A
             not_understood,
         },
     })
+}
+
+/// Whether a field says or proves who asks. A cookie does so in a way of its own.
+pub(crate) fn speak_for_a_caller(headers: &HeaderMap) -> bool {
+    headers
+        .keys()
+        .any(|name| speaks_for_a_caller(name.as_str()))
 }
 
 fn malformed(detail: &str) -> Refusal {
@@ -188,9 +199,10 @@ fn host_of(uri: &http::Uri, headers: &HeaderMap, version: Version) -> Result<Aut
 /// Fields that decide who asks and how a body is read stand once (RFC 9110 section 5.3): of two lines, one program
 /// takes the first and another the last.
 fn check_single(headers: &HeaderMap) -> Result<(), Refusal> {
-    const SINGLE: [(HeaderName, &str); 2] = [
+    const SINGLE: [(HeaderName, &str); 3] = [
         (AUTHORIZATION, "the request has more than one Authorization"),
         (CONTENT_TYPE, "the request has more than one Content-Type"),
+        (ORIGIN, "the request has more than one Origin"),
     ];
     for (name, detail) in SINGLE {
         if headers.get_all(name).iter().nth(1).is_some() {

@@ -181,6 +181,7 @@ async fn pass(
         }
     };
     response = filters.response(&mut x, response, head).await?;
+    journal.not_in_trailers = std::mem::take(&mut x.changed_response_headers);
     response = tunnel::settled(response, connects)?;
     finish(&mut response, version, &watch);
     Ok(response)

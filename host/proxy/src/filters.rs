@@ -121,6 +121,14 @@ impl Filters {
         } else {
             self.buffer_limit(|plugin| plugin.phases().response_body)
         };
+        if let Some(response) = x
+            .response
+            .as_mut()
+            .filter(|_| head && self.read_responses())
+        {
+            // The filters make what a GET gets: the upstream speaks of another body.
+            forget_framing(&mut response.headers);
+        }
         if let Some(limit) = limit {
             let buffered = match content {
                 Content::Full(bytes) => bytes.unwrap_or_default(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use http::response::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use portcullis_config::plan::RouteLog;
 use portcullis_runtime::Exchange;
 
@@ -62,6 +62,8 @@ pub struct Journal {
     pub status: StatusCode,
     pub request_body: Option<Arc<Watch>>,
     pub bytes_out: u64,
+    /// Headers that plugins set or removed: the upstream has no second word on them in a trailer.
+    pub(crate) not_in_trailers: Vec<HeaderName>,
     /// Where the response came from, on a route that stores some.
     pub cache: Option<Outcome>,
     /// Not a client's: counted by the upstream only.
@@ -112,6 +114,7 @@ impl Journal {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             request_body: None,
             bytes_out: 0,
+            not_in_trailers: Vec::new(),
             cache: None,
             beside: false,
             limited: Limited::default(),

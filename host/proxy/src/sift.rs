@@ -87,11 +87,6 @@ pub(crate) fn is_the_gateway_s(name: &HeaderName) -> bool {
     is_rewritten(name.as_str())
 }
 
-/// Whether a service could take a client's trailer of this name for a field of the gateway or of a plugin.
-pub(crate) fn may_be_taken_for_another(name: &str) -> bool {
-    is_forwarding(name) || is_ambiguous(name)
-}
-
 /// Removes what `Connection` lists.
 fn remove_listed(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {

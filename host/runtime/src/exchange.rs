@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use portcullis_syntax::Target;
 
 use crate::outbound::Outbound;
@@ -16,6 +16,10 @@ pub struct Exchange {
     pub method: Method,
     pub target: Target,
     pub request: HeaderMap,
+    /// Names of request headers that plugins set, added or removed; each once.
+    pub changed_headers: Vec<HeaderName>,
+    /// The same of the response.
+    pub changed_response_headers: Vec<HeaderName>,
     /// There once a response is.
     pub response: Option<ResponseHead>,
     /// Buffered, only while a body callback runs or afterwards when it was replaced.

@@ -32,8 +32,15 @@ impl Session {
         add: bool,
     ) -> Result<(), Denied> {
         self.may_write(side)?;
-        let headers = self.exchange.headers_mut(side).ok_or(Denied::NotReady)?;
         let name = settable_name(name)?;
+        let changed = match side {
+            Side::Request => &mut self.exchange.changed_headers,
+            Side::Response => &mut self.exchange.changed_response_headers,
+        };
+        if !changed.contains(&name) {
+            changed.push(name.clone());
+        }
+        let headers = self.exchange.headers_mut(side).ok_or(Denied::NotReady)?;
         if side == Side::Request && !add {
             forget_spellings(headers, &name);
         }

@@ -166,7 +166,7 @@ async fn the_lists_are_extended_and_narrowed_by_keys() {
 async fn fields_that_decide_stand_once() {
     let echo = Echo::start("one").await;
     let gateway = Setup::new(&toml(&echo)).guests().start().await;
-    for name in ["content-type", "authorization"] {
+    for name in ["content-type", "authorization", "origin"] {
         let twice = [(name, "text/plain"), (name, "application/json")];
         let answer = gateway.ask("POST", "/echo", &twice, b"{}").await;
         assert_eq!(answer.status, 400, "{name}: {answer:?}");
@@ -185,12 +185,13 @@ async fn a_trailer_stands_for_no_header_either() {
         .await
         .expect("it listens");
     let bytes = b"POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\
-        trailer: user_id, true-client-ip, my-sum\r\n\r\n2\r\nhi\r\n0\r\nuser_id: forged\r\ntrue-client-ip: forged\r\nmy-sum: 1\r\n\r\n";
+        trailer: user_id, true-client-ip, user-id, tenant-id, my-checksum\r\n\r\n2\r\nhi\r\n0\r\n\
+        user_id: forged\r\ntrue-client-ip: forged\r\nuser-id: forged\r\ntenant-id: forged\r\nmy-checksum: 1\r\n\r\n";
     client.write(bytes).await.expect("it reads");
     let answer = client.answer("POST").await.expect("an answer");
     assert_eq!(
         answer.saw("trailer").as_deref(),
-        Some("my-sum"),
+        Some("my-checksum"),
         "{answer:?}"
     );
 }
