@@ -54,6 +54,9 @@ impl Key {
         ] {
             push(&mut key, part.as_bytes());
         }
+        if audience == Audience::Everyone {
+            push_changed(&mut key, x);
+        }
         match (audience, &x.caller) {
             (Audience::Everyone, _) | (_, None) => key.push(0),
             (Audience::Callers, Some(_)) => key.push(1),
@@ -98,6 +101,23 @@ impl Key {
 
     pub(super) fn shared(&self) -> Arc<[u8]> {
         self.0.clone()
+    }
+}
+
+/// What plugins set, and what they took out: they tell the upstream in it who asks, and `Vary` speaks of it to clients
+/// that cannot send it.
+fn push_changed(key: &mut Vec<u8>, x: &Exchange) {
+    let mut names: Vec<&HeaderName> = x.changed_headers.iter().collect();
+    names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+    key.extend_from_slice(&count.to_le_bytes());
+    for name in names {
+        push(key, name.as_str().as_bytes());
+        for value in x.request.get_all(name) {
+            key.push(1);
+            push(key, value.as_bytes());
+        }
+        key.push(0);
     }
 }
 
@@ -331,6 +351,42 @@ mod tests {
                 .collect();
             assert!(Vary::of(&response, &HeaderMap::new()).is_none(), "{star}");
         }
+    }
+
+    #[test]
+    fn what_a_plugin_says_of_a_request_is_a_part_of_its_key() {
+        let key = |lines: &[(&'static str, &'static str)], changed: &[&'static str], audience| {
+            let x = Exchange {
+                request: request(lines),
+                changed_headers: changed
+                    .iter()
+                    .map(|name| HeaderName::from_static(name))
+                    .collect(),
+                ..Exchange::default()
+            };
+            Key::of(&x, "u", audience, &Provenance::default())
+        };
+        let everyone = |lines: &[_], changed: &[_]| key(lines, changed, Audience::Everyone);
+        let alice = everyone(&[("x-subject", "alice"), ("accept", "a")], &["x-subject"]);
+        let others = [
+            everyone(&[("x-subject", "bob")], &["x-subject"]),
+            everyone(&[], &["x-subject"]),
+            everyone(&[("x-subject", "")], &["x-subject"]),
+            everyone(&[("x-subject", "alice")], &[]),
+            everyone(&[("x-subject", "alice")], &["x-subject", "accept"]),
+            everyone(&[("x-subject", "al"), ("x-subject", "ice")], &["x-subject"]),
+            everyone(&[("x-other", "alice")], &["x-other"]),
+        ];
+        for (at, other) in others.iter().enumerate() {
+            assert!(alice != *other, "row {at}");
+        }
+        let again = everyone(&[("x-subject", "alice"), ("accept", "b")], &["x-subject"]);
+        assert_eq!(alice, again);
+        let lines = &[("a", "1"), ("b", "2")][..];
+        assert_eq!(everyone(lines, &["a", "b"]), everyone(lines, &["b", "a"]));
+        // Who shares one response says so by `shared = true`.
+        let shared = |value| key(&[("x-subject", value)], &["x-subject"], Audience::Callers);
+        assert_eq!(shared("alice"), shared("bob"));
     }
 
     #[test]
