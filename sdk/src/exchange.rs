@@ -74,7 +74,8 @@ impl<'a> Exchange<'a> {
         self.wire.target()
     }
 
-    /// The path as the route was found and the caller authorized by: normalised, percent-encoded.
+    /// The path as the route was found and the caller authorized by: normalised, and percent-encoded only where a path
+    /// cannot hold the character. In the target, the client's spelling stays.
     pub fn path(&self) -> String {
         self.attr("path").unwrap_or_else(|| {
             let mut target = self.target();

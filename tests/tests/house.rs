@@ -48,7 +48,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "portcullis-syntax",
         ],
     ),
-    ("portcullis-runtime", &["portcullis-exchange"]),
+    (
+        "portcullis-runtime",
+        &["portcullis-exchange", "portcullis-syntax"],
+    ),
     ("portcullis-exchange", &["portcullis-syntax"]),
     ("portcullis-config", &["portcullis-syntax"]),
     ("portcullis-syntax", &[]),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_syntax::target::canonical;
+
 use crate::mistakes::Fault;
 use crate::plan::{PathPattern, Segment};
 
@@ -101,7 +103,8 @@ impl Segment {
             return param(text).map(Self::Param);
         }
         check_literal(text)?;
-        Ok(Self::Literal(text.to_owned()))
+        // As requests are compared: `/a%40b` and `/a@b` are one path.
+        Ok(Self::Literal(canonical(text)))
     }
 }
 
@@ -206,6 +209,7 @@ mod tests {
             ("/a.b/~c/d-e_f/@g:h", "a.b ~c d-e_f @g:h", false),
             ("/%20/%C3%A4", "%20 %C3%A4", false),
             ("/...", "...", false),
+            ("/a%40b/%2C%3A", "a@b ,:", false),
         ];
         for (text, want, open) in table {
             let path = PathPattern::parse(text).unwrap();

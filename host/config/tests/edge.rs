@@ -56,6 +56,48 @@ fn a_routes_own_tables_take_the_place_of_the_general_ones() {
     assert!(own.cors.unwrap().origins.is_empty());
 }
 
+/// Clients with an IPv4 address are known by that one, so its network has one form wherever a network stands.
+#[test]
+fn a_network_of_mapped_addresses_is_the_ipv4_network() {
+    for (written, meant) in [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:127.0.0.1", "127.0.0.1/32"),
+        ("::FFFF:7f00:1", "127.0.0.1/32"),
+        ("::ffff:203.0.113.0/120", "203.0.113.0/24"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::/0", "::/0"),
+        ("::1", "::1/128"),
+        ("::fffe:0:0/96", "::fffe:0:0/96"),
+        ("64:ff9b::/96", "64:ff9b::/96"),
+        ("2001:db8::/32", "2001:db8::/32"),
+    ] {
+        let general = format!(
+            "[listen]\ntrusted_proxies = ['{written}']\n[access]\nallow = ['{written}']\n[maintenance]\nallow = ['{written}']"
+        );
+        let keys = format!(
+            "{FORWARDS}\naccess = {{ deny = ['{written}'] }}\nmaintenance = {{ allow = ['{written}'] }}"
+        );
+        let plan = plan(&general, &keys);
+        let lists = [
+            &plan.listen.trusted_proxies,
+            &plan.access.allow,
+            &plan.routes[0].access.deny,
+            &plan.routes[0].maintenance.allow,
+        ];
+        for list in lists {
+            let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+            assert_eq!(list, [meant], "{written}");
+        }
+    }
+    for mixed in ["::/1", "::/64", "::/80", "::ffff:0:0/95", "::fffe:0:0/95"] {
+        let text = format!("[access]\ndeny = ['{mixed}']");
+        let report = parse("gateway.toml", &text, Path::new("tests"), &|_| None).unwrap_err();
+        let known = report.to_string().contains(mixed);
+        assert!(known, "{mixed}: {report}");
+    }
+}
+
 #[test]
 fn origins_are_exact_or_below_a_name_or_on_any_port() {
     let cors = "path = '/'\nupstream = 'u'\ncors = { origins = ['https://App.example:8443', 'https://*.app.example:1', 'http://localhost:*', 'capacitor://localhost'], headers = ['X-A'], max_age = '0s' }";

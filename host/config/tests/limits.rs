@@ -97,8 +97,7 @@ fn limits_are_read_with_their_defaults() {
     assert_eq!((limits[2].limit.rule, limits[2].cost), (quota, 5));
     assert!(!limits[2].limit.headers);
     assert!(limits[3].limit.per.parts.is_empty() && !limits[3].limit.per.needs_caller());
-    let key = KeyPart::Header("x-api-key".to_owned());
-    assert_eq!(limits[4].limit.per.parts, [key]);
+    assert_eq!(limits[4].limit.per.parts, [KeyPart::ApiKey]);
     assert_eq!(limits[4].limit.rule, gcra(7, 6 * ten, 7));
     assert_eq!(limits[4].limit.max_keys, 1_000_000);
     let concurrent = &route.max_concurrent[0];

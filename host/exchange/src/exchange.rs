@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use portcullis_syntax::Target;
 
 use crate::caller::{Caller, ClientCertificate};
@@ -17,6 +17,10 @@ pub struct Exchange {
     pub method: Method,
     pub target: Target,
     pub request: HeaderMap,
+    /// Names of request headers that plugins set, added or removed; each once.
+    pub changed_headers: Vec<HeaderName>,
+    /// The same of the response.
+    pub changed_response_headers: Vec<HeaderName>,
     /// None until there is a response.
     pub response: Option<ResponseHead>,
     /// Buffered, only while a body callback runs or afterwards when it was replaced.
@@ -85,7 +89,7 @@ impl Exchange {
             "client.ip" => self.client_ip?.to_string(),
             "scheme" => self.scheme.to_owned(),
             "host" => self.host.clone(),
-            "path" => self.target.path().to_owned(),
+            "path" => self.target.canonical_path().to_owned(),
             "client.cert.subject" => self.client_certificate.as_ref()?.subject.clone(),
             "client.cert.dns" => self.client_certificate.as_ref()?.dns.join(","),
             "client.cert.uri" => self.client_certificate.as_ref()?.uri.join(","),

@@ -240,6 +240,7 @@ fn per(parts: &[KeyPart]) -> String {
         KeyPart::Caller => "caller".to_owned(),
         KeyPart::Route => "route".to_owned(),
         KeyPart::TlsSubject => "tls_subject".to_owned(),
+        KeyPart::ApiKey => "api_key".to_owned(),
         KeyPart::Header(name) => format!("header:{name}"),
     };
     match parts {

@@ -113,21 +113,24 @@ impl Scheme {
 // === Forwarded ===
 
 /// Reads one line of `Forwarded` into its elements (RFC 7239 section 4). None where it is not valid.
+///
+/// An empty element is a hop that says nothing, although RFC 9110 section 5.6.1.2 has readers of lists ignore it: what
+/// stands before it is not what the nearest proxy says.
 pub fn elements(line: &str) -> Option<Vec<Element>> {
     let mut rest = Cursor(line);
     let mut all = Vec::new();
     loop {
         rest.space();
+        let is_empty = rest.0.is_empty() || rest.0.starts_with(',');
+        all.push(match is_empty {
+            true => Element::default(),
+            false => element(&mut rest)?,
+        });
+        rest.space();
         if rest.0.is_empty() {
             return Some(all);
         }
-        // RFC 9110 section 5.6.1.2: empty elements of a list count for nothing.
-        if rest.take(',') {
-            continue;
-        }
-        all.push(element(&mut rest)?);
-        rest.space();
-        if !rest.0.is_empty() && !rest.take(',') {
+        if !rest.take(',') {
             return None;
         }
     }
@@ -300,7 +303,7 @@ mod tests {
 
     #[test]
     fn forwarded_is_read_as_its_rfc_writes_it() {
-        let rows: [(&str, &[Element]); 10] = [
+        let rows: [(&str, &[Element]); 11] = [
             (
                 "for=9.9.9.9;proto=https",
                 &[element("9.9.9.9", "", "https")],
@@ -334,10 +337,15 @@ mod tests {
                 &[
                     element("", "a, b; for=1.1.1.1", "https"),
                     element("", "", ""),
+                    element("", "", ""),
                 ],
             ),
-            ("", &[]),
-            (" , ,", &[]),
+            (
+                "for=9.9.9.9, ",
+                &[element("9.9.9.9", "", ""), element("", "", "")],
+            ),
+            ("", &[element("", "", "")]),
+            (" ,", &[element("", "", ""), element("", "", "")]),
         ];
         for (line, want) in rows {
             assert_eq!(elements(line).as_deref(), Some(want), "{line}");

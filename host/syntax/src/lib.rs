@@ -7,7 +7,9 @@
 pub mod forwarding;
 pub mod headers;
 pub mod host;
+pub mod method;
 pub mod path;
+pub mod query;
 pub mod target;
 pub mod wire;
 

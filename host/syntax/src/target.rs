@@ -1,5 +1,8 @@
 //! A request target, normalised once (RFC 3986 section 6.2.2). What is routed, authorized and forwarded is this
 //! value and nothing else, so no two parts of the gateway can read one path in two ways.
+//!
+//! A client may write `@` or `%40`. Servers read both alike, so routes and plugins compare one spelling of them. What is
+//! forwarded keeps the client's: a few services cut a segment at `,` or `;` before they decode it.
 
 use http::uri::PathAndQuery;
 
@@ -8,7 +11,11 @@ use crate::path::PathRules;
 /// Path and query in origin form (RFC 9112 section 3.2.1): dot segments and duplicate slashes removed, unreserved
 /// characters decoded, other percent-encodings in upper case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target(PathAndQuery);
+pub struct Target {
+    raw: PathAndQuery,
+    /// The path with every character decoded that a path may hold as it is; None where that changes nothing.
+    canonical: Option<Box<str>>,
+}
 
 /// Why a target was refused. Display is fit for a client: it does not repeat what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,22 +30,27 @@ pub enum TargetError {
     Ambiguous,
     #[error("the path climbs above its root")]
     Climbs,
-    #[error("the path has a percent-encoding that is longer than it has to be")]
+    #[error(
+        "the path has a percent-encoding that UTF-8 does not have: a byte that it never uses, or too many bytes"
+    )]
     Overlong,
     #[error("the path has a parameter: `;`, which some servers read as the end of a segment")]
     Parameter,
     #[error(
-        "the path has a segment that some servers read as another one: it ends in a dot or a space, or holds a session \
-         or a stream"
+        "the path has a segment that some servers read as another one: it ends in a dot or a space, is a short name \
+         (`A~1`), or holds a session or a stream"
     )]
     Iis,
     #[error("the path goes on behind a script")]
-    Php,
+    Script,
 }
 
 impl Default for Target {
     fn default() -> Self {
-        Target(PathAndQuery::from_static("/"))
+        Target {
+            raw: PathAndQuery::from_static("/"),
+            canonical: None,
+        }
     }
 }
 
@@ -47,7 +59,10 @@ impl Target {
     pub fn new(raw: PathAndQuery, rules: PathRules) -> Result<Target, TargetError> {
         check_query(raw.query())?;
         if is_normal(raw.path()) {
-            return Ok(Target(raw));
+            return Ok(Target {
+                raw,
+                canonical: None,
+            });
         }
         let path = normalise(raw.path(), rules)?;
         Ok(Target::join(path, raw.query()))
@@ -70,34 +85,83 @@ impl Target {
         Target::new(raw, rules)
     }
 
+    /// As it is forwarded.
     pub fn path(&self) -> &str {
-        self.0.path()
+        self.raw.path()
+    }
+
+    /// The one spelling of all that mean this path: what routes, permits and plugins compare. Only what a path cannot
+    /// hold as it is stays encoded.
+    pub fn canonical_path(&self) -> &str {
+        self.canonical.as_deref().unwrap_or_else(|| self.path())
+    }
+
+    /// The same with the query, which is compared as it came.
+    pub fn to_canonical(&self) -> String {
+        let mut text = self.canonical_path().to_owned();
+        if let Some(query) = self.query() {
+            text.push('?');
+            text.push_str(query);
+        }
+        text
     }
 
     pub fn query(&self) -> Option<&str> {
-        self.0.query()
+        self.raw.query()
     }
 
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.raw.as_str()
     }
 
     pub fn to_path_and_query(&self) -> PathAndQuery {
-        self.0.clone()
+        self.raw.clone()
     }
 
     fn join(mut path: String, query: Option<&str>) -> Target {
+        let canonical = path.contains('%').then(|| canonical(&path));
+        let canonical = canonical.filter(|canonical| *canonical != path);
         if let Some(query) = query {
             path.push('?');
             path.push_str(query);
         }
-        Target(PathAndQuery::try_from(path).expect("built from checked characters"))
+        Target {
+            raw: PathAndQuery::try_from(path).expect("built from checked characters"),
+            canonical: canonical.map(Into::into),
+        }
     }
 }
 
-/// pchar of RFC 3986 section 3.3, and the slash.
+/// A path, or a part of one, in the one spelling that is compared: every pchar of RFC 3986 section 3.3 as it is. An
+/// encoding that is not complete stays as it is, and so does an encoded slash.
+pub fn canonical(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, encoded)) = rest.split_once('%') {
+        out.push_str(before);
+        match encoded_byte(encoded.as_bytes()) {
+            Some(value) if is_pchar(value) => {
+                out.push(char::from(value));
+                rest = &encoded[2..];
+            }
+            _ => {
+                out.push('%');
+                rest = encoded;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// pchar of RFC 3986 section 3.3, the percent sign and the slash.
 fn is_path_byte(b: u8) -> bool {
-    is_unreserved(b) || b"!$&'()*+,;=:@/%".contains(&b)
+    is_pchar(b) || b == b'/' || b == b'%'
+}
+
+/// pchar of RFC 3986 section 3.3 without the percent sign: what a segment may hold as it is.
+fn is_pchar(b: u8) -> bool {
+    is_unreserved(b) || b"!$&'()*+,;=:@".contains(&b)
 }
 
 fn is_unreserved(b: u8) -> bool {
@@ -123,7 +187,7 @@ fn is_normal(path: &str) -> bool {
             // A segment with a dot in it may be a script, or end in the dot.
             b'/' => i == 0 || (previous != b'/' && !dotted),
             b'.' => previous != b'/',
-            b'%' | b';' | b'(' | b'$' => false,
+            b'%' | b';' | b'(' | b'$' | b'~' => false,
             _ => is_path_byte(b),
         };
         if !plain || (i == 0 && b != b'/') {
@@ -178,10 +242,7 @@ fn decode_unreserved(path: &str) -> Result<String, TargetError> {
             i += 1;
             continue;
         }
-        let value = bytes
-            .get(i + 1..i + 3)
-            .and_then(|hex| Some(hex_value(hex[0])? << 4 | hex_value(hex[1])?))
-            .ok_or(TargetError::Encoding)?;
+        let value = encoded_byte(&bytes[i + 1..]).ok_or(TargetError::Encoding)?;
         if is_unreserved(value) {
             out.push(char::from(value));
         } else if value == b'/' || value == b'\\' || value.is_ascii_control() {
@@ -193,6 +254,14 @@ fn decode_unreserved(path: &str) -> Result<String, TargetError> {
         i += 3;
     }
     Ok(out)
+}
+
+/// What the two digits behind a percent sign stand for.
+pub(crate) fn encoded_byte(digits: &[u8]) -> Option<u8> {
+    match digits {
+        [high, low, ..] => Some(hex_value(*high)? << 4 | hex_value(*low)?),
+        _ => None,
+    }
 }
 
 fn hex_value(b: u8) -> Option<u8> {

@@ -39,7 +39,15 @@ const PIECES: &[&str] = &[
     "%3f",
     "%00",
     "~",
+    "~1",
     "%41",
+    "@",
+    "%40",
+    "%3a",
+    ":$",
+    ".aspx",
+    "%28S(a)%29",
+    "%ff",
 ];
 
 fn path() -> impl Strategy<Value = String> {
@@ -52,10 +60,11 @@ fn rules() -> impl Strategy<Value = PathRules> {
         PathParameters::Remove,
         PathParameters::Forward,
     ]);
-    (parameters, any::<bool>(), any::<bool>()).prop_map(|(parameters, iis, php)| PathRules {
+    (parameters, any::<[bool; 3]>()).prop_map(|(parameters, [iis, php, cgi])| PathRules {
         parameters,
         iis,
         php,
+        cgi,
     })
 }
 
@@ -70,6 +79,14 @@ fn model(path: &str) -> Option<Vec<Vec<u8>>> {
         }
     }
     Some(kept)
+}
+
+/// Every byte of a segment percent-encoded.
+fn encoded(segment: &str) -> String {
+    decoded(segment)
+        .iter()
+        .map(|b| format!("%{b:02x}"))
+        .collect()
 }
 
 fn decoded(text: &str) -> Vec<u8> {
@@ -148,8 +165,25 @@ proptest! {
     }
 
     #[test]
+    fn paths_that_decode_alike_are_compared_alike(raw in path(), other in path(), rules in rules()) {
+        let Ok(target) = Target::parse_by(&raw, rules) else { return Ok(()) };
+        let compared = target.canonical_path();
+        prop_assert_eq!(model(compared), model(target.path()), "{} became {}", raw, compared);
+        // As an eager client writes it: whatever may be encoded is.
+        let encoded: String = compared.split('/').map(encoded).collect::<Vec<_>>().join("/");
+        if let Ok(same) = Target::parse_by(&encoded, rules) {
+            prop_assert_eq!(same.canonical_path(), compared, "{}", encoded);
+        }
+        if let Ok(other) = Target::parse_by(&other, rules) {
+            let alike = model(other.path()) == model(target.path())
+                && other.path().ends_with('/') == target.path().ends_with('/');
+            prop_assert_eq!(alike, other.canonical_path() == compared, "{} and {}", raw, other.path());
+        }
+    }
+
+    #[test]
     fn what_is_removed_is_what_a_servlet_container_removes(raw in path()) {
-        let rules = PathRules { parameters: PathParameters::Remove, iis: true, php: true };
+        let rules = PathRules { parameters: PathParameters::Remove, ..PathRules::default() };
         let Ok(target) = Target::parse_by(&raw, rules) else { return Ok(()) };
         prop_assert!(!target.path().contains(';'));
         prop_assert_eq!(model(target.path()), servlet(&raw), "{}", raw);

@@ -48,11 +48,15 @@ impl Authenticator for ApiKey {
 
 impl ApiKey {
     /// The key from the header or of our scheme, taken out of the request. Two that differ mean that someone is being
-    /// talked into using another's, so neither counts.
+    /// talked into using another's, so neither counts. Two lines of one header are none either: limits that count by it
+    /// would see another key.
     fn credential(&self, x: &mut Exchange) -> Result<Vec<u8>, Fault> {
         let mut found = x.request().header_all(&self.plan.header);
         if !found.is_empty() {
             x.remove_header(&self.plan.header)?;
+        }
+        if found.len() > 1 {
+            return Err(not_valid("several").into());
         }
         if let Some(scheme) = &self.plan.scheme {
             let all = x.request().header_all("authorization");

@@ -26,8 +26,8 @@ pub struct Param {
 pub struct Query {
     /// Name, and value if it can be decoded.
     pairs: Vec<(String, Option<String>)>,
-    /// Names that other readers find where this one finds none: `;` ends a pair for some, and others take `name[]` and
-    /// `name[key]` for `name`.
+    /// Names that other readers find where this one finds none: `;` ends a pair for some, others take `name[]` and
+    /// `name[key]` for `name`, and PHP folds names.
     elsewhere: Vec<String>,
 }
 
@@ -157,10 +157,13 @@ impl Query {
                 let Some(other) = decode(raw, true) else {
                     continue;
                 };
-                match other.split_once('[') {
-                    Some((stem, _)) => found.elsewhere.push(stem.to_owned()),
-                    None if i > 0 || raw != name => found.elsewhere.push(other),
-                    None => {}
+                let stem = other.split_once('[').map(|(stem, _)| stem.to_owned());
+                found.elsewhere.extend(stem);
+                found
+                    .elsewhere
+                    .extend(folded(&other).filter(|folded| *folded != other));
+                if i > 0 || raw != name {
+                    found.elsewhere.push(other);
                 }
             }
             if let Some(name) = decode(name, true) {
@@ -179,6 +182,16 @@ impl Query {
         let values: Option<_> = values.map(|(_, value)| value.clone()).collect();
         values.ok_or("it is not percent-encoded UTF-8")
     }
+}
+
+/// A name as PHP registers the variable: `_` for spaces, dots and a bracket that nothing closes, nothing for spaces
+/// before it, and its end at a NUL. `None` where it registers none.
+fn folded(name: &str) -> Option<String> {
+    let name = name.split('\0').next().unwrap_or_default();
+    let name = name.trim_start_matches(' ');
+    let (stem, index) = name.split_once('[').unwrap_or((name, ""));
+    let whole = if index.contains(']') { stem } else { name };
+    (!stem.is_empty()).then(|| whole.replace([' ', '.', '['], "_"))
 }
 
 /// Decodes percent-encoding strictly, and `+` as a space in forms.
@@ -297,6 +310,42 @@ mod tests {
                 "{schema} {values:?}"
             );
         }
+    }
+
+    /// PHP reads them as `user_id`.
+    #[test]
+    fn a_name_that_php_folds_into_a_ruled_one_is_not_another() {
+        for query in [
+            "user.id=99",
+            "user+id=99",
+            "user%20id=99",
+            "user[id=99",
+            "user%5Bid=99",
+            "+user_id=99",
+            "%20user_id=99",
+            "user_id%00=99",
+            "user_id%00x=99",
+            "user.id[]=99",
+            "a;user.id=99",
+            "user_id=1&user.id=99",
+        ] {
+            let query = Query::of(&format!("/x?{query}"));
+            assert!(query.all("user_id").is_err(), "{query:?}");
+        }
+        for query in [
+            "user_id=1",
+            "user%5Fid=1",
+            "userid=9&user-id=9",
+            "x.user_id=9",
+        ] {
+            let query = Query::of(&format!("/x?{query}"));
+            assert!(query.all("user_id").is_ok(), "{query:?}");
+        }
+        // A rule may be for a name that PHP would fold.
+        assert_eq!(
+            Query::of("/x?user.id=1").all("user.id"),
+            Ok(vec!["1".to_owned()])
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod client;
 mod fields;
 mod hosts;
+mod methods;
 mod paths;
 mod upstreams;
 

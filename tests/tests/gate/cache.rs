@@ -5,6 +5,7 @@ mod disk;
 mod disk_cost;
 mod disk_trouble;
 mod headers;
+mod identity;
 mod isolation;
 mod operated;
 mod partial;

@@ -19,7 +19,7 @@ pub(crate) static ACCESS: Section = Section {
             "allow",
             List,
             Words("everybody"),
-            "addresses and networks (`\"10.0.0.0/8\"`); where there are any, everybody else is refused",
+            "addresses and networks (`\"10.0.0.0/8\"`); where there are any, everybody else is refused. `\"::ffff:10.0.0.0/104\"` is `10.0.0.0/8`; `\"::/0\"` is every IPv6 address and no IPv4 address",
         ),
         key(
             "deny",

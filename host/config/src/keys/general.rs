@@ -48,7 +48,7 @@ pub(crate) static LISTEN: Section = Section {
             "trusted_proxies",
             List,
             Words("nobody"),
-            "peers (`\"10.0.0.0/8\"`) whose X-Forwarded-*, Forwarded and X-Request-Id are believed",
+            "peers (`\"10.0.0.0/8\"`) whose X-Forwarded-*, Forwarded and X-Request-Id are believed; `\"::ffff:10.0.0.0/104\"` is `10.0.0.0/8`",
         ),
         key(
             "client_address",
@@ -66,7 +66,7 @@ pub(crate) static LISTEN: Section = Section {
             "keep_headers",
             List,
             Words("none"),
-            "headers to keep that the gateway would drop for their meaning or for their name: `\"x-http-method-override\"`, `\"api_key\"`",
+            "headers to keep that the gateway would drop for their meaning or for their name: `\"x-http-method-override\"`, `\"api_key\"`, `\"cf-*\"`; not those that the gateway reads or writes itself, such as `x-real-ip`",
         ),
         key(
             "ambiguous_headers",
@@ -83,7 +83,7 @@ pub(crate) static LISTEN: Section = Section {
         key(
             "strict_paths",
             List,
-            Words("`[\"iis\", \"php\"]`"),
+            Words("`[\"iis\", \"php\", \"cgi\"]`"),
             "families of servers; a path that one of them reads differently from the gateway is refused, see routing.md",
         ),
         key(

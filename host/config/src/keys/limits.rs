@@ -4,7 +4,7 @@ use super::Fallback::{Required, Value, Words};
 use super::Shape::{Choice, Count, Duration, Flag, Name, OneOrList, Text};
 use super::{Key, Section, key};
 
-const PER_DOC: &str = "whose requests count together: `\"client_ip\"`, `\"caller\"`, `\"route\"`, `\"tls_subject\"` (of the client's certificate), `\"api_key\"` (the header `x-api-key`), `\"header:NAME\"` or `\"everyone\"`; a list combines them: `[\"caller\", \"route\"]`";
+const PER_DOC: &str = "whose requests count together: `\"client_ip\"`, `\"caller\"`, `\"route\"`, `\"tls_subject\"` (of the client's certificate), `\"api_key\"` (the header `x-api-key`, or else what `authorization` says behind its scheme), `\"header:NAME\"` or `\"everyone\"`; a list combines them: `[\"caller\", \"route\"]`";
 const PER: Key = key("per", OneOrList, Required, PER_DOC);
 const LIMIT_KEY: Key = key(
     "limit",

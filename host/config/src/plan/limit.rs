@@ -41,7 +41,9 @@ pub enum KeyPart {
     Route,
     /// The subject of the client's certificate, where one was verified.
     TlsSubject,
-    /// The values of a request header (lower-case name).
+    /// The key that a request shows: in `x-api-key`, or in `authorization` without its scheme.
+    ApiKey,
+    /// The value of a request header (lower-case name).
     Header(String),
 }
 

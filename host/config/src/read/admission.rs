@@ -1,22 +1,12 @@
 //! The keys of `[listen]` that say how a request is read.
 
-use portcullis_syntax::headers::{NamePatterns, is_ambiguous};
+use portcullis_syntax::headers::{NamePatterns, is_ambiguous, is_the_gateways};
 use portcullis_syntax::{PathParameters, PathRules, Target, TargetError};
 
 use crate::fields::{Fields, Word};
 use crate::mistakes::Fault;
 use crate::plan::{Admission, ClientFrom, Condition, HeaderRules, PathPattern, Segment, Want};
 use crate::spelling;
-
-/// Names that no key lets in or takes out: the gateway reads and writes them itself.
-const OWN: [&str; 6] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "x-forwarded-for",
-    "forwarded",
-];
 
 pub(super) fn read(fields: &Fields<'_>) -> Admission {
     Admission {
@@ -44,14 +34,15 @@ fn paths(fields: &Fields<'_>) -> PathRules {
         ..PathRules::default()
     };
     if fields.item("strict_paths").is_some() {
-        (rules.iis, rules.php) = (false, false);
+        (rules.iis, rules.php, rules.cgi) = (false, false, false);
         for word in fields.distinct("strict_paths") {
             match word.text {
                 "iis" => rules.iis = true,
                 "php" => rules.php = true,
+                "cgi" => rules.cgi = true,
                 other => {
                     let fault = Fault::new(format!("`{other}` is no family of servers"));
-                    let hint = "write \"iis\" or \"php\"; servlet containers and WSGI servers are what `path_parameters` is for";
+                    let hint = "write \"iis\", \"php\" or \"cgi\"; servlet containers and WSGI servers are what `path_parameters` is for";
                     fields.mistakes().fault(word.span, fault.with_hint(hint));
                 }
             }
@@ -80,12 +71,14 @@ fn check_pattern(word: Word<'_>) -> Result<(), Fault> {
         ));
         return Err(fault.with_hint("write \"x-team\" or \"x-internal-*\""));
     }
-    if OWN.iter().any(|own| own.eq_ignore_ascii_case(word.text)) {
+    if is_the_gateways(&word.text.to_ascii_lowercase()) {
         let fault = Fault::new(format!(
             "`{}` is the gateway's own to read and write",
             word.text
         ));
-        return Err(fault.with_hint("take it out of the list"));
+        return Err(fault.with_hint(
+            "take it out of the list: no key lets it through, and services get the gateway's own",
+        ));
     }
     Ok(())
 }
@@ -108,7 +101,7 @@ pub(super) fn check_path(fields: &Fields<'_>, path: &PathPattern, rules: PathRul
     };
     let hint = match why {
         TargetError::Parameter => "`path_parameters` of [listen] says what becomes of `;`",
-        TargetError::Iis | TargetError::Php => {
+        TargetError::Iis | TargetError::Script => {
             "`strict_paths` of [listen] says whose readings are refused"
         }
         _ => "such requests are refused, whatever routes there are",

@@ -1,10 +1,10 @@
 //! `[listen]`, `[timeouts]`, `[log]` and `[plugins]`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::thread::available_parallelism;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::admission;
 use crate::diagnostic::Span;
@@ -86,7 +86,7 @@ pub(super) fn networks(fields: &Fields<'_>, key: &str) -> Vec<(Span, IpNet)> {
     words.filter_map(network).collect()
 }
 
-/// `10.0.0.0/8`, or one address.
+/// `10.0.0.0/8`, or one address. An IPv4 network has one form: addresses of clients are never mapped into IPv6.
 fn network(text: &str) -> Result<IpNet, Fault> {
     let net = text.parse::<IpNet>().ok();
     let Some(net) = net.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) else {
@@ -101,7 +101,24 @@ fn network(text: &str) -> Result<IpNet, Fault> {
             net.addr()
         )));
     }
-    Ok(net)
+    unmapped(net).ok_or_else(|| {
+        Fault::new(format!(
+            "`{text}` holds every IPv4 address mapped into IPv6 (`::ffff:0:0/96`), and other addresses"
+        ))
+        .with_hint("the gateway knows clients with an IPv4 address by that one; write \"0.0.0.0/0\" for all of them, \"::/0\" for every IPv6 address")
+    })
+}
+
+/// A network of mapped addresses as the IPv4 network that it is (RFC 4291 section 2.5.5.2). None where it is that and
+/// more; `::/0` stands for IPv6 as a whole.
+fn unmapped(net: IpNet) -> Option<IpNet> {
+    const MAPPED: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0);
+    let IpNet::V6(v6) = net else { return Some(net) };
+    match (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96)) {
+        (Some(v4), Some(prefix)) => Some(IpNet::V4(Ipv4Net::new(v4, prefix).ok()?)),
+        _ if v6.prefix_len() > 0 && v6.contains(&MAPPED) => None,
+        _ => Some(net),
+    }
 }
 
 pub(super) fn timeouts(fields: &Fields<'_>) -> Timeouts {

@@ -17,7 +17,7 @@ use crate::shapes::type_name;
 use crate::spelling;
 use crate::units;
 
-/// The header that `per = "api_key"` stands for; also the default of the plugin api-key.
+/// The header that `per = "api_key"` looks at first; also the default of the plugin api-key.
 const API_KEY: &str = "x-api-key";
 const AMOUNT: &str = "write \"100/10s\", or \"10000/day\" or \"100000/month\" for a quota";
 const PER: &str = "it is one of `client_ip`, `caller`, `route`, `tls_subject`, `api_key`, `header:NAME` and `everyone`, or a list of them";
@@ -248,6 +248,7 @@ fn named_after(per: &PerPlan, suffix: &str) -> Arc<str> {
             KeyPart::Caller => text.push_str("caller"),
             KeyPart::Route => text.push_str("route"),
             KeyPart::TlsSubject => text.push_str("tls_subject"),
+            KeyPart::ApiKey => text.push_str("header-x-api-key"),
             KeyPart::Header(name) => {
                 let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
                 text.push_str("header-");
@@ -293,13 +294,14 @@ fn part(text: &str, alone: bool) -> Result<Option<KeyPart>, Fault> {
         "caller" => KeyPart::Caller,
         "route" => KeyPart::Route,
         "tls_subject" => KeyPart::TlsSubject,
-        "api_key" => KeyPart::Header(API_KEY.to_owned()),
+        "api_key" => KeyPart::ApiKey,
         "everyone" if alone => return Ok(None),
         "everyone" => {
             let fault = Fault::new("`everyone` cannot be combined");
             return Err(fault.with_hint("it is one count for all requests; leave the others out"));
         }
         text => match text.strip_prefix("header:") {
+            Some(name) if name.eq_ignore_ascii_case(API_KEY) => KeyPart::ApiKey,
             Some(name) if spelling::is_token(name) => KeyPart::Header(name.to_ascii_lowercase()),
             Some(name) => {
                 let fault = Fault::new(format!("`{name}` cannot be the name of a header"));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_syntax::host::canonical;
+use portcullis_syntax::method::{self, MethodError};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -74,15 +75,12 @@ fn check_method(text: &str) -> Result<(), Fault> {
         let fault = Fault::new(format!("`{text}` cannot be a method"));
         return Err(fault.with_hint("a method is a word like GET"));
     }
-    if text.bytes().any(|b| b.is_ascii_lowercase()) {
-        let fault = Fault::new(format!("the method `{text}` is not in upper case"));
-        return Err(fault.with_hint(format!("write \"{}\"", text.to_ascii_uppercase())));
-    }
-    if matches!(text, "CONNECT" | "TRACE") {
-        let fault = Fault::new(format!("the method {text} is never served"));
-        return Err(fault.with_hint("take it out; the gateway is no tunnel and echoes no requests"));
-    }
-    Ok(())
+    method::check(text).map_err(|error| match error {
+        MethodError::Case => Fault::new(format!("the method `{text}` is not in upper case"))
+            .with_hint(format!("write \"{}\"", text.to_ascii_uppercase())),
+        MethodError::Never => Fault::new(format!("the method {text} is never served"))
+            .with_hint("take it out; the gateway is no tunnel and echoes no requests"),
+    })
 }
 
 fn refuse_empty(fields: &Fields<'_>, key: &str) {

@@ -41,6 +41,7 @@ pub(crate) fn forget_framing(headers: &mut HeaderMap) {
         "content-md5",
         "digest",
         "content-digest",
+        "repr-digest",
         "etag",
         "trailer",
     ] {

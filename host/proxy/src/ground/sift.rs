@@ -4,7 +4,7 @@
 use http::HeaderMap;
 use http::header::{CONNECTION, HeaderName};
 use portcullis_config::plan::HeaderRules;
-use portcullis_syntax::headers::{is_ambiguous, is_forwarding};
+use portcullis_syntax::headers::{is_ambiguous, is_forwarding, is_hop_by_hop, is_rewritten};
 
 use crate::ground::fields;
 
@@ -26,17 +26,6 @@ pub(crate) struct Dropped {
 
 /// Names that the log is given.
 const TOLD: usize = 8;
-
-/// What a trusted proxy says in these has been read and is written again.
-const READ: [&str; 7] = [
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-mirrored",
-    "x-real-ip",
-];
 
 /// Takes out of a request what goes no further. `trusted`: the peer may speak for its clients.
 pub(crate) fn sift(headers: &mut HeaderMap, rules: &HeaderRules, trusted: bool) -> Dropped {
@@ -70,7 +59,7 @@ fn judge(name: &str, rules: &HeaderRules, trusted: bool) -> Option<Unwanted> {
     if is_hop_by_hop(name) {
         return Some(Unwanted::HopByHop);
     }
-    if READ.contains(&name) {
+    if is_rewritten(name) {
         return Some(Unwanted::Forwarding);
     }
     let why = if !trusted && (is_forwarding(name) || rules.remove.hold(name)) {
@@ -97,32 +86,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Whether the gateway itself writes the field, or reads it from a trusted proxy.
 pub(crate) fn is_the_gateway_s(name: &HeaderName) -> bool {
-    READ.contains(&name.as_str())
-}
-
-/// Whether a service could take a client's trailer of this name for a field of the gateway or of a plugin.
-pub(crate) fn may_be_taken_for_another(name: &str) -> bool {
-    is_forwarding(name) || is_ambiguous(name)
-}
-
-/// Fields that belong to one connection (RFC 9110 section 7.6.1), plus what the gateway writes itself or must not
-/// pass on (`Proxy`: httpoxy, CVE-2016-5385).
-fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "content-length"
-            | "expect"
-            | "keep-alive"
-            | "proxy"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
+    is_rewritten(name.as_str())
 }
 
 /// Removes what `Connection` lists.

@@ -1,7 +1,7 @@
 //! Trailers: what may stand after a body (RFC 9110 section 6.5), in both directions.
 //!
 //! A recipient may take a trailer for a header. So nothing passes here that frames a message, routes it or says who
-//! asks, and of a request nothing that could be taken for what the gateway or a plugin says; the rest passes as it is.
+//! asks. A response may have any other; a request only those that are listed here.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -9,7 +9,7 @@ use http::header::{HeaderName, HeaderValue, TRAILER};
 use http_body::Frame;
 use portcullis_exchange::Side;
 
-use crate::ground::{fields, sift};
+use crate::ground::fields;
 
 /// Fields that are never trailers (RFC 9110 section 6.5.1).
 const NEVER: [&str; 33] = [
@@ -47,8 +47,18 @@ const NEVER: [&str; 33] = [
     "via",
     "www-authenticate",
 ];
-/// Beginnings of what nobody may add to a request after it was authorized: plugins tell servers who asks in `x-…`.
-const NEVER_OF_REQUESTS: [&str; 4] = ["if-", "proxy-", "sec-", "x-"];
+/// What may trail a request: sums that cannot be known before its body ends, timings, and the status of gRPC. A server
+/// may take a trailer for a header, and any other name may be one by which plugins tell services who asks.
+const OF_REQUESTS: [&str; 8] = [
+    "content-digest",
+    "content-md5",
+    "digest",
+    "grpc-message",
+    "grpc-status",
+    "grpc-status-details-bin",
+    "repr-digest",
+    "server-timing",
+];
 
 /// A frame with what may not be in it taken out. Data is left as it is.
 pub(crate) fn checked(frame: Frame<Bytes>, side: Side) -> Frame<Bytes> {
@@ -65,13 +75,17 @@ pub(crate) fn checked(frame: Frame<Bytes>, side: Side) -> Frame<Bytes> {
 
 fn may_trail(name: &HeaderName, side: Side) -> bool {
     let text = name.as_str();
-    let added = || {
-        let begins = NEVER_OF_REQUESTS
-            .iter()
-            .any(|beginning| text.starts_with(beginning));
-        side == Side::Request && (begins || sift::may_be_taken_for_another(text))
-    };
-    NEVER.binary_search(&text).is_err() && !added()
+    match side {
+        Side::Request => OF_REQUESTS.binary_search(&text).is_ok() || is_checksum(text),
+        Side::Response => NEVER.binary_search(&text).is_err(),
+    }
+}
+
+/// `my-checksum`, `checksum-sha256`. Not `x-checksum`: a name with `x-` may be a plugin's.
+fn is_checksum(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    let mut words = name.split('-');
+    name.bytes().all(plain) && !name.starts_with("x-") && words.any(|word| word == "checksum")
 }
 
 /// What a message announces in `Trailer`, of that which may be one; HTTP/1.1 sends no other.
@@ -92,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_list_is_in_the_order_that_it_is_searched_by() {
-        assert!(NEVER.is_sorted());
+        assert!(NEVER.is_sorted() && OF_REQUESTS.is_sorted());
     }
 
     #[test]
@@ -102,7 +116,24 @@ mod tests {
             ("grpc-status-details-bin", true),
             ("server-timing", true),
             ("digest", true),
+            ("content-digest", true),
+            ("repr-digest", true),
             ("my-checksum", true),
+            ("checksum-sha256", true),
+            ("x-checksum", false),
+            ("x_checksum", false),
+            ("checksums", false),
+            ("my-sum", false),
+            ("user-id", false),
+            ("tenant", false),
+            ("role", false),
+            ("remote-user", false),
+            ("accept-language", false),
+            ("traceparent", false),
+            ("soapaction", false),
+            ("api-key", false),
+            ("grpc-timeout", false),
+            ("grpc-encoding", false),
             ("authorization", false),
             ("content-length", false),
             ("transfer-encoding", false),

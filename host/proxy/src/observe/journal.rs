@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::response::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use portcullis_config::plan::RouteLog;
 use portcullis_exchange::Exchange;
 
@@ -45,6 +45,8 @@ pub struct Journal {
     /// How many bytes of the response body the access log may have.
     log_response: Option<usize>,
     closed: bool,
+    /// Headers that plugins set or removed: the upstream has no second word on them in a trailer.
+    pub(crate) not_in_trailers: Vec<HeaderName>,
     /// Held until the exchange has ended.
     held: Vec<Box<dyn Send + Sync>>,
     /// Held until the response has ended; a WebSocket does not hold them.
@@ -76,6 +78,7 @@ impl Journal {
             counted: false,
             log_response: None,
             closed: false,
+            not_in_trailers: Vec::new(),
             held: Vec::new(),
             places: Vec::new(),
         }

@@ -98,5 +98,6 @@ async fn pass(
     };
     let response = respond(clearance, course, &route, x, filtered, ready, journal).await?;
     let response = filters.response(x, response).await?;
+    journal.not_in_trailers = std::mem::take(&mut x.changed_response_headers);
     Ok(arrival.ending.settle(response, &watch)?)
 }

@@ -24,6 +24,11 @@ pub(super) fn find(
         return Err(Refusal::new(Reason::InvalidRequest)
             .detail("the request names no host, and what is served here depends on it"));
     }
+    if let Some(name) = generation.router.ambiguous_parameter(&x.target) {
+        return Err(Refusal::new(Reason::InvalidRequest).detail(format!(
+            "the query may say `{name}` twice, or in a way that services read differently, and what is served here depends on it"
+        )));
+    }
     let wanted = Wanted {
         host: &x.host,
         target: &x.target,

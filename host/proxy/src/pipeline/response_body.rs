@@ -57,7 +57,14 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let frame = ready!(Pin::new(&mut this.content).poll_frame(cx));
+        let mut frame = ready!(Pin::new(&mut this.content).poll_frame(cx));
+        if let (Some(Ok(frame)), Some(journal)) = (&mut frame, &this.journal)
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            for name in &journal.not_in_trailers {
+                trailers.remove(name);
+            }
+        }
         match (&frame, &mut this.journal) {
             (None, _) => this.finished = true,
             (Some(Ok(frame)), Some(journal)) => {

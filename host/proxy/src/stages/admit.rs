@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, TRAILER,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, ORIGIN,
+    TRAILER,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Version};
 use hyper::body::Incoming;
 use portcullis_exchange::{Exchange, Side, Target};
 use portcullis_syntax::Authority;
+use portcullis_syntax::headers::speaks_for_a_caller;
 
 use crate::ground::clock::now_ms;
 use crate::ground::refusal::{Reason, Refusal};
@@ -75,9 +77,11 @@ pub(crate) fn admit(
         ip,
         scheme,
         not_understood,
-        provenance,
+        mut provenance,
     } = forwarded::believe(&headers, peer, &host, version);
     let dropped = sift(&mut headers, &peer.admission.headers, peer.is_trusted());
+    // Plugins may take out what they read; it has spoken for somebody all the same.
+    provenance.credentials = peer.certificate.is_some() || speak_for_a_caller(&headers);
     headers.extend(trailers.map(|names| (TRAILER, names)));
     let x = Exchange {
         method,
@@ -108,6 +112,13 @@ pub(crate) fn admit(
     })
 }
 
+/// Whether a field says or proves who asks. A cookie does so in a way of its own.
+pub(crate) fn speak_for_a_caller(headers: &HeaderMap) -> bool {
+    headers
+        .keys()
+        .any(|name| speaks_for_a_caller(name.as_str()))
+}
+
 fn malformed(detail: &str) -> Refusal {
     Refusal::new(Reason::MalformedRequest)
         .detail(detail)
@@ -115,10 +126,11 @@ fn malformed(detail: &str) -> Refusal {
 }
 
 fn check_method(method: &Method) -> Result<(), Refusal> {
-    if *method == Method::CONNECT || *method == Method::TRACE {
-        return Err(Refusal::new(Reason::MethodNotSupported).closing());
-    }
-    Ok(())
+    portcullis_syntax::method::check(method.as_str()).map_err(|error| {
+        Refusal::new(Reason::MethodNotSupported)
+            .detail(error.to_string())
+            .closing()
+    })
 }
 
 /// The one host of a request, in its one spelling: the target's own (RFC 9112 section 3.2.2), else Host. Empty where
@@ -158,9 +170,10 @@ fn host_of(uri: &http::Uri, headers: &HeaderMap, version: Version) -> Result<Aut
 /// Fields that decide who asks and how a body is read stand once (RFC 9110 section 5.3): of two lines, one program
 /// takes the first and another the last.
 fn check_single(headers: &HeaderMap) -> Result<(), Refusal> {
-    const SINGLE: [(HeaderName, &str); 2] = [
+    const SINGLE: [(HeaderName, &str); 3] = [
         (AUTHORIZATION, "the request has more than one Authorization"),
         (CONTENT_TYPE, "the request has more than one Content-Type"),
+        (ORIGIN, "the request has more than one Origin"),
     ];
     for (name, detail) in SINGLE {
         if headers.get_all(name).iter().nth(1).is_some() {

@@ -5,7 +5,7 @@ mod proxy_headers;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use http::header::{AUTHORIZATION, FORWARDED, HeaderName, HeaderValue};
+use http::header::{FORWARDED, HeaderName, HeaderValue};
 use http::{HeaderMap, Version};
 use portcullis_syntax::Authority;
 use portcullis_syntax::forwarding::Node;
@@ -45,7 +45,7 @@ pub struct Provenance {
     protocol: &'static str,
     /// What is appended to in `Forwarded`.
     before: String,
-    /// The client sent Authorization, whatever plugins make of it.
+    /// The client said or proved who asks, by its certificate or in a header, whatever plugins make of it.
     pub(crate) credentials: bool,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn believe(
         scheme_unclear: false,
         protocol: protocol_of(version),
         before: String::new(),
-        credentials: headers.contains_key(AUTHORIZATION),
+        credentials: false,
     };
     let address = ClientAddress {
         ip: Some(ip),

@@ -178,10 +178,12 @@ impl Stage {
         course: &mut Course<'_>,
     ) -> Result<(), Refusal> {
         for rate in &self.rates {
+            rate.check(x)?;
             let step = trace::step(x, what, &rate.counts.plan.name);
             ended(step, rate.admit(x, course).await)?;
         }
         for room in &self.crowds {
+            room.check(x)?;
             let step = trace::step(x, what, &room.plan.name);
             ended(step, room.admit(x, course))?;
         }

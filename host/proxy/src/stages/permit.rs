@@ -51,7 +51,8 @@ impl Permit {
     /// Says whether an exchange is still the one that was authorized. Filters come after authorization; one that
     /// rewrote the path did so by the operator's will, which the log then shows.
     pub(crate) fn rewritten_from(&self, x: &Exchange) -> Option<String> {
-        let same = self.method == x.method && self.target.path() == x.target.path();
+        let (before, now) = (self.target.canonical_path(), x.target.canonical_path());
+        let same = self.method == x.method && before == now;
         (!same).then(|| format!("authorized as {} {}", self.method, self.target.path()))
     }
 }

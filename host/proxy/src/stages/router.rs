@@ -27,6 +27,8 @@ pub struct Router {
     suffix: Vec<(String, Node)>,
     any: Option<Node>,
     routes: Vec<Rule>,
+    /// Parameters that some routes have conditions on.
+    query_names: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,7 @@ impl Router {
     pub fn new(plans: &[RoutePlan]) -> Router {
         let mut router = Router {
             routes: plans.iter().map(rule).collect(),
+            query_names: query_names(plans),
             ..Router::default()
         };
         let mut order: Vec<usize> = (0..plans.len()).collect();
@@ -124,12 +127,21 @@ impl Router {
         !self.exact.is_empty() || !self.suffix.is_empty()
     }
 
+    /// A parameter that some route has a condition on and that some servers find in a query where others find none, or
+    /// another value.
+    pub fn ambiguous_parameter(&self, target: &Target) -> Option<&str> {
+        let query = target.query()?;
+        let mut names = self.query_names.iter();
+        let found = names.find(|name| portcullis_syntax::query::is_ambiguous(query, name));
+        found.map(String::as_str)
+    }
+
     /// `wanted.host` is lower case and has no port.
     pub fn find(&self, wanted: Wanted<'_>) -> Result<Found, NotFound> {
         // "/" is the root itself, not an empty segment below it.
         let rest = wanted
             .target
-            .path()
+            .canonical_path()
             .get(1..)
             .filter(|rest| !rest.is_empty());
         let mut search = Search {
@@ -156,6 +168,14 @@ impl Router {
         search.allowed.dedup();
         Err(NotFound::Method(search.allowed))
     }
+}
+
+fn query_names(plans: &[RoutePlan]) -> Vec<String> {
+    let conditions = plans.iter().flat_map(|plan| &plan.query);
+    let mut names: Vec<String> = conditions.map(|condition| condition.name.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn rule(plan: &RoutePlan) -> Rule {
@@ -194,11 +214,11 @@ impl Node {
     }
 }
 
-/// A literal as it looks in a normalised target.
+/// A literal as it looks in the canonical path of a target.
 fn normal(text: &str) -> Box<str> {
     // By the laxest rules: whether a request may have it is said where the route is read.
     match Target::parse(&format!("/{text}")) {
-        Ok(target) => target.path()[1..].into(),
+        Ok(target) => target.canonical_path()[1..].into(),
         Err(_) => text.into(),
     }
 }

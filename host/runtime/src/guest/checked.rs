@@ -85,7 +85,7 @@ pub(crate) fn final_status(code: u16) -> Option<StatusCode> {
 pub(crate) fn usable_method(text: &str) -> Option<Method> {
     Method::from_bytes(text.as_bytes())
         .ok()
-        .filter(|method| *method != Method::CONNECT && *method != Method::TRACE)
+        .filter(|method| portcullis_syntax::method::check(method.as_str()).is_ok())
 }
 
 #[cfg(test)]

@@ -28,8 +28,15 @@ impl Session {
         add: bool,
     ) -> Result<(), Denied> {
         self.may_write(side)?;
-        let headers = self.exchange.headers_mut(side).ok_or(Denied::NotReady)?;
         let name = settable_name(name)?;
+        let changed = match side {
+            Side::Request => &mut self.exchange.changed_headers,
+            Side::Response => &mut self.exchange.changed_response_headers,
+        };
+        if !changed.contains(&name) {
+            changed.push(name.clone());
+        }
+        let headers = self.exchange.headers_mut(side).ok_or(Denied::NotReady)?;
         if side == Side::Request && !add {
             forget_spellings(headers, &name);
         }
@@ -96,7 +103,7 @@ impl HostExchange for Session {
         let Ok(target) = Target::parse(&text) else {
             return Ok(Err(Denied::Invalid));
         };
-        let same_path = target.path() == exchange.target.path();
+        let same_path = target.canonical_path() == exchange.target.canonical_path();
         if writable == Writable::Request || (writable == Writable::Query && same_path) {
             exchange.target = target;
             return Ok(Ok(()));

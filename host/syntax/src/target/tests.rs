@@ -2,7 +2,7 @@ use super::*;
 use crate::path::PathParameters;
 
 use TargetError::{
-    Ambiguous, Character, Climbs, Encoding, Iis, NotOrigin, Overlong, Parameter, Php,
+    Ambiguous, Character, Climbs, Encoding, Iis, NotOrigin, Overlong, Parameter, Script,
 };
 
 type Rows<'a> = &'a [(&'a str, Result<&'a str, TargetError>)];
@@ -80,6 +80,15 @@ fn what_others_read_as_another_path_is_refused() {
         ("/x%e0%80%afadmin", Err(Overlong)),
         ("/x%e0%9f%bf", Err(Overlong)),
         ("/x%f0%80%80%afadmin", Err(Overlong)),
+        ("/x/%f8%80%80%80%af../admin", Err(Overlong)),
+        (
+            "/x/%fc%80%80%80%80%ae%fc%80%80%80%80%ae/admin",
+            Err(Overlong),
+        ),
+        ("/x%f5%80%80%80", Err(Overlong)),
+        ("/x%fe", Err(Overlong)),
+        ("/x%ff", Err(Overlong)),
+        ("/x%F4%8F%BF%BF", Ok("/x%F4%8F%BF%BF")),
         ("/x%e0%a0%80", Ok("/x%E0%A0%80")),
         ("/x%f0%90%80%80", Ok("/x%F0%90%80%80")),
         ("/admin.", Err(Iis)),
@@ -95,21 +104,56 @@ fn what_others_read_as_another_path_is_refused() {
         ("/web.config%3a%3a$INDEX_ALLOCATION", Err(Iis)),
         ("/(S(lit3py55t21z5v55vlm25s55))/admin", Err(Iis)),
         ("/(A(a)F(b))/admin", Err(Iis)),
+        ("/%28S(abc)%29/admin", Err(Iis)),
+        ("/%28S%28abc%29%29/admin", Err(Iis)),
+        ("/(S%28abc))/admin", Err(Iis)),
+        ("/admin:$i30:$INDEX_ALLOCATION/x", Err(Iis)),
+        ("/admin%3A%24i30%3A%24INDEX_ALLOCATION/x", Err(Iis)),
+        ("/secret.php:$DATA", Err(Iis)),
+        ("/secret.txt:x:$DATA", Err(Iis)),
+        ("/secret.txt:x%3a%24data", Err(Iis)),
+        ("/ADMINI~1/x", Err(Iis)),
+        ("/ADMINI%7e1/x", Err(Iis)),
+        ("/x/WEB~1.CON", Err(Iis)),
+        ("/secret~12.asp", Err(Iis)),
+        ("/~1", Ok("/~1")),
+        ("/~user/a~b", Ok("/~user/a~b")),
+        ("/a~1b", Ok("/a~1b")),
+        ("/a~1.b.c", Ok("/a~1.b.c")),
         ("/(s)/a", Ok("/(s)/a")),
         ("/f(x(y))", Ok("/f(x(y))")),
         ("/a:b$c", Ok("/a:b$c")),
         ("/.a", Ok("/.a")),
         ("/a%20b", Ok("/a%20b")),
         ("/admin.php", Ok("/admin.php")),
-        ("/admin.php/x", Err(Php)),
-        ("/admin.php/", Err(Php)),
-        ("/admin.PhP7/x", Err(Php)),
-        ("/admin.phtml/x", Err(Php)),
-        ("/admin%2ephp/x", Err(Php)),
-        ("/x/admin.php/..", Err(Php)),
-        ("/admin.php%3fx", Ok("/admin.php%3Fx")),
+        ("/admin.php/x", Err(Script)),
+        ("/admin.php/", Err(Script)),
+        ("/admin.PhP7/x", Err(Script)),
+        ("/admin.phtml/x", Err(Script)),
+        ("/admin%2ephp/x", Err(Script)),
+        ("/x/admin.php/..", Err(Script)),
+        ("/admin.php%3fx", Err(Script)),
+        ("/admin.php%3Fx.php", Err(Script)),
+        ("/admin%2ephp%3f", Err(Script)),
+        ("/admin%3fx", Ok("/admin%3Fx")),
         ("/php/x", Ok("/php/x")),
         ("/a.phpx/x", Ok("/a.phpx/x")),
+        ("/secret.aspx", Ok("/secret.aspx")),
+        ("/secret.aspx/x", Err(Script)),
+        ("/secret.aspx/", Err(Script)),
+        ("/secret.ASP/x", Err(Script)),
+        ("/secret.ashx/", Err(Script)),
+        ("/secret.asmx/Method", Err(Script)),
+        ("/secret.svc/x", Err(Script)),
+        ("/trace.axd/x", Err(Script)),
+        ("/secret.aspx%3fx", Err(Script)),
+        ("/secret.aspx2/x", Ok("/secret.aspx2/x")),
+        ("/secret.cgi", Ok("/secret.cgi")),
+        ("/secret.cgi/x", Err(Script)),
+        ("/secret.pl/x", Err(Script)),
+        ("/secret.fcgi/x", Err(Script)),
+        ("/index.cfm/x", Err(Script)),
+        ("/a.plain/x", Ok("/a.plain/x")),
     ];
     hold(rows, PathRules::default());
 }
@@ -158,10 +202,16 @@ fn readings_that_no_upstream_has_may_be_let_through() {
     let rules = PathRules {
         iis: false,
         php: false,
+        cgi: false,
         ..PathRules::default()
     };
     let rows: Rows<'_> = &[
         ("/admin./x", Ok("/admin./x")),
+        ("/a.aspx/x", Ok("/a.aspx/x")),
+        ("/a.cgi/x", Ok("/a.cgi/x")),
+        ("/a.php%3Fx", Ok("/a.php%3Fx")),
+        ("/HEAD~1/a:$b", Ok("/HEAD~1/a:$b")),
+        ("/x%ff", Err(Overlong)),
         ("/admin%20", Ok("/admin%20")),
         ("/index.php/x", Ok("/index.php/x")),
         ("/(S(x))/a", Ok("/(S(x))/a")),
@@ -169,6 +219,71 @@ fn readings_that_no_upstream_has_may_be_let_through() {
         ("/%c0%ae/", Err(Overlong)),
     ];
     hold(rows, rules);
+}
+
+/// Each family's own, and no more than that.
+#[test]
+fn a_script_is_one_of_its_own_family() {
+    let none = PathRules::LAX;
+    for (rules, path) in [
+        (PathRules { iis: true, ..none }, "/a.aspx/x"),
+        (PathRules { php: true, ..none }, "/a.php/x"),
+        (PathRules { cgi: true, ..none }, "/a.cgi/x"),
+    ] {
+        for other in ["/a.aspx/x", "/a.php/x", "/a.cgi/x"] {
+            let refused = Target::parse_by(other, rules) == Err(Script);
+            assert_eq!(refused, other == path, "{other} by {rules:?}");
+        }
+    }
+}
+
+#[test]
+fn a_path_is_compared_in_one_spelling_and_forwarded_in_the_client_s() {
+    for (raw, forwarded, compared) in [
+        ("/users/@me", "/users/@me", "/users/@me"),
+        ("/users/%40me", "/users/%40me", "/users/@me"),
+        ("/users%3apurge?q=%3a", "/users%3Apurge", "/users:purge"),
+        (
+            "/%21%24%26%27%28%29%2a%2B%2c%3D",
+            "/%21%24%26%27%28%29%2A%2B%2C%3D",
+            "/!$&'()*+,=",
+        ),
+        ("/%61%2d%5f", "/a-_", "/a-_"),
+        (
+            "/a%20%25%C3%A9%3F%23%5B",
+            "/a%20%25%C3%A9%3F%23%5B",
+            "/a%20%25%C3%A9%3F%23%5B",
+        ),
+        ("/a%2540", "/a%2540", "/a%2540"),
+        ("/%40/../b%40", "/b%40", "/b@"),
+        ("/", "/", "/"),
+    ] {
+        let target = Target::parse_by(raw, PathRules::default()).expect("it has one reading");
+        assert_eq!(
+            (target.path(), target.canonical_path()),
+            (forwarded, compared)
+        );
+    }
+    let whole = Target::parse("/a%40?b=%40").expect("it has one reading");
+    assert_eq!(
+        (whole.as_str(), &*whole.to_canonical()),
+        ("/a%40?b=%40", "/a@?b=%40")
+    );
+    let forward = PathRules {
+        parameters: PathParameters::Forward,
+        ..PathRules::default()
+    };
+    let target = Target::parse_by("/a%3Bb", forward).expect("it has one reading");
+    assert_eq!((target.path(), target.canonical_path()), ("/a%3Bb", "/a;b"));
+    for (text, want) in [
+        ("", ""),
+        ("%", "%"),
+        ("a%4", "a%4"),
+        ("%zz%40%", "%zz@%"),
+        ("%é%2f", "%é%2f"),
+    ] {
+        assert_eq!(canonical(text), want, "{text}");
+    }
 }
 
 #[test]

@@ -35,6 +35,11 @@ async fn who_is_not_known_is_never_taken_for_the_proxy() {
         (&[(XFF, "_hidden")], 403),
         (&[(XFF, "")], 403),
         (&[(XFF, "192.0.2.1, unknown")], 403),
+        (&[(XFF, "192.0.2.1,")], 403),
+        (&[(XFF, "192.0.2.1, , 127.0.0.5")], 403),
+        (&[(XFF, "192.0.2.1"), (XFF, "")], 403),
+        (&[(FORWARDED, "for=192.0.2.1,")], 403),
+        (&[(XFF, ",192.0.2.1")], 200),
         (&[(XFF, "203.0.113.9, 127.0.0.5:1")], 403),
         (&[(FORWARDED, "for=9.9.9.9")], 403),
         (&[(FORWARDED, "for=\"[2001:db8::1]:4711\"")], 403),
@@ -150,6 +155,63 @@ async fn no_scheme_makes_an_endless_redirect() {
         let answer = gateway.get("/", lines).await;
         assert_eq!(answer.status, *want, "{lines:?}: {answer:?}");
     }
+}
+
+/// The proxy writes `Forwarded` and leaves the older headers as its client wrote them.
+#[tokio::test(flavor = "multi_thread")]
+async fn host_and_scheme_are_read_where_the_client_is() {
+    const XFH: &str = "x-forwarded-host";
+    let echo = Echo::start("one").await;
+    let said: Lines<'_> = &[
+        (FORWARDED, "for=9.9.9.9;host=real.test;proto=http"),
+        (XFH, "evil.test"),
+        (XFP, "https"),
+    ];
+    for (from, redirected, host) in [
+        ("forwarded", 308, "real.test"),
+        ("x-forwarded-for", 200, "evil.test"),
+        ("either", 400, "gate.test"),
+    ] {
+        let key = format!("client_address = \"{from}\"");
+        let start = async |keys: &str| {
+            behind_a_proxy(&route(&echo, keys))
+                .listen(&key)
+                .start()
+                .await
+        };
+        let gateway = start("redirect_https = true").await;
+        assert_eq!(gateway.get("/", said).await.status, redirected, "{from}");
+        let gateway = start("").await;
+        let lines = [said, &[("host", "gate.test")]].concat();
+        let answer = gateway.get("/", &lines).await;
+        assert_eq!(answer.saw(XFH).as_deref(), Some(host), "{from}: {answer:?}");
+    }
+}
+
+/// A network has one form, whoever writes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_of_mapped_addresses_holds_its_clients() {
+    let echo = Echo::start("one").await;
+    for (keys, want) in [
+        ("access = { deny = [\"::ffff:127.0.0.1\"] }", 403),
+        ("access = { deny = [\"::ffff:127.0.0.0/104\"] }", 403),
+        ("access = { deny = [\"::ffff:0:0/96\"] }", 403),
+        ("access = { allow = [\"::ffff:127.0.0.0/104\"] }", 200),
+        ("access = { deny = [\"::/0\"] }", 200),
+        (
+            "maintenance = { on = true, allow = [\"::ffff:127.0.0.1\"] }",
+            200,
+        ),
+    ] {
+        let gateway = portcullis_tests::gateway::Gateway::start(&route(&echo, keys)).await;
+        assert_eq!(gateway.get("/", &[]).await.status, want, "{keys}");
+    }
+    let inside = route(&echo, "access = { allow = [\"127.0.0.0/8\"] }");
+    let gateway = portcullis_tests::gateway::Setup::new(&inside)
+        .listen("trusted_proxies = [\"::ffff:127.0.0.0/104\"]")
+        .start()
+        .await;
+    assert_eq!(gateway.get("/", &[(XFF, "203.0.113.9")]).await.status, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]

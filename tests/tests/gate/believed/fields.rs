@@ -15,7 +15,7 @@ fn toml(echo: &Echo) -> String {
     )
 }
 
-const SPEAKING: [&str; 22] = [
+const SPEAKING: [&str; 47] = [
     "X-Forwarded-Prefix",
     "X-Forwarded-Ssl",
     "X-Forwarded-Scheme",
@@ -38,6 +38,31 @@ const SPEAKING: [&str; 22] = [
     "X-Method-Override",
     "X-Remote-User",
     "Ssl-Client-Verify",
+    "X-Webauth-Role",
+    "WL-Proxy-Client-Cert",
+    "Fly-Forwarded-Proto",
+    "X-Appengine-Cron",
+    "X-MS-Token-AAD-Id-Token",
+    "X-Endpoint-API-Userinfo",
+    "Remote-Roles",
+    "X-Client-S-DN",
+    "X-Real-Host",
+    "X-Amzn-Mtls-Clientcert-Leaf",
+    "Cloudfront-Viewer-Address",
+    "CF-Access-Jwt-Assertion",
+    "X-Consumer-Username",
+    "X-Authentik-Username",
+    "Tailscale-User-Login",
+    "OIDC-Claim-Sub",
+    "IV-User",
+    "SM-User",
+    "Shib-Session-Id",
+    "X-Jwt-Assertion",
+    "Proxy-Remote-User",
+    "X-Forwarder-For",
+    "X-Custom-IP-Authorization",
+    "Disguised-Host",
+    "X-Azure-FDID",
 ];
 
 const FOLDING: [&str; 7] = [
@@ -141,7 +166,7 @@ async fn the_lists_are_extended_and_narrowed_by_keys() {
 async fn fields_that_decide_stand_once() {
     let echo = Echo::start("one").await;
     let gateway = Setup::new(&toml(&echo)).guests().start().await;
-    for name in ["content-type", "authorization"] {
+    for name in ["content-type", "authorization", "origin"] {
         let twice = [(name, "text/plain"), (name, "application/json")];
         let answer = gateway.ask("POST", "/echo", &twice, b"{}").await;
         assert_eq!(answer.status, 400, "{name}: {answer:?}");
@@ -160,12 +185,13 @@ async fn a_trailer_stands_for_no_header_either() {
         .await
         .expect("it listens");
     let bytes = b"POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\
-        trailer: user_id, true-client-ip, my-sum\r\n\r\n2\r\nhi\r\n0\r\nuser_id: forged\r\ntrue-client-ip: forged\r\nmy-sum: 1\r\n\r\n";
+        trailer: user_id, true-client-ip, user-id, tenant-id, my-checksum\r\n\r\n2\r\nhi\r\n0\r\n\
+        user_id: forged\r\ntrue-client-ip: forged\r\nuser-id: forged\r\ntenant-id: forged\r\nmy-checksum: 1\r\n\r\n";
     client.write(bytes).await.expect("it reads");
     let answer = client.answer("POST").await.expect("an answer");
     assert_eq!(
         answer.saw("trailer").as_deref(),
-        Some("my-sum"),
+        Some("my-checksum"),
         "{answer:?}"
     );
 }

@@ -126,17 +126,23 @@ async fn headers_and_combinations_have_counts_of_their_own() {
     let gateway = Gateway::start(&toml(&echo.address().to_string(), &keys)).await;
     let three = [200, 200, 200, 429];
     let [a, b] = [("x-api-key", "a-secret"), ("x-api-key", "another")];
-    let rows: [&[(&str, &str)]; 5] = [
-        &[a],
-        &[b],
-        &[a, ("x-team", "red")],
-        &[a, ("x-team", "red"), ("x-team", "blue")],
-        &[],
-    ];
+    let rows: [&[(&str, &str)]; 4] = [&[a], &[b], &[a, ("x-team", "red")], &[]];
     for headers in rows {
         let seen = statuses(&gateway, 4, "/echo", headers).await;
         assert_eq!(seen, three, "{headers:?}");
     }
+    // Each combination would have a count of its own.
+    let twice = [a, a];
+    let differ = [a, ("authorization", "ApiKey another")];
+    let teams = [a, ("x-team", "red"), ("x-team", "blue")];
+    for headers in [&twice[..], &differ, &teams] {
+        let answer = gateway.get("/echo", headers).await;
+        assert_eq!(answer.status, 400, "{headers:?}: {answer:?}");
+        assert_eq!(answer.json()["type"], "invalid_request");
+    }
+    // The same key in another place.
+    let scheme = [("authorization", "apikey  a-secret")];
+    assert_eq!(gateway.get("/echo", &scheme).await.status, 429);
     let page = gateway.admin("GET", "/metrics").await.text();
     assert!(!page.contains("a-secret") && !gateway.everything_said().contains("a-secret"));
 }

@@ -1,7 +1,9 @@
 //! Answers: neither a client nor an upstream chooses that a rule does not run.
 
+use portcullis_tests::client::Client;
 use portcullis_tests::client::curl::curl;
 use portcullis_tests::gateway::Gateway;
+use portcullis_tests::upstream::canned::{Canned, Then};
 use portcullis_tests::upstream::negotiator::{DOCUMENT, Negotiator};
 
 use super::{setup, upstream};
@@ -187,6 +189,62 @@ async fn an_answer_that_cannot_be_read_is_refused() {
     assert!(
         because.contains("it is encoded (content-encoding)"),
         "{told}"
+    );
+}
+
+/// A client may take a trailer for a header.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_takes_out_does_not_come_back_as_a_trailer() {
+    let bytes = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-secret: 1\r\ntrailer: x-secret, x-sum\r\n\r\n\
+        2\r\nhi\r\n0\r\nx-secret: 1\r\nx-sum: 2\r\n\r\n";
+    let canned = Canned::start(bytes, Then::Keep).await;
+    let rest = format!(
+        "[plugin.quiet]\ncomponent = \"headers.wasm\"\n[plugin.quiet.settings.response]\nremove = [\"x-secret\"]\n\n{}",
+        upstream("canned", canned.address())
+    );
+    let gateway = setup(&[("quiet", "\"quiet\"", "canned")], &rest)
+        .start()
+        .await;
+    let mut client = Client::connect(gateway.listen.http)
+        .await
+        .expect("it listens");
+    let request =
+        b"GET /quiet HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: close, te\r\n\r\n";
+    client.write(request).await.expect("it is connected");
+    let mut all = Vec::new();
+    while let Ok(piece) = client.piece().await {
+        if piece.is_empty() {
+            break;
+        }
+        all.extend(piece);
+    }
+    let text = String::from_utf8_lossy(&all).into_owned();
+    assert!(text.ends_with("\r\n0\r\nx-sum: 2\r\n\r\n"), "{text}");
+    assert!(!text.contains("x-secret: "), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_head_does_not_speak_of_the_body_before_the_rules() {
+    let negotiator = Negotiator::start().await;
+    let rest = upstream("negotiator", negotiator.address());
+    let gateway = setup(&ROUTES, &rest).start().await;
+    const OF_A_BODY: [&str; 4] = ["content-length", "etag", "digest", "content-md5"];
+    let length = DOCUMENT.len().to_string();
+    for route in ["rewrite", "rewrite-open", "convert", "validate"] {
+        let answer = gateway.ask("HEAD", &format!("/{route}"), &[], b"").await;
+        assert_eq!(answer.status, 200, "{route}: {answer:?}");
+        for name in OF_A_BODY {
+            let said = answer.header(name);
+            assert_eq!(said, None, "{route} {name}: {answer:?}");
+        }
+    }
+    // Where nobody reads bodies it is the upstream's own.
+    let wish = [("accept-encoding", "identity")];
+    let answer = gateway.ask("HEAD", "/stamp", &wish, b"").await;
+    assert_eq!(
+        answer.header("content-length"),
+        Some(&*length),
+        "{answer:?}"
     );
 }
 

@@ -84,6 +84,9 @@ async fn a_page_of_a_foreign_origin_opens_nothing_where_origins_are_listed() {
         // Its own pages, over whatever is in front of it.
         ("/echo", Some("http://gate.test"), true),
         ("/echo", Some("https://gate.test"), true),
+        ("/echo", Some("ftp://gate.test"), false),
+        ("/echo", Some("ws://gate.test"), false),
+        ("/echo", Some("gate.test"), false),
         ("/echo", Some("https://gate.test.evil.test"), false),
         ("/echo", Some("https://gate.test:444"), false),
         ("/nobody", Some("https://app.example"), false),

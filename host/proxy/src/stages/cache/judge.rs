@@ -10,12 +10,14 @@ use portcullis_config::plan::{Audience, RouteCache};
 use super::control::Says;
 use super::key::Vary;
 use super::life::{Life, Times, is_heuristic};
+use crate::stages::admit::speak_for_a_caller;
 
 /// What matters of the request that a response answers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asker {
     pub(super) audience: Audience,
-    /// It had an Authorization field when it came, or has one as it is forwarded.
+    /// It said or proved who asks when it came, or does as it is forwarded: by a certificate, by Authorization, or in
+    /// a field that speaks for a caller.
     pub(super) credentials: bool,
     pub(super) cookie: bool,
 }
@@ -32,7 +34,7 @@ impl Asker {
     pub(super) fn of(request: &HeaderMap, audience: Audience, credentials: bool) -> Asker {
         Asker {
             audience,
-            credentials: credentials || request.contains_key(AUTHORIZATION),
+            credentials: credentials || speak_for_a_caller(request),
             cookie: request.contains_key(COOKIE),
         }
     }

@@ -20,7 +20,7 @@ pub(super) struct Key(Arc<[u8]>);
 pub(super) struct Place {
     /// As the client wrote it, lower case, with its port.
     pub(super) host: Box<str>,
-    /// Path and query as forwarded.
+    /// Path and query; the path in its one spelling, so that a purge finds whichever a client wrote.
     pub(super) target: Box<str>,
 }
 
@@ -53,6 +53,9 @@ impl Key {
             x.target.as_str(),
         ] {
             push(&mut key, part.as_bytes());
+        }
+        if audience == Audience::Everyone {
+            push_changed(&mut key, x);
         }
         match (audience, &x.caller) {
             (Audience::Everyone, _) | (_, None) => key.push(0),
@@ -101,6 +104,23 @@ impl Key {
     }
 }
 
+/// What plugins set, and what they took out: they tell the upstream in it who asks, and `Vary` speaks of it to clients
+/// that cannot send it.
+fn push_changed(key: &mut Vec<u8>, x: &Exchange) {
+    let mut names: Vec<&HeaderName> = x.changed_headers.iter().collect();
+    names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+    key.extend_from_slice(&count.to_le_bytes());
+    for name in names {
+        push(key, name.as_str().as_bytes());
+        for value in x.request.get_all(name) {
+            key.push(1);
+            push(key, value.as_bytes());
+        }
+        key.push(0);
+    }
+}
+
 fn push(key: &mut Vec<u8>, part: &[u8]) {
     let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
     key.extend_from_slice(&length.to_le_bytes());
@@ -113,7 +133,7 @@ impl Place {
     pub(super) fn of(x: &Exchange, provenance: &Provenance) -> Place {
         Place {
             host: provenance.hosts().0.into(),
-            target: x.target.as_str().into(),
+            target: x.target.to_canonical().into(),
         }
     }
 
@@ -144,7 +164,7 @@ impl Place {
         let target = Target::parse(target).ok()?;
         Some(Place {
             host: self.host.clone(),
-            target: target.as_str().into(),
+            target: target.to_canonical().into(),
         })
     }
 }
@@ -329,6 +349,42 @@ mod tests {
                 .collect();
             assert!(Vary::of(&response, &HeaderMap::new()).is_none(), "{star}");
         }
+    }
+
+    #[test]
+    fn what_a_plugin_says_of_a_request_is_a_part_of_its_key() {
+        let key = |lines: &[(&'static str, &'static str)], changed: &[&'static str], audience| {
+            let x = Exchange {
+                request: request(lines),
+                changed_headers: changed
+                    .iter()
+                    .map(|name| HeaderName::from_static(name))
+                    .collect(),
+                ..Exchange::default()
+            };
+            Key::of(&x, "u", audience, &Provenance::default())
+        };
+        let everyone = |lines: &[_], changed: &[_]| key(lines, changed, Audience::Everyone);
+        let alice = everyone(&[("x-subject", "alice"), ("accept", "a")], &["x-subject"]);
+        let others = [
+            everyone(&[("x-subject", "bob")], &["x-subject"]),
+            everyone(&[], &["x-subject"]),
+            everyone(&[("x-subject", "")], &["x-subject"]),
+            everyone(&[("x-subject", "alice")], &[]),
+            everyone(&[("x-subject", "alice")], &["x-subject", "accept"]),
+            everyone(&[("x-subject", "al"), ("x-subject", "ice")], &["x-subject"]),
+            everyone(&[("x-other", "alice")], &["x-other"]),
+        ];
+        for (at, other) in others.iter().enumerate() {
+            assert!(alice != *other, "row {at}");
+        }
+        let again = everyone(&[("x-subject", "alice"), ("accept", "b")], &["x-subject"]);
+        assert_eq!(alice, again);
+        let lines = &[("a", "1"), ("b", "2")][..];
+        assert_eq!(everyone(lines, &["a", "b"]), everyone(lines, &["b", "a"]));
+        // Who shares one response says so by `shared = true`.
+        let shared = |value| key(&[("x-subject", value)], &["x-subject"], Audience::Callers);
+        assert_eq!(shared("alice"), shared("bob"));
     }
 
     #[test]

@@ -86,13 +86,13 @@ fn parse(text: &str) -> Result<(Site, String), PurgeError> {
         None => (Site(None), text),
     };
     let target = if target.is_empty() { "/" } else { target };
-    // As requests are normalised before they are stored.
+    // In the spelling that places have.
     let target = Target::parse(target).map_err(|error| {
         PurgeError(format!(
             "`{text}` is neither http://host/path nor /path: {error}"
         ))
     })?;
-    Ok((site, target.as_str().to_owned()))
+    Ok((site, target.to_canonical()))
 }
 
 impl Cache {
@@ -134,6 +134,7 @@ mod tests {
             ("http://A.test:80/x/../y?q", Some("a.test:80"), "/y?q"),
             ("https://a.test", Some("a.test"), "/"),
             ("/news", None, "/news"),
+            ("/%40me?q=%40", None, "/@me?q=%40"),
             ("", None, "/"),
         ];
         for (text, host, target) in cases {

@@ -40,7 +40,7 @@ pub(super) struct Seek {
     pub(super) store: Arc<RouteStore>,
     pub(super) key: Key,
     pub(super) wish: Wish,
-    /// The client sent Authorization, whatever became of it.
+    /// The client said or proved who asks, whatever became of it.
     pub(super) credentials: bool,
     /// Stored, but not to be used without the upstream's word.
     pub(super) stale: Option<Arc<Stored>>,

@@ -86,14 +86,20 @@ impl Cors {
     }
 
     /// A page may open a WebSocket to anywhere, with the cookies of its visitor, and no browser asks before: where
-    /// origins are listed, only those may, and pages of the same host (RFC 6455 section 10.2). Programs send no Origin.
+    /// origins are listed, only those may, and pages of the same host (RFC 6455 section 10.2). Of those, a page over
+    /// `http` may be anyone's who sits on the way: it opens no socket over `https`. One over `https` may open any, for
+    /// what terminates TLS before the gateway need not say so. Programs send no Origin.
     pub(super) fn check_socket(&self, x: &Exchange, hosts: (&str, &str)) -> Result<(), Refusal> {
         let Some(origin) = x.request.get(ORIGIN) else {
             return Ok(());
         };
-        let host = origin.to_str().ok();
-        let host = host.and_then(|origin| Some(origin.split_once("://")?.1));
-        let own = host.is_some_and(|host| host == hosts.0 || host == hosts.1);
+        let (scheme, host) = origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.split_once("://"))
+            .unwrap_or_default();
+        let own_host = !host.is_empty() && (host == hosts.0 || host == hosts.1);
+        let own = own_host && (scheme == "https" || (scheme == "http" && x.scheme == "http"));
         match own || self.allows(origin) {
             true => Ok(()),
             false => Err(Refusal::new(Reason::OriginNotAllowed)),
@@ -179,6 +185,50 @@ fn list(words: &[String]) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_is_for_pages_of_its_own_host_that_are_no_less_secure() {
+        let cors = Cors {
+            origins: vec![Origin::Exact("https://app.example".into())],
+            methods: None,
+            headers: None,
+            expose: None,
+            credentials: false,
+            max_age: 0.into(),
+        };
+        for (scheme, origin, want) in [
+            ("https", "https://a.test", true),
+            ("https", "https://first.test:81", true),
+            ("https", "http://a.test", false),
+            ("http", "http://a.test", true),
+            ("http", "https://a.test", true),
+            ("https", "wss://a.test", false),
+            ("http", "ftp://a.test", false),
+            ("http", "ws://a.test", false),
+            ("http", "://a.test", false),
+            ("http", "a.test", false),
+            ("http", "null", false),
+            ("http", "", false),
+            ("http", "https://app.example", true),
+            ("https", "https://evil.test", false),
+        ] {
+            let mut x = Exchange {
+                scheme,
+                ..Exchange::default()
+            };
+            x.request.insert(ORIGIN, HeaderValue::from_static(origin));
+            let allowed = cors.check_socket(&x, ("a.test", "first.test:81")).is_ok();
+            assert_eq!(allowed, want, "{scheme} {origin}");
+        }
+        // A request without a host has no pages.
+        let mut x = Exchange {
+            scheme: "http",
+            ..Exchange::default()
+        };
+        x.request
+            .insert(ORIGIN, HeaderValue::from_static("http://"));
+        assert!(cors.check_socket(&x, ("", "")).is_err());
+    }
 
     #[test]
     fn an_origin_matches_whole_or_not_at_all() {

@@ -70,13 +70,17 @@ impl ProxyHeaders {
             .as_ref()
             .zip(by_rfc.as_ref().and_then(|chain| chain.client))
             .and_then(|(forwarded, at)| forwarded.elements.get(at));
-        let (scheme, scheme_unclear) = scheme(headers, hop);
-        let unclear = client == Some(None) || scheme_unclear;
+        // X-Forwarded-* is what a client may have written itself, where the proxy is known to write Forwarded.
+        let [proto_by_x, host_by_x] = [X_FORWARDED_PROTO, X_FORWARDED_HOST]
+            .map(|name| first(headers, name).filter(|_| from != ClientFrom::Forwarded));
+        let (scheme, scheme_unclear) = scheme(proto_by_x, hop);
+        let (host, host_unclear) = host(host_by_x, hop);
+        let unclear = client == Some(None) || scheme_unclear || host_unclear;
         ProxyHeaders {
             client,
             scheme: scheme.map(Scheme::as_str),
             scheme_unclear,
-            host: host(headers, hop),
+            host,
             chain: by_x.or(by_rfc).map(|chain| chain.nodes).unwrap_or_default(),
             forwarded: forwarded.and_then(|forwarded| forwarded.text),
             not_understood: unclear.then(|| as_it_came(headers)),
@@ -121,7 +125,7 @@ impl Forwarded {
                 match text.and_then(|text| Some((text, elements(text)?))) {
                     Some((text, elements)) => {
                         all.extend(elements);
-                        if let Some(lines) = lines.as_mut().filter(|_| !text.trim().is_empty()) {
+                        if let Some(lines) = &mut lines {
                             lines.push(text);
                         }
                     }
@@ -130,6 +134,10 @@ impl Forwarded {
                         lines = None;
                     }
                 }
+            }
+            // Some readers of lists skip an element that says nothing: for them it is written out as unknown.
+            if all.contains(&Element::default()) {
+                lines = None;
             }
             let older = all.len().saturating_sub(MAX_HOPS);
             all.drain(..older);
@@ -155,16 +163,16 @@ fn x_forwarded_for(headers: &HeaderMap) -> Option<Vec<Node>> {
             let text = line.to_str().unwrap_or("?");
             text.rsplit(',')
         });
-        let there = entries.filter(|entry| !entry.trim_matches([' ', '\t']).is_empty());
-        let mut nodes: Vec<Node> = there.take(MAX_HOPS).map(Node::parse).collect();
+        // An empty entry is a hop that says nothing of who stands before it.
+        let mut nodes: Vec<Node> = entries.take(MAX_HOPS).map(Node::parse).collect();
         nodes.reverse();
         nodes
     })
 }
 
 /// How the client came, and whether something was said of it that is not clear.
-fn scheme(headers: &HeaderMap, hop: Option<&Element>) -> (Option<Scheme>, bool) {
-    let by_x = first(headers, &X_FORWARDED_PROTO).map(Scheme::parse);
+fn scheme(by_x: Option<&str>, hop: Option<&Element>) -> (Option<Scheme>, bool) {
+    let by_x = by_x.map(Scheme::parse);
     let by_rfc = hop.and_then(|hop| hop.proto.as_deref()).map(Scheme::parse);
     match (by_x, by_rfc) {
         (None, None) => (None, false),
@@ -176,22 +184,32 @@ fn scheme(headers: &HeaderMap, hop: Option<&Element>) -> (Option<Scheme>, bool) 
     }
 }
 
-/// The host that the first proxy was asked for. What is no host is not believed.
-fn host(headers: &HeaderMap, hop: Option<&Element>) -> Option<Authority> {
-    let by_x = first(headers, &X_FORWARDED_HOST).and_then(|text| text.split(',').next());
-    let said = by_x.or_else(|| hop.and_then(|hop| hop.host.as_deref()))?;
-    Authority::parse(said.trim_matches([' ', '\t']))
+/// The host that the first proxy was asked for, and whether the two headers name different ones: then neither is
+/// believed. What is no host is not believed either.
+fn host(by_x: Option<&str>, hop: Option<&Element>) -> (Option<Authority>, bool) {
+    let read = |text: &str| Authority::parse(text.trim_matches([' ', '\t']));
+    let by_x = by_x.map(|text| text.split(',').next().and_then(read));
+    let by_rfc = hop.and_then(|hop| hop.host.as_deref()).map(read);
+    match (by_x, by_rfc) {
+        (Some(a), Some(b)) if a != b => (None, true),
+        (a, b) => (a.or(b).flatten(), false),
+    }
 }
 
 /// The first line of a field; `?` where that is no text.
-fn first<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+fn first(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
 /// For the log: the headers that were read, bounded.
 fn as_it_came(headers: &HeaderMap) -> String {
     let mut text = String::new();
-    for name in [X_FORWARDED_FOR, FORWARDED, X_FORWARDED_PROTO] {
+    for name in [
+        X_FORWARDED_FOR,
+        FORWARDED,
+        X_FORWARDED_PROTO,
+        X_FORWARDED_HOST,
+    ] {
         for value in headers.get_all(&name) {
             let between = if text.is_empty() { "" } else { "; " };
             let value = String::from_utf8_lossy(value.as_bytes());

@@ -73,7 +73,16 @@ fn the_client_is_the_nearest_stranger() {
             &[(XFF, "1.1.1.1"), (XFF, "203.0.113.9")],
             Some("203.0.113.9"),
         ),
-        (&[(XFF, "203.0.113.9,,")], Some("203.0.113.9")),
+        // A hop that says nothing: who stands before it may be anyone.
+        (&[(XFF, "203.0.113.9,,")], None),
+        (&[(XFF, "203.0.113.9, ")], None),
+        (&[(XFF, "203.0.113.9"), (XFF, "")], None),
+        (&[(XFF, "203.0.113.9,,10.0.0.2")], None),
+        (&[(XFF, ",203.0.113.9")], Some("203.0.113.9")),
+        (&[(XFF, ""), (XFF, "203.0.113.9")], Some("203.0.113.9")),
+        (&[(FWD, "for=203.0.113.9,")], None),
+        (&[(FWD, "for=203.0.113.9"), (FWD, "")], None),
+        (&[(FWD, ",for=203.0.113.9")], Some("203.0.113.9")),
         (&[(XFF, "::ffff:203.0.113.9")], Some("203.0.113.9")),
         // All of them are proxies: the first one asks on its own behalf.
         (&[(XFF, "10.0.0.7, 10.0.0.2")], Some("10.0.0.7")),
@@ -129,6 +138,44 @@ fn one_header_may_be_chosen() {
     }
     let none = believed(&[(XFF, "203.0.113.9")], ClientFrom::Forwarded, PROXY);
     assert_eq!(none.ip.map(|ip| ip.to_string()).as_deref(), Some(PROXY));
+}
+
+/// What a client writes itself into the headers that its proxy leaves alone counts for nothing.
+#[test]
+fn host_and_scheme_are_read_where_the_client_is() {
+    let both: Lines<'_> = &[
+        (FWD, "for=9.9.9.9;host=real.test;proto=http"),
+        (XFF, "9.9.9.9"),
+        (XFH, "evil.test"),
+        (XFP, "https"),
+    ];
+    let only_x: Lines<'_> = &[(XFF, "9.9.9.9"), (XFH, "a.test"), (XFP, "https")];
+    let only_rfc: Lines<'_> = &[(FWD, "for=9.9.9.9;host=a.test;proto=https")];
+    let own = "own.test:8080";
+    let rows = [
+        (both, ClientFrom::Forwarded, "real.test", "http", false),
+        (both, ClientFrom::XForwardedFor, "evil.test", "https", false),
+        (both, ClientFrom::Either, own, "http", true),
+        (only_x, ClientFrom::Forwarded, own, "http", false),
+        (only_x, ClientFrom::XForwardedFor, "a.test", "https", false),
+        (only_x, ClientFrom::Either, "a.test", "https", false),
+        (only_rfc, ClientFrom::Forwarded, "a.test", "https", false),
+        (only_rfc, ClientFrom::XForwardedFor, own, "http", false),
+        (only_rfc, ClientFrom::Either, "a.test", "https", false),
+    ];
+    for (lines, from, host, scheme, unclear) in rows {
+        let address = believed(lines, from, PROXY);
+        let seen = (address.provenance.hosts().1, address.scheme);
+        assert_eq!(seen, (host, scheme), "{lines:?} by {from:?}");
+        assert_eq!(address.not_understood.is_some(), unclear, "{lines:?}");
+    }
+    // The same host twice, and a host against what is none.
+    let same: Lines<'_> = &[(FWD, "for=9.9.9.9;host=\"A.test\""), (XFH, "a.test.")];
+    let none: Lines<'_> = &[(FWD, "for=9.9.9.9;host=a.test"), (XFH, "a b")];
+    for (lines, host) in [(same, "a.test"), (none, own)] {
+        let address = believed(lines, ClientFrom::Either, PROXY);
+        assert_eq!(address.provenance.hosts().1, host, "{lines:?}");
+    }
 }
 
 #[test]
@@ -237,6 +284,16 @@ fn an_upstream_is_told_what_is_known() {
             &[(FWD, "for=\"9.9.9.9:1\";by=_a"), (FWD, "for=10.0.0.2")],
             "9.9.9.9, 10.0.0.2, 10.0.0.1",
             "for=\"9.9.9.9:1\";by=_a, for=10.0.0.2, for=10.0.0.1",
+        ),
+        (
+            &[(XFF, "203.0.113.9,")],
+            "203.0.113.9, unknown, 10.0.0.1",
+            "for=203.0.113.9, for=unknown, for=10.0.0.1",
+        ),
+        (
+            &[(FWD, "for=203.0.113.9"), (FWD, "")],
+            "203.0.113.9, unknown, 10.0.0.1",
+            "for=203.0.113.9, for=unknown, for=10.0.0.1",
         ),
         (
             &[(FWD, "nonsense")],

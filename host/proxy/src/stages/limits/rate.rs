@@ -10,6 +10,7 @@ use portcullis_exchange::Exchange;
 use super::counts::Counts;
 use super::course::{Course, refusal};
 use super::headers::{self, Reading};
+use super::key;
 use super::metrics::Decisions;
 use super::outcome::Outcome;
 use super::store::{Answer, Ask, Decision, StoreError};
@@ -27,6 +28,15 @@ pub(super) struct Rate {
 // === impl Rate ===
 
 impl Rate {
+    /// A dry run refuses nobody.
+    pub(super) fn check(&self, x: &Exchange) -> Result<(), Refusal> {
+        let plan = &self.counts.plan;
+        match plan.dry_run {
+            true => Ok(()),
+            false => key::check(&plan.per, x),
+        }
+    }
+
     pub(super) async fn admit(
         &self,
         x: &Exchange,

@@ -9,6 +9,7 @@ use portcullis_exchange::Exchange;
 use super::course::{Course, refusal};
 use super::crowd::Crowd;
 use super::headers::Reading;
+use super::key;
 use super::metrics::Decisions;
 use super::outcome::Outcome;
 use crate::ground::refusal::{Reason, Refusal};
@@ -25,6 +26,14 @@ pub(super) struct Room {
 // === impl Room ===
 
 impl Room {
+    /// A dry run refuses nobody.
+    pub(super) fn check(&self, x: &Exchange) -> Result<(), Refusal> {
+        match self.plan.dry_run {
+            true => Ok(()),
+            false => key::check(&self.plan.per, x),
+        }
+    }
+
     pub(super) fn admit(&self, x: &Exchange, course: &mut Course<'_>) -> Result<Outcome, Refusal> {
         let (slot, taken) = self.crowd.enter(x);
         let fits = taken <= self.plan.limit;

@@ -23,7 +23,7 @@ impl Fit {
         if !host_fits(plan, wanted.host) {
             return Fit::Host;
         }
-        if !path_fits(plan, wanted.target.path()) {
+        if !path_fits(plan, wanted.target.canonical_path()) {
             return Fit::Path;
         }
         let method = wanted.method.as_str();
@@ -118,6 +118,16 @@ mod tests {
         public = true
         upstream = "u"
         [[route]]
+        name = "at"
+        path = "/api/@me"
+        public = true
+        upstream = "u"
+        [[route]]
+        name = "colon"
+        path = "/api/a%3Ab"
+        public = true
+        upstream = "u"
+        [[route]]
         name = "query"
         path = "/api/**"
         query = { q = true }
@@ -155,6 +165,10 @@ mod tests {
                 "/api/users/7?q=2",
                 "/api/users/7/x?q",
                 "/api/%75sers",
+                "/api/%40me",
+                "/api/@me",
+                "/api/a:b",
+                "/api/a%3Ab",
             ] {
                 for method in [Method::GET, Method::POST] {
                     for headers in [&HeaderMap::new(), &with_me] {
