@@ -240,6 +240,7 @@ mod tests {
             "",
             "unknown",
             "_hidden",
+            "203.0.113.9:_a!b",
             "_SEVKISEK",
             "a.test",
             "203.0.113",

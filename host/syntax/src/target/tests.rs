@@ -311,3 +311,36 @@ fn normalising_twice_changes_nothing() {
         assert_eq!(Target::parse(once.as_str()).as_ref(), Ok(&once), "{raw}");
     }
 }
+
+/// What is taken as it is must be what the rules would make of it: held for every short path of characters that matter.
+#[test]
+fn a_path_that_is_taken_as_it_is_is_normal() {
+    const CHARACTERS: &[u8] = b"/.a;%(~$ A";
+    let mut paths = vec![String::new()];
+    let mut taken = 0;
+    for _ in 0..5 {
+        let longer = |path: &String| {
+            let path = path.clone();
+            CHARACTERS
+                .iter()
+                .map(move |b| format!("{path}{}", char::from(*b)))
+        };
+        paths = paths.iter().flat_map(longer).collect();
+        for path in paths.iter().filter(|path| is_normal(path)) {
+            assert_eq!(normalise(path, PathRules::default()).as_ref(), Ok(path));
+            taken += 1;
+        }
+    }
+    assert!(taken > 50, "{taken}");
+    for ordinary in ["/", "/api/v1/users/42", "/a/", "/a/b.js", "/x-y_z"] {
+        assert!(is_normal(ordinary), "{ordinary}");
+    }
+}
+
+#[test]
+fn the_query_is_what_follows_the_question_mark() {
+    for (target, query) in [("/a?x=1", Some("x=1")), ("/a?", Some("")), ("/a", None)] {
+        let target = Target::parse(target).expect("a target");
+        assert_eq!(target.query(), query);
+    }
+}
