@@ -6,6 +6,7 @@ pub(crate) mod deadline;
 pub(crate) mod events;
 pub mod refusal;
 pub mod registry;
+pub(crate) mod scratch;
 pub(crate) mod sift;
 pub(crate) mod trailers;
 pub(crate) mod via;
