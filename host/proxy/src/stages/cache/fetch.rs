@@ -113,7 +113,7 @@ impl Seek {
         {
             return Ok(answer);
         }
-        self.store.figures.count(CacheOutcome::Miss);
+        self.store.counters.count(CacheOutcome::Miss);
         journal.record.cache = Some(CacheOutcome::Miss);
         Err(refusal)
     }
@@ -148,7 +148,7 @@ impl Seek {
             place: asked.place.clone(),
             tags: tags(&headers),
             epoch: asked.epoch,
-            figures: self.store.figures.clone(),
+            counters: self.store.counters.clone(),
             headers,
         };
         let stored = Arc::new(Stored {
@@ -239,7 +239,7 @@ impl Seek {
             place: asked.place.clone(),
             tags: tags(&parts.headers),
             epoch: asked.epoch,
-            figures: self.store.figures.clone(),
+            counters: self.store.counters.clone(),
         })
     }
 

@@ -17,11 +17,11 @@ use http_body::Body as _;
 use portcullis_config::plan::Audience;
 use portcullis_exchange::{Exchange, What};
 
+use super::bypass::bypass;
 use super::conditions::{self, Conditions};
 use super::control::Wish;
 use super::flight::{Boarding, Landing};
 use super::key::Key;
-use super::past::past;
 use super::status::{Told, Why, tell};
 use super::stored::{CACHE_TAG, SURROGATE_KEY, Stored};
 use super::{Cache, RouteStore, Variants};
@@ -79,7 +79,7 @@ pub(crate) async fn through(
     let mut seek = match caching.store {
         None if x.method.is_safe() => return forward(clearance, x, body, f).await,
         Some(store) if is_sought(x, &body) => Seek::new(&f, caching.cache, store, x),
-        _ => return past(clearance, x, body, f, caching).await,
+        _ => return bypass(clearance, x, body, f, caching).await,
     };
     let mut step = trace::step(x, What::Cache, &seek.store.route);
     let looked = match seek.look(x, f.journal) {
@@ -265,7 +265,7 @@ impl Seek {
             Landing::Failed(reason) => match self.on_error(x, journal) {
                 Some(response) => Landed::Answer(Ok(response)),
                 None => {
-                    self.store.figures.count(CacheOutcome::Coalesced);
+                    self.store.counters.count(CacheOutcome::Coalesced);
                     let why = "the request that this one waited for came to this";
                     Landed::Answer(Err(Refusal::new(reason).because(why)))
                 }
@@ -306,7 +306,7 @@ impl Seek {
         journal: &mut Journal,
         (outcome, told): (CacheOutcome, Told),
     ) -> Response<Content> {
-        self.store.figures.count(outcome);
+        self.store.counters.count(outcome);
         journal.record.cache = Some(outcome);
         dress(&mut response, &self.store, told);
         response

@@ -1,4 +1,4 @@
-//! What goes past the store, and what it makes invalid there.
+//! Requests that bypass the store, and what it makes invalid there.
 
 use http::{HeaderMap, Response};
 use portcullis_exchange::{Exchange, What};
@@ -16,7 +16,7 @@ use crate::stages::forward::{Forwarding, forward};
 use crate::upstreams::request_body::RequestBody;
 
 /// Forwards what is neither stored nor looked up; a change of something makes what is stored of it invalid.
-pub(super) async fn past(
+pub(super) async fn bypass(
     clearance: Clearance,
     x: &mut Exchange,
     body: RequestBody,
@@ -27,7 +27,7 @@ pub(super) async fn past(
     let changes = (!x.method.is_safe()).then(|| Place::of(x, &f.provenance));
     if let Some(store) = store {
         f.journal.record.cache = Some(CacheOutcome::Bypass);
-        store.figures.count(CacheOutcome::Bypass);
+        store.counters.count(CacheOutcome::Bypass);
         trace::ended(trace::step(x, What::Cache, &store.route), "bypass");
     }
     let mut response = forward(clearance, x, body, f).await?;
