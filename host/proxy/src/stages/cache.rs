@@ -32,6 +32,7 @@ use moka::notification::RemovalCause;
 use moka::sync::Cache as Moka;
 use portcullis_config::plan::CachePlan;
 
+pub(crate) use bypass::forward_and_invalidate;
 pub(crate) use disk::DiskMetrics;
 pub use disk::{DiskStatistics, FolderError, private_folder};
 pub(crate) use metrics::CacheMetrics;

@@ -31,7 +31,7 @@ use crate::observe::record::CacheOutcome;
 use crate::observe::trace;
 use crate::stages::clearance::Clearance;
 use crate::stages::content::Content;
-use crate::stages::forward::{Forwarding, forward};
+use crate::stages::forward::Forwarding;
 use crate::upstreams::request_body::RequestBody;
 
 /// One request that may be answered from the store.
@@ -61,14 +61,14 @@ pub(super) enum Look {
     Ask(Option<Arc<Variants>>),
 }
 
-/// The cache, and the part of a route in it; None: nothing of the route is stored.
+/// The cache, and the part of a route in it.
 #[derive(Clone, Copy)]
 pub(crate) struct Caching<'a> {
     pub(crate) cache: &'a Arc<Cache>,
-    pub(crate) store: Option<&'a Arc<RouteStore>>,
+    pub(crate) store: &'a Arc<RouteStore>,
 }
 
-/// Answers a request from the store, or forwards it and stores what comes.
+/// Answers a request of a route that stores: from the store, or it is forwarded and what comes is stored.
 pub(crate) async fn through(
     clearance: Clearance,
     x: &mut Exchange,
@@ -76,11 +76,10 @@ pub(crate) async fn through(
     f: Forwarding<'_>,
     caching: Caching<'_>,
 ) -> Result<Response<Content>, Refusal> {
-    let mut seek = match caching.store {
-        None if x.method.is_safe() => return forward(clearance, x, body, f).await,
-        Some(store) if is_sought(x, &body) => Seek::new(&f, caching.cache, store, x),
-        _ => return bypass(clearance, x, body, f, caching).await,
-    };
+    if !is_sought(x, &body) {
+        return bypass(clearance, x, body, f, caching).await;
+    }
+    let mut seek = Seek::new(&f, caching, x);
     let mut step = trace::step(x, What::Cache, &seek.store.route);
     let looked = match seek.look(x, f.journal) {
         Look::Ask(known) if seek.cache.disk.on().is_some() => {
@@ -117,7 +116,8 @@ fn is_sought(x: &Exchange, body: &RequestBody) -> bool {
 }
 
 impl Seek {
-    fn new(f: &Forwarding<'_>, cache: &Arc<Cache>, store: &Arc<RouteStore>, x: &Exchange) -> Seek {
+    fn new(f: &Forwarding<'_>, caching: Caching<'_>, x: &Exchange) -> Seek {
+        let Caching { cache, store } = caching;
         let wish = match store.rules.client_directives {
             true => Wish::of(&x.request),
             false => Wish::default(),
