@@ -1,5 +1,7 @@
 //! Settings to what runs, with every mistake at its place.
 
+use portcullis_sdk::settings::is_token;
+
 use crate::{Json, Page, Roots, Target, Text, Tree, Trouble};
 
 /// Compiles and collects mistakes; what it gives back with a mistake is never used.
@@ -77,11 +79,10 @@ impl Compiler {
     }
 }
 
-/// RFC 9110 section 5.6.2, token; in lower case.
+/// In lower case.
 pub fn header_name(name: &str) -> Result<String, String> {
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let name = name.to_ascii_lowercase();
-    if name.is_empty() || !name.bytes().all(token) {
+    if !is_token(&name) {
         Err(format!("{name:?} is no header name"))
     } else if GATEWAYS_OWN.contains(&name.as_str()) {
         Err(format!("{name} is the gateway's own"))
