@@ -72,9 +72,10 @@ impl Compiler {
 
     /// The value when there was no mistake, else all of them.
     pub fn finish<T>(self, value: T) -> Result<T, String> {
-        match self.mistakes.is_empty() {
-            true => Ok(value),
-            false => Err(self.mistakes.join("\n")),
+        if self.mistakes.is_empty() {
+            Ok(value)
+        } else {
+            Err(self.mistakes.join("\n"))
         }
     }
 }
@@ -93,10 +94,11 @@ pub fn header_name(name: &str) -> Result<String, String> {
 
 /// Whether the text can be a header's value; RFC 9110 section 5.5.
 pub fn header_value(value: &str) -> Result<(), Trouble> {
-    match value.chars().any(|c| c.is_control() && c != '\t') {
-        true => Err(Trouble::Unfit(
+    if value.chars().any(|c| c.is_control() && c != '\t') {
+        Err(Trouble::Unfit(
             "the value holds a control character such as a line break".to_owned(),
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }

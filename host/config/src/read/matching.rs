@@ -42,10 +42,11 @@ fn host_of(text: &str) -> Result<String, Fault> {
     let bare = bare.split('/').next().unwrap_or(bare);
     let bare = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
     let fits = bare != text && canonical(bare.strip_prefix("*.").unwrap_or(bare)).is_some();
-    Err(match fits {
-        true => fault.with_hint(format!("write \"{bare}\", without scheme, port and path")),
-        false => fault
-            .with_hint("write \"api.example.com\", or \"*.example.com\" for every name below it; an address in full"),
+    Err(if fits {
+        fault.with_hint(format!("write \"{bare}\", without scheme, port and path"))
+    } else {
+        fault
+            .with_hint("write \"api.example.com\", or \"*.example.com\" for every name below it; an address in full")
     })
 }
 

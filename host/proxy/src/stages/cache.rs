@@ -222,10 +222,11 @@ impl Claim {
         }
         let before = self.cache.filling.fetch_add(more, Ordering::Relaxed);
         let fits = before.saturating_add(more) <= self.cache.most_filling;
-        match fits {
-            true => self.bytes.fetch_add(more, Ordering::Relaxed),
-            false => self.cache.filling.fetch_sub(more, Ordering::Relaxed),
-        };
+        if fits {
+            self.bytes.fetch_add(more, Ordering::Relaxed);
+        } else {
+            self.cache.filling.fetch_sub(more, Ordering::Relaxed);
+        }
         fits
     }
 }

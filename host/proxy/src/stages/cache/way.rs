@@ -118,9 +118,10 @@ fn is_sought(x: &Exchange, body: &RequestBody) -> bool {
 impl Seek {
     fn new(f: &Forwarding<'_>, caching: Caching<'_>, x: &Exchange) -> Seek {
         let Caching { cache, store } = caching;
-        let wish = match store.rules.client_directives {
-            true => Wish::of(&x.request),
-            false => Wish::default(),
+        let wish = if store.rules.client_directives {
+            Wish::of(&x.request)
+        } else {
+            Wish::default()
         };
         Seek {
             cache: cache.clone(),
@@ -156,9 +157,10 @@ impl Seek {
             return Look::Ask(known);
         };
         let (life, now) = (stored.head.life, Instant::now());
-        let hit = match self.from_disk {
-            true => Told::DiskHit(life.left(now)),
-            false => Told::Hit(life.left(now)),
+        let hit = if self.from_disk {
+            Told::DiskHit(life.left(now))
+        } else {
+            Told::Hit(life.left(now))
         };
         let told = |outcome| (outcome, hit);
         if life.suits(&self.wish, now) {
@@ -255,9 +257,10 @@ impl Seek {
                     return Landed::Again;
                 }
                 let content = Content::of(fill.reader(head.length(), false));
-                let response = match Conditions::of(&x.request).holds(&head) {
-                    true => head.not_modified(Some(now)),
-                    false => head.respond(content, Some(now)),
+                let response = if Conditions::of(&x.request).holds(&head) {
+                    head.not_modified(Some(now))
+                } else {
+                    head.respond(content, Some(now))
                 };
                 Landed::Answer(Ok(self.finish(response, journal, told)))
             }

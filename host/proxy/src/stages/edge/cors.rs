@@ -94,9 +94,10 @@ impl Cors {
         let host = origin.to_str().ok();
         let host = host.and_then(|origin| Some(origin.split_once("://")?.1));
         let own = host.is_some_and(|host| host == hosts.0 || host == hosts.1);
-        match own || self.allows(origin) {
-            true => Ok(()),
-            false => Err(Refusal::new(Reason::OriginNotAllowed)),
+        if own || self.allows(origin) {
+            Ok(())
+        } else {
+            Err(Refusal::new(Reason::OriginNotAllowed))
         }
     }
 
@@ -135,9 +136,10 @@ impl Asked {
         let Some(origin) = self.origin.filter(|origin| cors.allows(origin)) else {
             return;
         };
-        let allowed = match cors.is_open() {
-            true => HeaderValue::from_static("*"),
-            false => origin,
+        let allowed = if cors.is_open() {
+            HeaderValue::from_static("*")
+        } else {
+            origin
         };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         if cors.credentials {

@@ -34,9 +34,10 @@ impl Room {
                 .limited
                 .read(Reading::of_room(&self.plan, &self.policy, left));
         }
-        let outcome = match fits {
-            true => Outcome::Allowed,
-            false => Outcome::WouldRefuse,
+        let outcome = if fits {
+            Outcome::Allowed
+        } else {
+            Outcome::WouldRefuse
         };
         if fits {
             self.decisions.count(outcome);

@@ -90,13 +90,15 @@ impl<S: Io> GuardedH2<S> {
     /// Ready when nothing more is waited for. Re-arms itself lazily, as the guard of HTTP/1 does.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
-        self.head_began = match self.frames.is_in_head() {
-            true => self.head_began.or(Some(now)),
-            false => None,
+        self.head_began = if self.frames.is_in_head() {
+            self.head_began.or(Some(now))
+        } else {
+            None
         };
-        self.idle_since = match self.client.is_idle() {
-            true => self.idle_since.or(Some(now)),
-            false => None,
+        self.idle_since = if self.client.is_idle() {
+            self.idle_since.or(Some(now))
+        } else {
+            None
         };
         loop {
             ready!(self.timer.as_mut().poll(cx));

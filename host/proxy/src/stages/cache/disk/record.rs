@@ -108,9 +108,10 @@ impl Label {
             body: u64::from_le_bytes(lengths[4..].try_into().expect("eight bytes")),
             body_sum: body_sum.try_into().expect("32 bytes"),
         };
-        match file.metadata()?.len() == label.length() {
-            true => Ok(label),
-            false => Err(Flaw::Corrupt),
+        if file.metadata()?.len() == label.length() {
+            Ok(label)
+        } else {
+            Err(Flaw::Corrupt)
         }
     }
 
