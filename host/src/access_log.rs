@@ -71,9 +71,10 @@ pub(crate) fn check(log: &Log) -> Result<(), Failure> {
 
 fn directory(path: &Path) -> &Path {
     let parent = path.parent().unwrap_or(Path::new("."));
-    match parent.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => parent,
+    if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
     }
 }
 

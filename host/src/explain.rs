@@ -73,16 +73,18 @@ pub(crate) fn explain(options: &ExplainOptions) -> Result<(), Failure> {
         return Ok(());
     }
     let tokio = tokio::runtime::Runtime::new().map_err(Failure::trouble)?;
-    let report = match options.live {
-        true => tokio.block_on(live(&plan, asked, options.insecure)),
-        false => tokio.block_on(rehearsed(plan, asked, options.client_ip)),
+    let report = if options.live {
+        tokio.block_on(live(&plan, asked, options.insecure))
+    } else {
+        tokio.block_on(rehearsed(plan, asked, options.client_ip))
     }?;
-    match options.json {
-        true => println!(
+    if options.json {
+        println!(
             "{}",
             serde_json::to_string_pretty(&report).map_err(Failure::trouble)?
-        ),
-        false => print!("{}", text::of(&report)),
+        );
+    } else {
+        print!("{}", text::of(&report));
     }
     Ok(())
 }
@@ -143,9 +145,10 @@ async fn settle(generation: &Generation, asked: &Asked) {
 /// By the running gateway.
 async fn live(plan: &Plan, asked: Asked, insecure: bool) -> Result<Report, Failure> {
     let signed = signature(plan, &asked, AT_ONCE)?;
-    let verification = match insecure {
-        true => Verification::Nobody,
-        false => Verification::System,
+    let verification = if insecure {
+        Verification::Nobody
+    } else {
+        Verification::System
     };
     let to = Destination {
         address: asked.address(),

@@ -157,9 +157,10 @@ impl Keyring {
         let mut findings = Findings::default();
         let admin = plan.admin.tls.as_ref();
         let admin = admin.and_then(|tls| self.admin(tls, None, &mut findings));
-        match findings.mistakes.is_empty() {
-            true => Ok(admin),
-            false => Err(findings.mistakes),
+        if findings.mistakes.is_empty() {
+            Ok(admin)
+        } else {
+            Err(findings.mistakes)
         }
     }
 

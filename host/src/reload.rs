@@ -147,9 +147,10 @@ impl Supervisor {
         }
         next.discover().await;
         for swap in &swaps {
-            let became = match back == Some(&swap.plugin) {
-                true => Became::RolledBack,
-                false => Became::Served,
+            let became = if back == Some(&swap.plugin) {
+                Became::RolledBack
+            } else {
+                Became::Served
             };
             self.report_swap(swap, &next, versions.get(&swap.plugin), (became, cause));
         }

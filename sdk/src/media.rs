@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::settings::is_token;
 use crate::{Message, Side};
 
 /// A content type, in lower case but for the values of its parameters.
@@ -147,12 +148,6 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
         }
     }
     None
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(text: &str) -> bool {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    !text.is_empty() && text.bytes().all(fits)
 }
 
 impl Message<'_> {

@@ -70,6 +70,28 @@ fn parse_duration(text: &str) -> Option<Duration> {
         .map(Duration::from_millis)
 }
 
+/// Whether a text is a token (RFC 9110 section 5.6.2), as the names of headers and of authentication schemes are.
+pub fn is_token(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+/// Whether a text can be a role: letters, digits and signs, but no comma or space. Services get all roles of a caller
+/// in one header, joined by commas.
+pub fn is_role(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b',')
+}
+
+/// Notes a mistake for each text that [cannot be a role](is_role). `place` is where the roles stand in the settings.
+pub fn check_roles(place: &str, roles: &[String], mistakes: &mut Vec<String>) {
+    let wrong = roles.iter().filter(|role| !is_role(role));
+    mistakes.extend(wrong.map(|role| {
+        format!(
+            "{place}: {role:?} is no role name (letters, digits and signs, but no comma or space)"
+        )
+    }));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

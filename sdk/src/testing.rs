@@ -20,6 +20,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::bindings::host::portcullis::plugin::types::Field;
+use crate::settings::is_token;
 use crate::{Denied, Exchange, Side, wire};
 
 pub use host::{answer_upstreams_with, set_now};
@@ -295,9 +296,8 @@ impl Fake {
 
 /// RFC 9110 section 5: a name is a token; a value holds neither controls (but a tab) nor DEL.
 fn valid(name: &str, value: &[u8]) -> Result<(), Denied> {
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let text = |b: u8| b == b'\t' || (b >= b' ' && b != 0x7f);
-    if !name.is_empty() && name.bytes().all(token) && value.iter().copied().all(text) {
+    if is_token(name) && value.iter().copied().all(text) {
         Ok(())
     } else {
         Err(Denied::Invalid)

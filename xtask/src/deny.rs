@@ -49,9 +49,10 @@ pub(crate) fn check(full: bool) -> Done<Vec<String>> {
 /// cargo-deny from the target directory, or from wherever cargo finds it.
 fn deny(arguments: &[&str]) -> Command {
     let own = place::target().join("tools/bin/cargo-deny");
-    let mut command = match own.exists() {
-        true => Command::new(own),
-        false => cargo(&["deny"]),
+    let mut command = if own.exists() {
+        Command::new(own)
+    } else {
+        cargo(&["deny"])
     };
     command.args(arguments).current_dir(place::root());
     command

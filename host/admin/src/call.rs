@@ -47,9 +47,10 @@ impl Call {
 
     /// The body as JSON; an empty one says nothing, which is `{}`.
     pub(crate) fn read_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
-        match self.body.is_empty() {
-            true => Ok(T::default()),
-            false => self.read(),
+        if self.body.is_empty() {
+            Ok(T::default())
+        } else {
+            self.read()
         }
     }
 }

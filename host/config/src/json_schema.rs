@@ -196,9 +196,10 @@ impl Writer<'_> {
     /// Offers the names there are; another one may be written before its table is.
     fn name(&self, of: &str) -> Value {
         let names = self.outline.names(of);
-        match names.is_empty() {
-            true => json!({ "type": "string" }),
-            false => json!({ "anyOf": [{ "enum": names }, { "type": "string" }] }),
+        if names.is_empty() {
+            json!({ "type": "string" })
+        } else {
+            json!({ "anyOf": [{ "enum": names }, { "type": "string" }] })
         }
     }
 

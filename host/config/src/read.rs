@@ -173,13 +173,8 @@ fn plan<'a>(
     file.limits = file.named("limit", &keys::LIMIT, limit::shared);
     let admin = admin::read(&file, &listening, listen.admin);
     let tls = tls::read(&file, &listening);
-    let discovery = file.root.fields("discovery", &keys::DISCOVERY);
-    let discovery = balance::discovery(&discovery, env);
-    let log = log::read(
-        &file.root.fields("log", &keys::LOG),
-        dir,
-        &log::routes(&file.root),
-    );
+    let discovery = balance::discovery(&file.root.fields("discovery", &keys::DISCOVERY), env);
+    let log = log::read(&file.root, dir);
     let traces = trace::traces(&file);
     let debug_key = trace::debug_key(&file);
     let plugin = file.named("plugin", &keys::PLUGIN, plugin::read);

@@ -155,9 +155,10 @@ impl Redaction<'_> {
     fn settings(&mut self, table: &DeTable<'_>) -> Value {
         let mut shown = Map::new();
         for (at, (name, item)) in table.iter().enumerate() {
-            let name = match is_word(name.get_ref()) {
-                true => name.get_ref().to_string(),
-                false => format!("{HIDDEN}{at}"),
+            let name = if is_word(name.get_ref()) {
+                name.get_ref().to_string()
+            } else {
+                format!("{HIDDEN}{at}")
             };
             shown.insert(name, self.setting(item.get_ref()));
         }

@@ -95,9 +95,10 @@ impl Secrets<'_> {
     }
 
     fn reference(&self, span: Span, table: &DeTable<'_>) -> Option<Value> {
-        let (source, known) = match table.contains_key("env") {
-            true => ("env", "env, default"),
-            false => ("file", "file"),
+        let (source, known) = if table.contains_key("env") {
+            ("env", "env, default")
+        } else {
+            ("file", "file")
         };
         let mut whole = true;
         for key in table.keys() {

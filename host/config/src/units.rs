@@ -41,9 +41,10 @@ pub(crate) fn percent(text: &str) -> Result<u32, Fault> {
         digits.then(|| number.parse().ok())?
     });
     number.ok_or_else(|| {
-        let hint = match text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
-            true => format!("write \"{text}%\""),
-            false => "a share is a whole number and %, \"50%\"".to_owned(),
+        let hint = if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+            format!("write \"{text}%\"")
+        } else {
+            "a share is a whole number and %, \"50%\"".to_owned()
         };
         Fault::new(format!("`{text}` is not a share")).with_hint(hint)
     })

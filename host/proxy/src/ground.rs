@@ -7,6 +7,7 @@ pub(crate) mod events;
 pub(crate) mod fields;
 pub mod refusal;
 pub mod registry;
+pub(crate) mod scratch;
 pub(crate) mod secret;
 pub(crate) mod sift;
 pub(crate) mod trailers;

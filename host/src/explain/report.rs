@@ -290,9 +290,10 @@ impl AnswerReport {
             status: (!trail.stops_short()).then_some(answer.status.as_u16()),
             says,
             rate_limits: rate_limits.collect(),
-            bytes: match trail.stops_short() {
-                true => 0,
-                false => answer.body.len(),
+            bytes: if trail.stops_short() {
+                0
+            } else {
+                answer.body.len()
             },
         }
     }

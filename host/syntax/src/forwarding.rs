@@ -122,9 +122,10 @@ pub fn elements(line: &str) -> Option<Vec<Element>> {
     loop {
         rest.space();
         let is_empty = rest.0.is_empty() || rest.0.starts_with(',');
-        all.push(match is_empty {
-            true => Element::default(),
-            false => element(&mut rest)?,
+        all.push(if is_empty {
+            Element::default()
+        } else {
+            element(&mut rest)?
         });
         rest.space();
         if rest.0.is_empty() {

@@ -221,16 +221,18 @@ fn named(name: &str) -> Result<(), String> {
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.bytes().all(letters) {
         return Err("a call's name is a lower-case letter, then letters, digits and _".to_owned());
     }
-    match Roots::is_taken(name) {
-        true => Err(format!("{name} has a meaning already; take another name")),
-        false => Ok(()),
+    if Roots::is_taken(name) {
+        Err(format!("{name} has a meaning already; take another name"))
+    } else {
+        Ok(())
     }
 }
 
 fn method(method: &str) -> Result<(), String> {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    match known.contains(&method) {
-        true => Ok(()),
-        false => Err(format!("{method:?} is none of {}", known.join(", "))),
+    if known.contains(&method) {
+        Ok(())
+    } else {
+        Err(format!("{method:?} is none of {}", known.join(", ")))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_sdk::prelude::*;
+use portcullis_sdk::settings::{check_roles, is_token};
 
 use crate::date;
 use crate::keyring::{Hash, Key, Keyring, SHORTEST};
@@ -177,23 +178,4 @@ impl KeySettings {
             ends: ends.flatten(),
         }
     }
-}
-
-/// Roles travel joined by commas; what would tear there is refused here.
-fn check_roles(place: &str, roles: &[String], mistakes: &mut Vec<String>) {
-    let fits =
-        |role: &String| !role.is_empty() && role.bytes().all(|b| b.is_ascii_graphic() && b != b',');
-    mistakes.extend(roles.iter().filter(|role| !fits(role)).map(|role| {
-        format!(
-            "{place}: {role:?} is no role name (letters, digits and signs, but no comma or space)"
-        )
-    }));
-}
-
-/// RFC 9110 section 5.6.2, token.
-fn is_token(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

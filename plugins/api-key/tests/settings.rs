@@ -59,10 +59,7 @@ fn a_claim_has_a_name_and_is_one_line_of_1024_bytes() {
         ("", "tools".to_owned(), false),
     ];
     for (name, value, passes) in cases {
-        let want = match passes {
-            true => String::new(),
-            false => refused(name),
-        };
+        let want = if passes { String::new() } else { refused(name) };
         let claims = json!({ "claims": { name: value } });
         assert_eq!(told(&claims), want, "{name}: {value:?}");
     }

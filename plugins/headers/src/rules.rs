@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use portcullis_sdk::schemars::{self, JsonSchema};
+use portcullis_sdk::settings::is_token;
 use portcullis_sdk::{Denied, Exchange, Fault, log};
 use serde::Deserialize;
 
@@ -121,14 +122,10 @@ fn templates(
     out
 }
 
-/// RFC 9110 section 5.6.2, token; in lower case.
+/// In lower case.
 fn name(name: &str, place: &str, mistakes: &mut Vec<String>) -> String {
     let name = name.to_ascii_lowercase();
-    if name.is_empty()
-        || !name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-    {
+    if !is_token(&name) {
         mistakes.push(format!("{place}: {name:?} is no header name"));
     } else if GATEWAYS_OWN.contains(&name.as_str()) {
         mistakes.push(format!("{place}: {name} is the gateway's own"));

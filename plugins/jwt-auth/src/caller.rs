@@ -1,6 +1,7 @@
 //! From signed claims to a caller.
 
 use portcullis_sdk::Caller;
+use portcullis_sdk::settings::is_role;
 use serde_json::Value;
 
 use crate::claims::Claims;
@@ -67,11 +68,6 @@ fn roles(value: &Value) -> Result<Vec<&str>, Problem> {
         return Err(Problem::Claim("roles"));
     }
     Ok(roles.into_iter().filter(|role| is_role(role)).collect())
-}
-
-/// What can be a role: letters, digits and signs, but no comma or space.
-pub(crate) fn is_role(role: &str) -> bool {
-    !role.is_empty() && role.bytes().all(|b| b.is_ascii_graphic() && b != b',')
 }
 
 /// Text, whole numbers and truth; nothing else has one way to be written.

@@ -36,9 +36,10 @@ impl Claims {
 
     /// A claim by its name, or by a JSON pointer (RFC 6901) when `place` begins with a slash.
     pub fn get(&self, place: &str) -> Option<&Value> {
-        match place.starts_with('/') {
-            true => self.0.pointer(place),
-            false => self.0.get(place),
+        if place.starts_with('/') {
+            self.0.pointer(place)
+        } else {
+            self.0.get(place)
         }
     }
 

@@ -113,9 +113,10 @@ impl Jwks {
                 1,
                 Duration::from_secs(2),
             );
-            return Ok(match tries.map_err(fault)? <= COLD_TRIES {
-                true => Turn::Ours,
-                false => Turn::Later,
+            return Ok(if tries.map_err(fault)? <= COLD_TRIES {
+                Turn::Ours
+            } else {
+                Turn::Later
             });
         };
         let name = self.name("asked");
@@ -131,9 +132,10 @@ impl Jwks {
         }
         let lasts = Duration::from_secs(self.cooldown);
         let swapped = store.swap(&name, before.as_deref(), now.to_string(), lasts);
-        Ok(match swapped.map_err(fault)? {
-            true => Turn::Ours,
-            false => Turn::Theirs,
+        Ok(if swapped.map_err(fault)? {
+            Turn::Ours
+        } else {
+            Turn::Theirs
         })
     }
 

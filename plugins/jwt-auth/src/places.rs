@@ -100,9 +100,10 @@ fn sift(
         }
     }
     if !sifted.found.is_empty() {
-        match sifted.rest.is_empty() {
-            true => x.remove_header(header)?,
-            false => x.set_header(header, sifted.rest.join(joint.as_bytes()))?,
+        if sifted.rest.is_empty() {
+            x.remove_header(header)?;
+        } else {
+            x.set_header(header, sifted.rest.join(joint.as_bytes()))?;
         }
     }
     Ok(sifted.found)

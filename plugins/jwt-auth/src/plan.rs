@@ -1,9 +1,10 @@
 //! The settings, checked: nothing here is text that could still be wrong.
 
 use portcullis_sdk::Fault;
+use portcullis_sdk::settings::check_roles;
 
 use crate::algorithm::{Algorithm, Kind};
-use crate::caller::{Mapping, is_role};
+use crate::caller::Mapping;
 use crate::claims::{Claims, Demands};
 use crate::jwks::Jwks;
 use crate::key::{Key, Material};
@@ -93,7 +94,7 @@ fn check_words(settings: &Settings, mistakes: &mut Vec<String>) {
         ("subprotocol", settings.subprotocol.as_deref()),
     ];
     for (place, name) in named {
-        if name.is_some_and(|name| !is_token(name)) {
+        if name.is_some_and(|name| !is_name(name)) {
             mistakes.push(format!(
                 "{place}: this is no name (letters, digits, - and _)"
             ));
@@ -102,10 +103,7 @@ fn check_words(settings: &Settings, mistakes: &mut Vec<String>) {
     if settings.query.as_deref() == Some("") {
         mistakes.push("query: the parameter has no name".to_owned());
     }
-    let roles = settings.default_roles.iter().filter(|role| !is_role(role));
-    mistakes.extend(roles.map(|role| {
-        format!("default_roles: {role:?} is no role name (letters, digits and signs, but no comma or space)")
-    }));
+    check_roles("default_roles", &settings.default_roles, mistakes);
     if settings.id.is_empty() {
         mistakes.push("id: name a claim, such as \"sub\"".to_owned());
     }
@@ -239,8 +237,8 @@ fn key_set(settings: JwksSettings, mistakes: &mut Vec<String>) -> Jwks {
     }
 }
 
-/// RFC 9110 section 5.6.2, token; without what would end a cookie's name or a subprotocol's.
-fn is_token(name: &str) -> bool {
+/// What a cookie or a subprotocol may be called here: fewer signs than a token has.
+fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()

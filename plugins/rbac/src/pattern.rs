@@ -87,9 +87,10 @@ impl Permission {
     /// Whether it covers the request of this caller.
     pub fn allows(&self, method: &str, path: &Path, caller_id: &str) -> bool {
         let method_fits = self.methods.is_empty() || self.methods.iter().any(|m| m == method);
-        let length_fits = match self.tail {
-            true => path.0.len() > self.segments.len(),
-            false => path.0.len() == self.segments.len(),
+        let length_fits = if self.tail {
+            path.0.len() > self.segments.len()
+        } else {
+            path.0.len() == self.segments.len()
         };
         method_fits
             && length_fits
@@ -105,13 +106,15 @@ fn methods(text: &str) -> Result<Vec<String>, String> {
     if text == "*" {
         return Ok(Vec::new());
     }
-    let method =
-        |m: &str| match !m.is_empty() && m.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
-            true => Ok(m.to_owned()),
-            false => Err(format!(
+    let method = |m: &str| {
+        if !m.is_empty() && m.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
+            Ok(m.to_owned())
+        } else {
+            Err(format!(
                 "{m:?} is no method; write \"GET\", \"GET,PUT\" or \"*\""
-            )),
-        };
+            ))
+        }
+    };
     text.split(',').map(method).collect()
 }
 

@@ -50,9 +50,10 @@ impl Body {
                     "it says what a `template` makes; there is none",
                 );
             }
-            return match changes.is_empty() {
-                true => Body::Same,
-                false => Body::Changed(Box::new(changes)),
+            return if changes.is_empty() {
+                Body::Same
+            } else {
+                Body::Changed(Box::new(changes))
             };
         };
         let at = format!("{place}.template");
@@ -97,12 +98,12 @@ impl Body {
 impl Anew {
     /// The body.
     pub(crate) fn make(&self, scope: &Scope) -> Result<String, Trouble> {
-        let made = match is_json(&self.content_type) {
-            true => self
-                .page
+        let made = if is_json(&self.content_type) {
+            self.page
                 .fill_json(&scope.value())
-                .map(|json| json.to_string()),
-            false => self.page.fill(&scope.value()),
+                .map(|json| json.to_string())
+        } else {
+            self.page.fill(&scope.value())
         };
         made.map_err(|trouble| trouble.at("body.template"))
     }

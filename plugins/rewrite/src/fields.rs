@@ -121,9 +121,10 @@ impl Fields {
             }
         }
         for (name, text) in &self.set {
-            let value = match sees.lacks(text) {
-                true => None,
-                false => value(name, text, scope)?,
+            let value = if sees.lacks(text) {
+                None
+            } else {
+                value(name, text, scope)?
             };
             match value {
                 Some(value) => message.set_header(name, value)?,

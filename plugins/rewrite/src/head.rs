@@ -35,9 +35,10 @@ const NO_METHODS: [&str; 2] = ["CONNECT", "TRACE"];
 impl Sees {
     /// Before the body is there.
     pub(crate) fn of(head: &Head) -> Sees {
-        match head.uses.takes("body") {
-            true => Sees::NoBody,
-            false => Sees::All,
+        if head.uses.takes("body") {
+            Sees::NoBody
+        } else {
+            Sees::All
         }
     }
 
@@ -179,28 +180,30 @@ impl Head {
             None => (old_path.to_owned(), None),
         };
         let query = query.as_deref().unwrap_or(old_query);
-        let query = match self.query.is_empty() {
-            true => query.to_owned(),
-            false => self
-                .query
+        let query = if self.query.is_empty() {
+            query.to_owned()
+        } else {
+            self.query
                 .query(query, scope)
-                .map_err(|trouble| trouble.at("query"))?,
+                .map_err(|trouble| trouble.at("query"))?
         };
-        Ok(Some(match query.is_empty() {
-            true => path,
-            false => format!("{path}?{query}"),
+        Ok(Some(if query.is_empty() {
+            path
+        } else {
+            format!("{path}?{query}")
         }))
     }
 }
 
 fn method(name: &str) -> Result<(), String> {
     let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-    match fits && !NO_METHODS.contains(&name) {
-        true => Ok(()),
-        false => Err(
+    if fits && !NO_METHODS.contains(&name) {
+        Ok(())
+    } else {
+        Err(
             "it is no method to change to; write \"GET\", \"PUT\" or another in upper case"
                 .to_owned(),
-        ),
+        )
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ed25519_dalek::VerifyingKey;
 use portcullis_sdk::schemars::{self, JsonSchema};
-use portcullis_sdk::settings::{duration, duration_schema};
+use portcullis_sdk::settings::{check_roles, duration, duration_schema, is_token};
 use serde::Deserialize;
 
 use crate::verify::{Key, Window};
@@ -138,7 +138,7 @@ impl Plan {
         if settings
             .header
             .as_deref()
-            .is_some_and(|name| !is_header_name(name))
+            .is_some_and(|name| !is_token(name))
         {
             mistakes.push("header: this is no header name".to_owned());
         }
@@ -217,25 +217,6 @@ fn roles(
         }
     }
     out
-}
-
-/// Roles travel joined by commas; what would tear there is refused here.
-fn check_roles(place: &str, roles: &[String], mistakes: &mut Vec<String>) {
-    let fits =
-        |role: &String| !role.is_empty() && role.bytes().all(|b| b.is_ascii_graphic() && b != b',');
-    mistakes.extend(roles.iter().filter(|role| !fits(role)).map(|role| {
-        format!(
-            "{place}: {role:?} is no role name (letters, digits and signs, but no comma or space)"
-        )
-    }));
-}
-
-/// RFC 9110 section 5.6.2, token.
-fn is_header_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 // === impl BotSettings ===

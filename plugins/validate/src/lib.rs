@@ -177,10 +177,13 @@ impl Validate {
         match &self.source {
             Source::Own {
                 response, statuses, ..
-            } => match statuses.iter().any(|range| range.holds(status)) {
-                true => response.check_message(x, self.limits),
-                false => Ok(Ok(())),
-            },
+            } => {
+                if statuses.iter().any(|range| range.holds(status)) {
+                    response.check_message(x, self.limits)
+                } else {
+                    Ok(Ok(()))
+                }
+            }
             Source::Document(api) => match self.operation(api, x) {
                 Some((operation, _)) => match operation.response(status) {
                     Some(rules) => rules.check_message(x, self.limits),

@@ -28,9 +28,10 @@ impl MediaRange {
             return Ok(MediaRange::Any);
         }
         if let Some(suffix) = essence.strip_prefix("*+") {
-            return match token(suffix) {
-                true => Ok(MediaRange::Suffix(format!("+{suffix}"))),
-                false => Err(bad()),
+            return if token(suffix) {
+                Ok(MediaRange::Suffix(format!("+{suffix}")))
+            } else {
+                Err(bad())
             };
         }
         match essence.split_once('/') {

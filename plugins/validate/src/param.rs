@@ -94,13 +94,14 @@ impl Param {
         };
         let Some(schema) = &self.schema else { return };
         let candidates = if schema.list {
-            let items: Vec<&str> = match self.commas {
-                true => values
+            let items: Vec<&str> = if self.commas {
+                values
                     .iter()
                     .flat_map(|v| v.split(','))
                     .map(str::trim)
-                    .collect(),
-                false => values.iter().map(String::as_str).collect(),
+                    .collect()
+            } else {
+                values.iter().map(String::as_str).collect()
             };
             let read = |item: &&str| scalar(item).unwrap_or_else(|| (*item).into());
             vec![items.iter().map(read).collect(), Value::from(items)]

@@ -227,9 +227,10 @@ impl Setup {
             admin,
         } = at;
         let cache = format!("cache = {:?}", artefacts::code_cache());
-        let toml = match toml.contains("[plugins]\n") {
-            true => toml.replacen("[plugins]\n", &format!("[plugins]\n{cache}\n"), 1),
-            false => format!("{toml}\n[plugins]\n{cache}\n"),
+        let toml = if toml.contains("[plugins]\n") {
+            toml.replacen("[plugins]\n", &format!("[plugins]\n{cache}\n"), 1)
+        } else {
+            format!("{toml}\n[plugins]\n{cache}\n")
         };
         let text = match &self.listen {
             Some(lines) => {
@@ -286,9 +287,10 @@ impl Setup {
             )
         });
         let stdout = child.stdout.take().expect("stdout is piped");
-        let stdout = match self.unread {
-            true => Lines::unread(stdout),
-            false => Lines::read(stdout),
+        let stdout = if self.unread {
+            Lines::unread(stdout)
+        } else {
+            Lines::read(stdout)
         };
         let stderr = Lines::read(child.stderr.take().expect("stderr is piped"));
         Gateway {

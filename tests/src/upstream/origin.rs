@@ -119,11 +119,12 @@ impl Says {
     async fn response(self) -> Response<Body> {
         tokio::time::sleep(self.delay).await;
         let whole = self.pieces.len() == 1 && !self.breaks;
-        let body = match whole {
-            true => http_body_util::Full::new(self.pieces[0].clone())
+        let body = if whole {
+            http_body_util::Full::new(self.pieces[0].clone())
                 .map_err(|never| match never {})
-                .boxed(),
-            false => pieces(self.pieces, self.gate, self.breaks),
+                .boxed()
+        } else {
+            pieces(self.pieces, self.gate, self.breaks)
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;

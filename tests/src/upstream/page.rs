@@ -189,9 +189,10 @@ impl hyper::body::Body for Text {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.sized {
-            true => SizeHint::with_exact((self.end - self.at) as u64),
-            false => SizeHint::default(),
+        if self.sized {
+            SizeHint::with_exact((self.end - self.at) as u64)
+        } else {
+            SizeHint::default()
         }
     }
 }

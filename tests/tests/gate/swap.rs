@@ -15,10 +15,19 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 
 const USER: u64 = 42;
-const SWAPS: usize = 100;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_swaps_under_load_fail_no_request_and_close_no_websocket() {
+    swap_under_load(100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "slow: cargo xtask test --full"]
+async fn a_thousand_swaps_under_load_fail_no_request_and_close_no_websocket() {
+    swap_under_load(1000).await;
+}
+
+async fn swap_under_load(swaps: usize) {
     let demo = Demo::start().await;
     let gateway = patient(Setup::demo(&demo)).start().await;
     let (stop, talk) = talk(&gateway).await;
@@ -26,7 +35,7 @@ async fn a_hundred_swaps_under_load_fail_no_request_and_close_no_websocket() {
     let original = guest("headers.wasm");
     let other = with_custom_section(&original, "the other");
     let mut slowest = Duration::ZERO;
-    for swap in 0..SWAPS {
+    for swap in 0..swaps {
         let bytes = if swap % 2 == 0 { &other } else { &original };
         gateway.drop_plugin("headers.wasm", bytes);
         let (_, took) = gateway.plugin_until("stamp", is(bytes)).await;
@@ -40,7 +49,7 @@ async fn a_hundred_swaps_under_load_fail_no_request_and_close_no_websocket() {
         .expect("the WebSocket stayed open");
     let tally = load.stop().await;
     println!(
-        "{SWAPS} swaps, the slowest {slowest:?}; {} requests, {echoes} echoes",
+        "{swaps} swaps, the slowest {slowest:?}; {} requests, {echoes} echoes",
         tally.answered
     );
     assert!(
@@ -49,7 +58,7 @@ async fn a_hundred_swaps_under_load_fail_no_request_and_close_no_websocket() {
         tally.failures,
         tally.answered
     );
-    assert!(echoes > SWAPS / 2, "only {echoes} echoes");
+    assert!(echoes > swaps / 2, "only {echoes} echoes");
 }
 
 #[tokio::test(flavor = "multi_thread")]

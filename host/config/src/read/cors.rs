@@ -57,12 +57,13 @@ fn refuse_star(fields: &Fields<'_>, key: &str, words: &[Word<'_>], hint: &str) {
 fn names(fields: &Fields<'_>, key: &str) -> Vec<String> {
     let words = fields.distinct(key).into_iter();
     let names = words.filter_map(|word| {
-        let name = match spelling::is_token(word.text) {
-            true => Ok(word.text.to_ascii_lowercase()),
-            false => Err(Fault::new(format!(
+        let name = if spelling::is_token(word.text) {
+            Ok(word.text.to_ascii_lowercase())
+        } else {
+            Err(Fault::new(format!(
                 "`{}` cannot be the name of a header",
                 word.text
-            ))),
+            )))
         };
         fields.mistakes().note(word.span, name)
     });
@@ -91,15 +92,17 @@ fn origin(text: &str) -> Result<Origin, Fault> {
     if rest.contains(['/', '?', '#', '@']) {
         let fault = Fault::new(format!("`{text}` is more than an origin"));
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        return Err(match host.contains('@') {
-            true => fault.with_hint(ORIGIN),
-            false => fault.with_hint(format!("write \"{scheme}://{host}\"")),
+        return Err(if host.contains('@') {
+            fault.with_hint(ORIGIN)
+        } else {
+            fault.with_hint(format!("write \"{scheme}://{host}\""))
         });
     }
     if let Some(host) = rest.strip_suffix(":*") {
-        return match is_host(host) {
-            true => Ok(Origin::AnyPort(format!("{scheme}://{host}:"))),
-            false => Err(wrong(format!("`{host}` is not a host"))),
+        return if is_host(host) {
+            Ok(Origin::AnyPort(format!("{scheme}://{host}:")))
+        } else {
+            Err(wrong(format!("`{host}` is not a host")))
         };
     }
     let bare = match rest.rsplit_once(':') {

@@ -16,8 +16,9 @@ use crate::spelling;
 /// What is told unless somebody chooses: the query may hold what nobody thought of.
 const UNASKED: LogField = LogField::Query;
 
-/// `routes`: the names of all routes.
-pub(super) fn read(fields: &Fields<'_>, dir: &Path, routes: &BTreeSet<&str>) -> Log {
+/// Of the whole file.
+pub(super) fn read(root: &Fields<'_>, dir: &Path) -> Log {
+    let fields = &root.fields("log", &keys::LOG);
     let redact = fields.fields("redact", &keys::LOG_REDACT);
     Log {
         access: fields.flag("access"),
@@ -34,13 +35,13 @@ pub(super) fn read(fields: &Fields<'_>, dir: &Path, routes: &BTreeSet<&str>) -> 
             parameters: lower(redact.distinct("parameters")),
             members: lower(redact.distinct("members")),
         },
-        sample: samples(fields, routes),
+        sample: samples(fields, &routes(root)),
         file: file(fields, dir),
     }
 }
 
 /// The names of all routes, also of those with mistakes.
-pub(super) fn routes<'a>(root: &Fields<'a>) -> BTreeSet<&'a str> {
+fn routes<'a>(root: &Fields<'a>) -> BTreeSet<&'a str> {
     let routes = root
         .item("route")
         .and_then(|item| item.get_ref().as_array());

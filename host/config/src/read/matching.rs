@@ -1,4 +1,4 @@
-//! What a route matches besides its path: hosts, methods, headers and query.
+//! What a route matches: hosts, path, methods, headers and query.
 
 use std::collections::BTreeSet;
 
@@ -7,15 +7,74 @@ use portcullis_syntax::method::{self, MethodError};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::admission;
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Item, Word};
 use crate::mistakes::Fault;
-use crate::plan::{Condition, Want};
+use crate::plan::{Condition, Listen, PathPattern, Want};
 use crate::shapes::type_name;
 use crate::spelling;
 
+/// What a request must have to take a route.
+pub(super) struct Match {
+    pub(super) hosts: Vec<String>,
+    pub(super) path: Option<PathPattern>,
+    pub(super) methods: Vec<String>,
+    pub(super) headers: Vec<Condition>,
+    pub(super) query: Vec<Condition>,
+}
+
+impl Match {
+    pub(super) fn read(fields: &Fields<'_>, listen: &Listen) -> Match {
+        let hosts = hosts(fields);
+        let path = path(fields);
+        if let Some(path) = &path {
+            admission::check_path(fields, path, listen.admission.paths);
+        }
+        let methods = methods(fields);
+        let headers = headers(fields);
+        admission::check_conditions(fields, &headers, &listen.admission.headers);
+        Match {
+            hosts,
+            path,
+            methods,
+            headers,
+            query: query(fields),
+        }
+    }
+}
+
+fn path(fields: &Fields<'_>) -> Option<PathPattern> {
+    let mistakes = fields.mistakes();
+    match (fields.item("path"), fields.item("prefix")) {
+        (Some(_), None) => {
+            let word = fields.text("path")?;
+            mistakes.note(word.span, PathPattern::parse(word.text))
+        }
+        (None, Some(_)) => {
+            let word = fields.text("prefix")?;
+            mistakes.note(word.span, PathPattern::parse_prefix(word.text))
+        }
+        (Some(_), Some(prefix)) => {
+            let fault = Fault::new("a route has `path` or `prefix`, not both");
+            mistakes.fault(
+                prefix.span().into(),
+                fault.with_hint("prefix = \"/a\" is short for path = \"/a/**\""),
+            );
+            None
+        }
+        (None, None) => {
+            let fault = Fault::new("[[route]] has no `path`");
+            let hint =
+                "write path = \"/a\" for one path, or prefix = \"/a\" for everything below it";
+            mistakes.fault(fields.span(), fault.with_hint(hint));
+            None
+        }
+    }
+}
+
 /// `host`: one or a list, in lower case.
-pub(super) fn hosts(fields: &Fields<'_>) -> Vec<String> {
+fn hosts(fields: &Fields<'_>) -> Vec<String> {
     let words = match fields.item("host").map(Spanned::get_ref) {
         Some(DeValue::Array(_)) => fields.distinct("host"),
         _ => fields.text("host").into_iter().collect(),
@@ -43,10 +102,11 @@ fn host_of(text: &str) -> Result<String, Fault> {
     let bare = bare.split('/').next().unwrap_or(bare);
     let bare = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
     let fits = bare != text && canonical(bare.strip_prefix("*.").unwrap_or(bare)).is_some();
-    Err(match fits {
-        true => fault.with_hint(format!("write \"{bare}\", without scheme, port and path")),
-        false => fault
-            .with_hint("write \"api.example.com\", or \"*.example.com\" for every name below it; an address in full"),
+    Err(if fits {
+        fault.with_hint(format!("write \"{bare}\", without scheme, port and path"))
+    } else {
+        fault
+            .with_hint("write \"api.example.com\", or \"*.example.com\" for every name below it; an address in full")
     })
 }
 

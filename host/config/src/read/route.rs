@@ -6,17 +6,14 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{
-    File, admission, answer, cache, conflict, cors, edge, given, limit, log, matching, resilience,
-    websocket,
-};
+use super::matching::Match;
+use super::{File, answer, cache, conflict, cors, edge, given, limit, log, resilience, websocket};
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Word};
 use crate::keys;
 use crate::mistakes::Fault;
 use crate::plan::{
-    AnswerPlan, Compress, Cors, Listen, Maintenance, PathPattern, PluginPlan, PluginRef, RoutePlan,
-    UpstreamPlan,
+    AnswerPlan, Compress, Cors, Listen, Maintenance, PluginPlan, PluginRef, RoutePlan, UpstreamPlan,
 };
 use crate::shapes::type_name;
 use crate::spelling;
@@ -111,18 +108,10 @@ fn route<'a>(
     name: Option<Word<'a>>,
     general: &General<'_>,
 ) -> Option<RoutePlan> {
-    let hosts = matching::hosts(fields);
-    let path = path(fields);
-    if let Some(path) = &path {
-        admission::check_path(fields, path, general.listen.admission.paths);
-    }
-    let methods = matching::methods(fields);
-    let headers = matching::headers(fields);
-    admission::check_conditions(fields, &headers, &general.listen.admission.headers);
-    let query = matching::query(fields);
+    let matched = Match::read(fields, general.listen);
     let public = fields.flag("public");
     let plugins = plugins(file, fields, general);
-    let answer = answer::read(file, fields, path.as_ref());
+    let answer = answer::read(file, fields, matched.path.as_ref());
     let mirror = edge::mirror(file, fields, answer.as_ref());
     let access = edge::access(&fields.fields("access", &keys::ACCESS));
     let maintenance = general.maintenance(fields);
@@ -133,7 +122,7 @@ fn route<'a>(
     let counted = limit::of_route(file, fields, public);
     let redirect_https = fields.flag_or("redirect_https", file.redirect_https);
     let server_timing = fields.flag("server_timing");
-    let cache = cache::route(fields, &methods, public);
+    let cache = cache::route(fields, &matched.methods, public);
     let target = answer.as_ref().and_then(AnswerPlan::first_upstream);
     let target = target.and_then(|name| general.upstreams.get(name));
     let guards = resilience::route(fields, target);
@@ -144,11 +133,11 @@ fn route<'a>(
     Some(RoutePlan {
         name: Arc::from(name.text),
         span: name.span,
-        hosts,
-        path: path?,
-        methods,
-        headers,
-        query,
+        hosts: matched.hosts,
+        path: matched.path?,
+        methods: matched.methods,
+        headers: matched.headers,
+        query: matched.query,
         public,
         plugins,
         answer: answer?,
@@ -212,35 +201,6 @@ impl<'a> General<'a> {
 fn cors_of(fields: &Fields<'_>) -> Option<Cors> {
     let (span, table) = fields.table("cors")?;
     cors::read(&Fields::new(&keys::CORS, span, table, fields.mistakes()))
-}
-
-fn path(fields: &Fields<'_>) -> Option<PathPattern> {
-    let mistakes = fields.mistakes();
-    match (fields.item("path"), fields.item("prefix")) {
-        (Some(_), None) => {
-            let word = fields.text("path")?;
-            mistakes.note(word.span, PathPattern::parse(word.text))
-        }
-        (None, Some(_)) => {
-            let word = fields.text("prefix")?;
-            mistakes.note(word.span, PathPattern::parse_prefix(word.text))
-        }
-        (Some(_), Some(prefix)) => {
-            let fault = Fault::new("a route has `path` or `prefix`, not both");
-            mistakes.fault(
-                prefix.span().into(),
-                fault.with_hint("prefix = \"/a\" is short for path = \"/a/**\""),
-            );
-            None
-        }
-        (None, None) => {
-            let fault = Fault::new("[[route]] has no `path`");
-            let hint =
-                "write path = \"/a\" for one path, or prefix = \"/a\" for everything below it";
-            mistakes.fault(fields.span(), fault.with_hint(hint));
-            None
-        }
-    }
 }
 
 /// The chain; names that are not there are noted and left out.

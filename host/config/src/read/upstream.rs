@@ -160,10 +160,11 @@ fn source(text: &str) -> Result<ServerSource, Fault> {
         };
     }
     if let Some(name) = text.strip_prefix("srv:") {
-        return match is_name(name) {
-            true => Ok(ServerSource::Srv(name.to_owned())),
-            false => Err(Fault::new(format!("`{text}` is not `srv:NAME`"))
-                .with_hint("write \"srv:_http._tcp.users.internal\"; its records have the ports")),
+        return if is_name(name) {
+            Ok(ServerSource::Srv(name.to_owned()))
+        } else {
+            Err(Fault::new(format!("`{text}` is not `srv:NAME`"))
+                .with_hint("write \"srv:_http._tcp.users.internal\"; its records have the ports"))
         };
     }
     check_address(text).map(ServerSource::Address)
@@ -196,9 +197,10 @@ pub(super) fn check_address(text: &str) -> Result<String, Fault> {
 
 /// The authority of a URL, with the port of its scheme where it has none.
 pub(super) fn with_port(authority: &str, port: u16) -> String {
-    match is_host(authority) {
-        true => format!("{authority}:{port}"),
-        false => authority.to_owned(),
+    if is_host(authority) {
+        format!("{authority}:{port}")
+    } else {
+        authority.to_owned()
     }
 }
 

@@ -80,9 +80,10 @@ pub(super) fn wrong_type<'k>(
         .map(|(_, word)| word)
         .collect();
     let last = words.pop().unwrap_or("left out");
-    let list = match words.is_empty() {
-        true => last.to_owned(),
-        false => format!("{} or {last}", words.join(", ")),
+    let list = if words.is_empty() {
+        last.to_owned()
+    } else {
+        format!("{} or {last}", words.join(", "))
     };
     Fault::new(format!(
         "{} must be {list}, not {}",
@@ -121,9 +122,10 @@ pub(super) fn no_form(place: &Place<'_>, forms: &[Value]) -> Fault {
         Some(format!("{{ {} }}", required.join(", ")))
     };
     let forms: Vec<String> = forms.iter().filter_map(keys).collect();
-    match forms.is_empty() {
-        true => fault,
-        false => fault.with_hint(format!("they are {}", forms.join(", "))),
+    if forms.is_empty() {
+        fault
+    } else {
+        fault.with_hint(format!("they are {}", forms.join(", ")))
     }
 }
 

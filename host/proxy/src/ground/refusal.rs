@@ -77,19 +77,10 @@ reasons! {
     DeadlineExceeded    "deadline_exceeded"    504 "The time for this request is over",
 }
 
-/// Who decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    Gateway,
-    Plugin,
-    Upstream,
-}
-
 /// A refusal on its way to the client. `because` never leaves the gateway.
 #[derive(Debug)]
 pub struct Refusal {
     pub reason: Reason,
-    pub origin: Origin,
     pub detail: Option<String>,
     pub because: Option<String>,
     /// Boxed: a refusal is the error of every step, and most have none.
@@ -110,15 +101,8 @@ const RETRY_AFTER_SECONDS: &str = "1";
 
 impl Refusal {
     pub fn new(reason: Reason) -> Refusal {
-        let origin = match reason {
-            Reason::UpstreamUnreachable | Reason::UpstreamBroken | Reason::UpstreamTimeout => {
-                Origin::Upstream
-            }
-            _ => Origin::Gateway,
-        };
         Refusal {
             reason,
-            origin,
             detail: None,
             because: None,
             headers: Box::default(),
@@ -184,25 +168,14 @@ impl Refusal {
             CallError::Overloaded => (Reason::PluginsBusy, None),
             CallError::TimedOut(time) => {
                 let text = format!("plugin {plugin} ran longer than its {time:?}");
-                return Refusal {
-                    origin: Origin::Plugin,
-                    ..Refusal::new(Reason::PluginTimedOut)
-                }
-                .because(text);
+                return Refusal::new(Reason::PluginTimedOut).because(text);
             }
             other => {
                 let text = format!("plugin {plugin}: {other}");
-                return Refusal {
-                    origin: Origin::Plugin,
-                    ..Refusal::new(Reason::PluginFailed)
-                }
-                .because(text);
+                return Refusal::new(Reason::PluginFailed).because(text);
             }
         };
-        let base = Refusal {
-            origin: Origin::Plugin,
-            ..Refusal::new(reason)
-        };
+        let base = Refusal::new(reason);
         match refusal {
             None => base.because(format!("plugin {plugin}: no free instance")),
             Some(said) => Refusal {

@@ -83,9 +83,10 @@ fn refused(refusal: &Refusal, grpc: bool, journal: &Journal) -> Response<Content
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    match grpc {
-        true => grpc::refusal(refusal, response),
-        false => response,
+    if grpc {
+        grpc::refusal(refusal, response)
+    } else {
+        response
     }
 }
 

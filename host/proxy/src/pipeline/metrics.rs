@@ -20,7 +20,7 @@ use self::bills::Bills;
 use self::life::Life;
 use crate::ground::registry::Book;
 use crate::observe::exchanges::{ExchangeMetrics, RouteMetrics};
-use crate::stages::cache::{CacheMetrics, DiskFigures};
+use crate::stages::cache::{CacheMetrics, DiskMetrics};
 use crate::stages::edge::EdgeMetrics;
 use crate::stages::limits::{LimitMetrics, Limits};
 use crate::stages::overload::OverloadMetrics;
@@ -47,7 +47,7 @@ pub struct Metrics {
     upstreams: UpstreamFamilies,
     bills: Bills,
     pub(crate) cache: CacheMetrics,
-    pub(crate) disk: DiskFigures,
+    pub(crate) disk: DiskMetrics,
     pub(crate) shield: ShieldMetrics,
     pub(crate) overload: OverloadMetrics,
     pub(crate) limits: LimitMetrics,
@@ -73,7 +73,7 @@ impl Metrics {
             upstreams: UpstreamFamilies::enter(b)?,
             bills: Bills::enter(b)?,
             cache: CacheMetrics::enter(b)?,
-            disk: DiskFigures::enter(b)?,
+            disk: DiskMetrics::enter(b)?,
             shield: ShieldMetrics::enter(b)?,
             overload: OverloadMetrics::enter(b)?,
             limits: LimitMetrics::enter(b)?,

@@ -18,7 +18,7 @@ use crate::stages::cache::{self, Caching};
 use crate::stages::clearance::Clearance;
 use crate::stages::content::{self, Content};
 use crate::stages::filters::{Filtered, body_for};
-use crate::stages::forward::Forwarding;
+use crate::stages::forward::{Forwarding, forward};
 use crate::stages::forwarded::Provenance;
 use crate::stages::tunnel::{self, Ends, Wish};
 use crate::upstreams::request_body::RequestBody;
@@ -66,22 +66,23 @@ pub(super) async fn respond(
         keep_request: ready.keep_request,
         journal,
     };
-    match ready.wish {
-        Some(wish) => {
-            let ends = Ends {
-                client: &course.client,
-                rules: &route.sockets,
-                draining: &course.worker.draining,
-            };
-            tunnel::open(clearance, x, forwarding, wish, ends).await
-        }
-        None => {
-            let caching = Caching {
-                cache: &course.worker.gate.cache,
-                store: route.cache.as_ref(),
-            };
+    if let Some(wish) = ready.wish {
+        let ends = Ends {
+            client: &course.client,
+            rules: &route.sockets,
+            draining: &course.worker.draining,
+        };
+        return tunnel::open(clearance, x, forwarding, wish, ends).await;
+    }
+    let cache = &course.worker.gate.cache;
+    match &route.cache {
+        Some(store) => {
+            let caching = Caching { cache, store };
             cache::through(clearance, x, body, forwarding, caching).await
         }
+        None if x.method.is_safe() => forward(clearance, x, body, forwarding).await,
+        // Other routes may store what this one changes.
+        None => cache::forward_and_invalidate(clearance, x, body, forwarding, cache).await,
     }
 }
 

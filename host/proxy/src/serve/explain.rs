@@ -118,12 +118,13 @@ async fn send(
     let response = link.send(request.map(Full::new)).await;
     let (head, incoming) = response.map_err(text)?.into_parts();
     let endless = head.status == StatusCode::SWITCHING_PROTOCOLS || is_stream(&head.headers);
-    let body = match endless {
-        true => Bytes::new(),
-        false => match link::read(incoming, MOST).await {
+    let body = if endless {
+        Bytes::new()
+    } else {
+        match link::read(incoming, MOST).await {
             Ok(body) => body.to_bytes(),
             Err(_) => Bytes::new(),
-        },
+        }
     };
     Ok(Answer {
         status: head.status,

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -250,7 +251,7 @@ async fn serve_tls(
 async fn serve_http1<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), String> {
     let Seat {
         worker,
-        mut draining,
+        draining,
         terms,
     } = seat;
     let io = Guarded::new(io, client.clone(), terms.timeouts, terms.max_head);
@@ -263,26 +264,14 @@ async fn serve_http1<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<()
         .header_read_timeout(None)
         .serve_connection(io, service)
         .with_upgrades();
-    let mut served = std::pin::pin!(served);
-    let drained = tokio::select! {
-        ended = served.as_mut() => Some(ended),
-        _ = draining.wait_for(|draining| *draining) => None,
-    };
-    let ended = match drained {
-        Some(ended) => ended,
-        None => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    tunnels.without_tunnels().await;
-    ended.map_err(|e| e.to_string())
+    let shut_down = http1::UpgradeableConnection::graceful_shutdown;
+    until_drained(served, shut_down, &tunnels, draining).await
 }
 
 async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), String> {
     let Seat {
         worker,
-        mut draining,
+        draining,
         terms,
     } = seat;
     let stall = Silence::of(&worker.gate.lease().plan);
@@ -303,18 +292,37 @@ async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), S
         .keep_alive_interval(PING_EVERY)
         .enable_connect_protocol()
         .serve_connection(io, service);
+    until_drained(
+        served,
+        http2::Connection::graceful_shutdown,
+        &tunnels,
+        draining,
+    )
+    .await
+}
+
+/// Serves until the client or a fault ends the connection. Once the gateway drains, the exchanges in flight are its last.
+async fn until_drained<C>(
+    served: C,
+    shut_down: impl FnOnce(Pin<&mut C>),
+    client: &Client,
+    mut draining: watch::Receiver<bool>,
+) -> Result<(), String>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
     let mut served = std::pin::pin!(served);
-    let drained = tokio::select! {
+    let ended = tokio::select! {
         ended = served.as_mut() => Some(ended),
         _ = draining.wait_for(|draining| *draining) => None,
     };
-    let ended = match drained {
+    let ended = match ended {
         Some(ended) => ended,
         None => {
-            served.as_mut().graceful_shutdown();
+            shut_down(served.as_mut());
             served.await
         }
     };
-    tunnels.without_tunnels().await;
+    client.without_tunnels().await;
     ended.map_err(|e| e.to_string())
 }

@@ -11,8 +11,8 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Version};
 use hyper::body::Incoming;
 use portcullis_exchange::{Exchange, Side, Target};
-use portcullis_syntax::Authority;
 use portcullis_syntax::headers::speaks_for_a_caller;
+use portcullis_syntax::{Authority, PathRules};
 
 use crate::ground::clock::now_ms;
 use crate::ground::refusal::{Reason, Refusal};
@@ -20,7 +20,7 @@ use crate::ground::sift::sift;
 use crate::ground::trailers;
 use crate::observe::record::Doubts;
 use crate::stages::ending::Ending;
-use crate::stages::forwarded::{self, ClientAddress, Provenance};
+use crate::stages::forwarded::{self, Provenance};
 use crate::stages::peer::Peer;
 use crate::stages::tunnel::{self, Handshake, Wish};
 
@@ -60,28 +60,14 @@ pub(crate) fn admit(
     } = parts;
     check_method(&method)?;
     let host = host_of(&uri, &headers, version)?;
-    let target = uri
-        .path_and_query()
-        .cloned()
-        .ok_or_else(|| malformed("the request target has no path"))?;
-    let target =
-        Target::new(target, peer.admission.paths).map_err(|error| malformed(&error.to_string()))?;
-    if version == Version::HTTP_2 {
-        check_h2_headers(&headers)?;
-        join_cookies(&mut headers);
-    }
-    check_single(&headers)?;
+    let target = target_of(&uri, peer.admission.paths)?;
+    check_headers(&mut headers, version)?;
     headers.remove(HOST);
     let trailers = trailers::announced(&headers, Side::Request);
-    let ClientAddress {
-        ip,
-        scheme,
-        not_understood,
-        mut provenance,
-    } = forwarded::believe(&headers, peer, &host, version);
+    let mut client = forwarded::believe(&headers, peer, &host, version);
     let dropped = sift(&mut headers, &peer.admission.headers, peer.is_trusted());
     // Plugins may take out what they read; it has spoken for somebody all the same.
-    provenance.credentials = peer.certificate.is_some() || speak_for_a_caller(&headers);
+    client.provenance.credentials = peer.certificate.is_some() || speak_for_a_caller(&headers);
     headers.extend(trailers.map(|names| (TRAILER, names)));
     let x = Exchange {
         method,
@@ -89,8 +75,8 @@ pub(crate) fn admit(
         request: headers,
         request_id,
         host: host.host().to_owned(),
-        scheme,
-        client_ip: ip,
+        scheme: client.scheme,
+        client_ip: client.ip,
         client_certificate: peer.certificate.cloned(),
         now_ms: now_ms(),
         ..Exchange::default()
@@ -102,12 +88,12 @@ pub(crate) fn admit(
     Ok(Arrival {
         x,
         incoming,
-        provenance,
+        provenance: client.provenance,
         wish: Wish::of(upgrade, handshake),
         ending,
         doubts: Doubts {
             dropped,
-            not_understood,
+            not_understood: client.not_understood,
         },
     })
 }
@@ -165,6 +151,20 @@ fn host_of(uri: &http::Uri, headers: &HeaderMap, version: Version) -> Result<Aut
         None if version == Version::HTTP_10 => Ok(Authority::default()),
         None => Err(malformed("the request has no Host")),
     }
+}
+
+fn target_of(uri: &http::Uri, paths: PathRules) -> Result<Target, Refusal> {
+    let target = uri.path_and_query().cloned();
+    let target = target.ok_or_else(|| malformed("the request target has no path"))?;
+    Target::new(target, paths).map_err(|error| malformed(&error.to_string()))
+}
+
+fn check_headers(headers: &mut HeaderMap, version: Version) -> Result<(), Refusal> {
+    if version == Version::HTTP_2 {
+        check_h2_headers(headers)?;
+        join_cookies(headers);
+    }
+    check_single(headers)
 }
 
 /// Fields that decide who asks and how a body is read stand once (RFC 9110 section 5.3): of two lines, one program

@@ -5,6 +5,7 @@
 //! the filters of the request, before the upstream: a hit has passed everything that a miss passes. Knows nothing
 //! of connections. Read `way.rs` first.
 
+mod bypass;
 mod conditions;
 mod control;
 mod disk;
@@ -16,7 +17,6 @@ mod key;
 mod life;
 mod marks;
 mod metrics;
-mod past;
 mod purge;
 mod recall;
 mod status;
@@ -32,7 +32,8 @@ use moka::notification::RemovalCause;
 use moka::sync::Cache as Moka;
 use portcullis_config::plan::CachePlan;
 
-pub(crate) use disk::DiskFigures;
+pub(crate) use bypass::forward_and_invalidate;
+pub(crate) use disk::DiskMetrics;
 pub use disk::{DiskStatistics, FolderError, private_folder};
 pub(crate) use metrics::CacheMetrics;
 pub use metrics::{RouteStatistics, RouteStore};
@@ -96,7 +97,7 @@ struct Claim {
 impl Cache {
     /// Where the folder of the disk tier cannot be used, memory has to do: that is told and counted, and no reason
     /// not to serve.
-    pub(crate) fn new(plan: &CachePlan, figures: &DiskFigures) -> Arc<Cache> {
+    pub(crate) fn new(plan: &CachePlan, metrics: &DiskMetrics) -> Arc<Cache> {
         let weigh = |key: &Arc<[u8]>, variants: &Arc<Variants>| {
             u32::try_from(key.len() + variants.weight).unwrap_or(u32::MAX)
         };
@@ -106,7 +107,7 @@ impl Cache {
             .eviction_listener(|_, variants: Arc<Variants>, cause| variants.left(cause))
             .build();
         let memory = usize::try_from(plan.memory).unwrap_or(usize::MAX);
-        let (disk, marks) = Tier::open(plan, figures);
+        let (disk, marks) = Tier::open(plan, metrics);
         Arc::new(Cache {
             store,
             passes: Moka::builder()
@@ -140,7 +141,7 @@ impl Cache {
         if self.marks.outdates(&stored.head.place, epoch) || self.marks.swept_since(epoch) {
             return;
         }
-        stored.head.figures.stored();
+        stored.head.counters.stored();
         self.insert(key, epoch, |before| Variants::with(before, stored));
         self.disk.put(key, stored);
     }
@@ -221,10 +222,11 @@ impl Claim {
         }
         let before = self.cache.filling.fetch_add(more, Ordering::Relaxed);
         let fits = before.saturating_add(more) <= self.cache.most_filling;
-        match fits {
-            true => self.bytes.fetch_add(more, Ordering::Relaxed),
-            false => self.cache.filling.fetch_sub(more, Ordering::Relaxed),
-        };
+        if fits {
+            self.bytes.fetch_add(more, Ordering::Relaxed);
+        } else {
+            self.cache.filling.fetch_sub(more, Ordering::Relaxed);
+        }
         fits
     }
 }
@@ -281,14 +283,14 @@ impl Variants {
     fn left(&self, cause: RemovalCause) {
         self.grow(-1);
         if let Some(stored) = self.all.last().filter(|_| cause == RemovalCause::Size) {
-            stored.head.figures.evicted(self.all.len());
+            stored.head.counters.evicted(self.all.len());
         }
     }
 
     fn grow(&self, sign: i64) {
         if let Some(stored) = self.all.last() {
             let bytes = i64::try_from(self.weight).unwrap_or(i64::MAX);
-            stored.head.figures.grew(sign * bytes);
+            stored.head.counters.grew(sign * bytes);
         }
     }
 }

@@ -147,23 +147,29 @@ impl Filters {
             self.buffer_limit(|plugin| plugin.phases().response_body)
         };
         if let Some(limit) = limit {
-            let buffered = match content {
-                Content::Full(bytes) => bytes.unwrap_or_default(),
-                Content::Upstream(_) if endless => {
-                    return Err(Refusal::new(Reason::UpstreamBroken).because(
-                        "an event stream has no end, and a filter of the route wants bodies whole",
-                    ));
-                }
-                streamed => collect_response(streamed, limit).await?,
-            };
-            x.response_body = Some(buffered);
+            x.response_body = Some(whole(content, endless, limit).await?);
             content = Content::Full(None);
         }
+        self.run_response(x, limit.is_some()).await?;
+        if let Some(ResponseHead { status, headers }) = x.response.take() {
+            parts.status = status;
+            parts.headers = headers;
+        }
+        if let Some(bytes) = x.response_body.take() {
+            // hyper writes the length of what is really sent.
+            forget_framing(&mut parts.headers);
+            content = Content::full(bytes);
+        }
+        Ok(Response::from_parts(parts, content))
+    }
+
+    /// `has_body`: the response has one, and it is at hand for those that want it.
+    async fn run_response(&mut self, x: &mut Exchange, has_body: bool) -> Result<(), Refusal> {
         for (plugin, slot) in self.running.iter_mut().rev() {
             for step in [Step::Head, Step::Body] {
                 let entered = match step {
                     Step::Head if plugin.phases().response => plugin.on_response(x, slot).await,
-                    Step::Body if plugin.phases().response_body && limit.is_some() => {
+                    Step::Body if plugin.phases().response_body && has_body => {
                         plugin.on_response_body(x, slot).await
                     }
                     _ => continue,
@@ -179,16 +185,7 @@ impl Filters {
                 }
             }
         }
-        if let Some(ResponseHead { status, headers }) = x.response.take() {
-            parts.status = status;
-            parts.headers = headers;
-        }
-        if let Some(bytes) = x.response_body.take() {
-            // hyper writes the length of what is really sent.
-            forget_framing(&mut parts.headers);
-            content = Content::full(bytes);
-        }
-        Ok(Response::from_parts(parts, content))
+        Ok(())
     }
 
     /// The smallest limit of the filters that want the body; None where none does.
@@ -227,6 +224,16 @@ fn reply_of(outcome: Outcome) -> Option<Reply> {
     match outcome {
         Outcome::Next => None,
         Outcome::Respond(reply) => Some(reply),
+    }
+}
+
+/// The response body, for filters that want it whole.
+async fn whole(content: Content, endless: bool, limit: usize) -> Result<Bytes, Refusal> {
+    match content {
+        Content::Full(bytes) => Ok(bytes.unwrap_or_default()),
+        Content::Upstream(_) if endless => Err(Refusal::new(Reason::UpstreamBroken)
+            .because("an event stream has no end, and a filter of the route wants bodies whole")),
+        streamed => collect_response(streamed, limit).await,
     }
 }
 

@@ -161,9 +161,10 @@ impl RouteLimits {
     }
 
     fn stage(&mut self, needs_caller: bool) -> &mut Stage {
-        match needs_caller {
-            true => &mut self.by_caller,
-            false => &mut self.by_address,
+        if needs_caller {
+            &mut self.by_caller
+        } else {
+            &mut self.by_address
         }
     }
 }

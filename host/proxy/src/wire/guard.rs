@@ -7,7 +7,6 @@
 mod client;
 mod h2;
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -27,22 +26,26 @@ pub(crate) use h2::{GuardedH2, Silence};
 
 use portcullis_syntax::wire::{Fault, FaultKind, Framing, Progress};
 
+use crate::ground::scratch;
+
 /// What stands in for a message that was refused on the wire.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
 /// How long, and how many bytes, a refused client is listened to so that it can read the refusal.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
-const SCRATCH: usize = 64 * 1024;
-thread_local! {
-    // One read buffer per worker: an idle connection holds no memory for reading.
-    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
-}
-
 /// The bytes of a client's connection, however they come.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
+
+/// The writes of a connection: one that makes no progress for too long ends it.
+#[derive(Debug)]
+struct Writes {
+    /// The longest that a write may take.
+    idle: Duration,
+    last: Instant,
+}
 
 /// A client's connection under hyper.
 #[derive(Debug)]
@@ -59,7 +62,7 @@ pub(crate) struct Guarded<S> {
     timer: Pin<Box<Sleep>>,
     head_began: Option<Instant>,
     last_read: Instant,
-    last_write: Instant,
+    writes: Writes,
     linger: Option<(Instant, usize)>,
 }
 
@@ -71,6 +74,40 @@ enum End {
     /// After `ready`, an error: the body in flight is bad.
     Error,
 }
+
+// === impl Writes ===
+
+impl Writes {
+    fn new(idle: Duration) -> Writes {
+        Writes {
+            idle,
+            last: Instant::now(),
+        }
+    }
+
+    /// Notes what a write came to. Only the write itself is looked at, whatever the request does.
+    fn wrote(
+        &mut self,
+        done: Poll<io::Result<usize>>,
+        timer: &mut Pin<Box<Sleep>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if done.is_ready() {
+            self.last = Instant::now();
+            return done;
+        }
+        let deadline = self.last + self.idle;
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if deadline <= Instant::now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            timer.as_mut().reset(deadline.into());
+        }
+    }
+}
+
+// === impl Guarded ===
 
 impl<S: Io> Guarded<S> {
     pub(crate) fn new(
@@ -91,7 +128,7 @@ impl<S: Io> Guarded<S> {
             timer: Box::pin(tokio::time::sleep(timeouts.head)),
             head_began: Some(now),
             last_read: now,
-            last_write: now,
+            writes: Writes::new(timeouts.idle),
             linger: None,
         }
     }
@@ -156,8 +193,8 @@ impl<S: Io> Guarded<S> {
         out: &mut ReadBufCursor<'_>,
     ) -> Poll<io::Result<usize>> {
         let raw = self.client.raw.load(Ordering::Relaxed);
-        READ.with_borrow_mut(|scratch| {
-            let room = out.remaining().clamp(1, SCRATCH);
+        scratch::with(|scratch| {
+            let room = out.remaining().clamp(1, scratch.len());
             let mut buffer = ReadBuf::new(&mut scratch[..room]);
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
             let bytes = buffer.filled();
@@ -194,13 +231,13 @@ impl<S: Io> Guarded<S> {
         if !self.framing.is_idle() {
             return (
                 Overdue::Body,
-                self.last_read.max(self.last_write) + self.timeouts.idle,
+                self.last_read.max(self.writes.last) + self.timeouts.idle,
             );
         }
         if self.client.is_idle() {
             return (
                 Overdue::Idle,
-                self.last_read.max(self.last_write) + self.timeouts.keep_alive,
+                self.last_read.max(self.writes.last) + self.timeouts.keep_alive,
             );
         }
         (
@@ -283,8 +320,9 @@ impl<S: Io> Write for Guarded<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.wrote(cx, done)
+        let this = &mut *self;
+        let done = Pin::new(&mut this.io).poll_write(cx, bytes);
+        this.writes.wrote(done, &mut this.timer, cx)
     }
 
     fn poll_write_vectored(
@@ -292,8 +330,9 @@ impl<S: Io> Write for Guarded<S> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.io).poll_write_vectored(cx, parts);
-        self.wrote(cx, done)
+        let this = &mut *self;
+        let done = Pin::new(&mut this.io).poll_write_vectored(cx, parts);
+        this.writes.wrote(done, &mut this.timer, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -321,22 +360,9 @@ impl<S: Io> Write for Guarded<S> {
 }
 
 impl<S: Io> Guarded<S> {
-    fn wrote(
-        &mut self,
-        cx: &mut Context<'_>,
-        done: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if done.is_ready() {
-            self.last_write = Instant::now();
-            return done;
-        }
-        let deadline = self.last_write + self.timeouts.idle;
-        stalled(&mut self.timer, deadline, cx)
-    }
-
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (until, mut seen) = self.linger.unwrap_or((Instant::now(), 0));
-        READ.with_borrow_mut(|scratch| {
+        scratch::with(|scratch| {
             loop {
                 let mut buffer = ReadBuf::new(scratch);
                 let read = Pin::new(&mut self.io).poll_read(cx, &mut buffer);
@@ -351,20 +377,5 @@ impl<S: Io> Guarded<S> {
                 }
             }
         })
-    }
-}
-
-/// A client that does not read: only the write itself is looked at, whatever the request does.
-fn stalled(
-    timer: &mut Pin<Box<Sleep>>,
-    deadline: Instant,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    loop {
-        ready!(timer.as_mut().poll(cx));
-        if deadline <= Instant::now() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        timer.as_mut().reset(deadline.into());
     }
 }

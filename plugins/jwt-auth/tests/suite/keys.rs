@@ -65,9 +65,10 @@ fn both_coordinates_have_the_length_of_the_curve() {
             let mut jwk = good.clone();
             jwk["x"] = encode(&x).into();
             jwk["y"] = encode(&y).into();
-            let want = match passes {
-                true => String::new(),
-                false => format!("keys[0]: jwk: x and y are not {length} bytes each"),
+            let want = if passes {
+                String::new()
+            } else {
+                format!("keys[0]: jwk: x and y are not {length} bytes each")
             };
             assert_eq!(
                 told(algorithm, &jwk),

@@ -34,9 +34,10 @@ fn each_hash_passes_its_own_tokens_and_no_others() {
         ] {
             let plugin = plugin(&json!({ "algorithms": [algorithm], "keys": [key] }).to_string());
             for (other, token) in TOKENS {
-                let want = match other == algorithm {
-                    true => "ok",
-                    false => "algorithm",
+                let want = if other == algorithm {
+                    "ok"
+                } else {
+                    "algorithm"
                 };
                 assert_eq!(verdict(ask(&plugin, token)), want, "{algorithm}: {other}");
             }
@@ -52,10 +53,7 @@ fn the_signature_of_one_hash_is_not_that_of_another() {
         let (_, rest) = token.split_once('.').unwrap();
         for (named, _) in TOKENS {
             let header = encode(json!({ "alg": named }).to_string());
-            let want = match named == signed {
-                true => "ok",
-                false => "signature",
-            };
+            let want = if named == signed { "ok" } else { "signature" };
             let verdict = verdict(ask(&plugin, &format!("{header}.{rest}")));
             assert_eq!(verdict, want, "{signed} under the name of {named}");
         }
@@ -72,12 +70,13 @@ fn a_secret_is_as_long_as_its_hash() {
     for (algorithm, least) in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
         for (length, passes) in [(least - 1, false), (least, true), (least + 1, true)] {
             let secret = "s".repeat(length);
-            let want = match passes {
-                true => String::new(),
-                false => format!(
+            let want = if passes {
+                String::new()
+            } else {
+                format!(
                     "keys[0]: the secret has {length} bytes, {algorithm} needs {least}; make one with `openssl rand \
                      -base64 {least}`"
-                ),
+                )
             };
             for key in [
                 json!({ "secret": secret }),

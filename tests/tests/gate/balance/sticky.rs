@@ -42,9 +42,10 @@ async fn a_client_of_a_server_that_is_gone_gets_another_and_its_cookie() {
     let gateway = Gateway::start(&pair(&one, &two)).await;
     let first = gateway.get("/echo", &[]).await;
     let old = cookie(&first).expect("a first answer sets it");
-    let (gone, stays) = match first.json()["server"] == "one" {
-        true => (one, two),
-        false => (two, one),
+    let (gone, stays) = if first.json()["server"] == "one" {
+        (one, two)
+    } else {
+        (two, one)
     };
     gone.kill().await;
     let moved = gateway.get("/echo", &[("cookie", &old)]).await;

@@ -335,9 +335,10 @@ async fn the_folder_never_takes_more_than_its_size() {
 /// Bytes of a folder as `du` counts them; what goes meanwhile counts for nothing.
 fn taken(path: &Path) -> u64 {
     let Ok(meta) = path.metadata() else { return 0 };
-    let within = match meta.is_dir() {
-        true => list(path).iter().map(|path| taken(path)).sum(),
-        false => 0,
+    let within = if meta.is_dir() {
+        list(path).iter().map(|path| taken(path)).sum()
+    } else {
+        0
     };
     meta.blocks() * 512 + within
 }

@@ -13,17 +13,18 @@ const STALE: Duration = Duration::from_millis(1_200);
 async fn a_validator_asks_whether_it_is_still_the_one() {
     let origin = Origin::saying(|asked: &Asked| {
         let same = asked.header("if-none-match") == Some("\"a\"");
-        match same {
-            true => Says::status(304, "")
+        if same {
+            Says::status(304, "")
                 .header("cache-control", "max-age=60")
                 .header("etag", "\"a\"")
                 .header("x-new", "2")
-                .header("set-cookie", "mine=1"),
-            false => Says::ok("body")
+                .header("set-cookie", "mine=1")
+        } else {
+            Says::ok("body")
                 .header("cache-control", "max-age=1")
                 .header("etag", "\"a\"")
                 .header("x-old", "1")
-                .header("x-new", "1"),
+                .header("x-new", "1")
         }
     })
     .await;

@@ -72,10 +72,11 @@ fn check_authority(authority: &str) -> Result<(), Fault> {
         Some((host, port)) if !port.contains(']') => port.parse::<u16>().ok().map(|_| host),
         _ => Some(authority),
     };
-    match host.is_some_and(is_host) {
-        true => Ok(()),
-        false => Err(Fault::new(format!("`{authority}` is not a host"))
-            .with_hint("write \"https://example.com/…\"")),
+    if host.is_some_and(is_host) {
+        Ok(())
+    } else {
+        Err(Fault::new(format!("`{authority}` is not a host"))
+            .with_hint("write \"https://example.com/…\""))
     }
 }
 
@@ -105,8 +106,9 @@ fn value(name: &str, path: &PathPattern) -> Result<Piece, Fault> {
         });
     }
     let fault = Fault::new(format!("the path `{}` has no `{{{name}}}`", path.text));
-    Err(match known.is_empty() {
-        true => fault.with_hint("write a path like \"/old/{id}\" or \"/old/**\", which has {rest}"),
-        false => fault.with_hint(spelling::hint(name, known.into_iter(), "it has")),
+    Err(if known.is_empty() {
+        fault.with_hint("write a path like \"/old/{id}\" or \"/old/**\", which has {rest}")
+    } else {
+        fault.with_hint(spelling::hint(name, known.into_iter(), "it has"))
     })
 }

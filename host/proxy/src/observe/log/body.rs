@@ -12,13 +12,14 @@ pub(super) fn redacted(tap: &Tap, redaction: &Redaction) -> Value {
 
 fn value(form: Form, seen: &Seen, limit: usize, redaction: &Redaction) -> Value {
     let untold = |why: String| json!({ "untold": why });
-    match seen.more {
-        true if form == Form::Other => {
-            return untold("neither JSON nor a form, or encoded".to_owned());
-        }
-        true => return untold(format!("more than {limit} bytes")),
-        false if seen.bytes.is_empty() => return Value::Null,
-        false => {}
+    if seen.more {
+        return untold(match form {
+            Form::Other => "neither JSON nor a form, or encoded".to_owned(),
+            _ => format!("more than {limit} bytes"),
+        });
+    }
+    if seen.bytes.is_empty() {
+        return Value::Null;
     }
     match form {
         Form::Json => redaction.json(&seen.bytes),

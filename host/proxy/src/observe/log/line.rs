@@ -7,12 +7,12 @@ use http::HeaderMap;
 use http::header::HeaderName;
 use portcullis_config::plan::LogField;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::redact::{REDACTED, Redaction};
 use super::{body, millis};
 use crate::ground::refusal::Reason;
-use crate::observe::record::{CacheOutcome, Record};
+use crate::observe::record::{CacheOutcome, Record, SocketRecord};
 
 /// One exchange as it is told.
 pub(super) struct Line<'a> {
@@ -110,19 +110,20 @@ impl Line<'_> {
                 None => Ok(()),
             },
             LogField::Websocket => match &j.socket {
-                Some(account) => map.serialize_entry(
-                    name,
-                    &serde_json::json!({
-                        "ended": account.ended,
-                        "code": account.code,
-                        "messages_in": account.passed[0].messages,
-                        "messages_out": account.passed[1].messages,
-                    }),
-                ),
+                Some(socket) => map.serialize_entry(name, &websocket(socket)),
                 None => Ok(()),
             },
         }
     }
+}
+
+fn websocket(socket: &SocketRecord) -> Value {
+    json!({
+        "ended": socket.ended,
+        "code": socket.code,
+        "messages_in": socket.passed[0].messages,
+        "messages_out": socket.passed[1].messages,
+    })
 }
 
 /// Headers that were asked for, with what is secret in them redacted.

@@ -166,9 +166,10 @@ impl Redaction {
             self.members(&mut value, depth);
             return value.to_string();
         }
-        match text.contains('=') {
-            true => self.query(text),
-            false => text.to_owned(),
+        if text.contains('=') {
+            self.query(text)
+        } else {
+            text.to_owned()
         }
     }
 

@@ -20,9 +20,10 @@ const PLAIN: &str = "\x1b[0m";
 
 impl Colours {
     fn paint(self, colour: &str, text: &str) -> String {
-        match self.0 {
-            true => format!("{colour}{text}{PLAIN}"),
-            false => text.to_owned(),
+        if self.0 {
+            format!("{colour}{text}{PLAIN}")
+        } else {
+            text.to_owned()
         }
     }
 

@@ -43,9 +43,10 @@ impl Collector {
     pub(super) fn new(plan: &TracesPlan) -> Result<Collector, String> {
         let endpoint = &plan.endpoint;
         let (grpc, tls) = (plan.protocol == TraceProtocol::Grpc, endpoint.tls);
-        let tls = match tls {
-            true => Some(TlsParts::of_the_system().map_err(|error| error.to_string())?),
-            false => None,
+        let tls = if tls {
+            Some(TlsParts::of_the_system().map_err(|error| error.to_string())?)
+        } else {
+            None
         };
         let protocol = if grpc {
             Protocol::Http2
@@ -57,9 +58,10 @@ impl Collector {
             dial: Dial::new(DialParts { protocol, tls })?,
             address: endpoint.address.clone(),
             protocol: plan.protocol,
-            uri: match grpc {
-                true => format!("{scheme}://{}{SERVICE}", endpoint.address),
-                false => endpoint.path.clone(),
+            uri: if grpc {
+                format!("{scheme}://{}{SERVICE}", endpoint.address)
+            } else {
+                endpoint.path.clone()
             },
             headers: headers(plan),
             link: None,

@@ -19,6 +19,12 @@ pub(super) struct Life {
     refused: IntGaugeVec,
     stale: IntGauge,
     audits: IntCounterVec,
+    holdings: Holdings,
+}
+
+/// Gauges of what the gateway holds.
+#[derive(Debug)]
+struct Holdings {
     generation: IntGauge,
     draining: IntGauge,
     oldest: Gauge,
@@ -86,33 +92,7 @@ impl Life {
                 "What was done to the gateway, by deed and outcome (done, unchanged, refused, failed): as many as there are audit lines",
                 &["deed", "outcome"],
             )?,
-            generation: book.gauge("generation", "Number of the serving generation")?,
-            draining: book.gauge(
-                "generations_draining",
-                "Generations that serve no new request and are held by old ones",
-            )?,
-            oldest: book.measure(
-                "generation_draining_oldest_seconds",
-                "How long ago the oldest generation that is still held was replaced; 0 where there is none",
-            )?,
-            certificates: book.gauges(
-                "certificate_not_after_timestamp_seconds",
-                "When a certificate expires, since 1970; of several with one name the first to expire",
-                &["certificate", "use"],
-            )?,
-            pool_in_use: book.gauge(
-                "instance_pool_in_use",
-                "Instances of plugins that the pool has given out, those kept for later calls included",
-            )?,
-            pool_size: book.gauge(
-                "instance_pool_size",
-                "Instances of plugins that there can be at once (plugins.instances)",
-            )?,
-            cache_entries: book.gauge("cache_entries", "Keys that responses are stored under")?,
-            cache_limit: book.gauge(
-                "cache_limit_bytes",
-                "Memory that stored responses may take (cache.memory)",
-            )?,
+            holdings: Holdings::enter(book)?,
         };
         life.begin();
         Ok(life)
@@ -182,6 +162,44 @@ impl Life {
 
     /// Takes in what the gateway holds just now.
     pub(super) fn read(&self, now: &Now) {
+        self.holdings.read(now);
+    }
+}
+
+impl Holdings {
+    fn enter(book: &mut Book) -> Result<Holdings> {
+        Ok(Holdings {
+            generation: book.gauge("generation", "Number of the serving generation")?,
+            draining: book.gauge(
+                "generations_draining",
+                "Generations that serve no new request and are held by old ones",
+            )?,
+            oldest: book.measure(
+                "generation_draining_oldest_seconds",
+                "How long ago the oldest generation that is still held was replaced; 0 where there is none",
+            )?,
+            certificates: book.gauges(
+                "certificate_not_after_timestamp_seconds",
+                "When a certificate expires, since 1970; of several with one name the first to expire",
+                &["certificate", "use"],
+            )?,
+            pool_in_use: book.gauge(
+                "instance_pool_in_use",
+                "Instances of plugins that the pool has given out, those kept for later calls included",
+            )?,
+            pool_size: book.gauge(
+                "instance_pool_size",
+                "Instances of plugins that there can be at once (plugins.instances)",
+            )?,
+            cache_entries: book.gauge("cache_entries", "Keys that responses are stored under")?,
+            cache_limit: book.gauge(
+                "cache_limit_bytes",
+                "Memory that stored responses may take (cache.memory)",
+            )?,
+        })
+    }
+
+    fn read(&self, now: &Now) {
         self.generation.set(clamped(now.generation));
         self.draining.set(clamped(now.draining));
         self.oldest.set(now.oldest.as_secs_f64());

@@ -225,9 +225,10 @@ impl<'a> Directive<'a> {
     fn seconds_into(&self, seconds: &mut Option<u64>) {
         let value = self.value.as_deref().unwrap_or_default();
         let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-        let read = match digits && !self.malformed {
-            true => value.parse().unwrap_or(u64::MAX),
-            false => 0,
+        let read = if digits && !self.malformed {
+            value.parse().unwrap_or(u64::MAX)
+        } else {
+            0
         };
         *seconds = match *seconds {
             Some(before) if before != read => Some(0),

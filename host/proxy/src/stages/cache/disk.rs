@@ -5,11 +5,11 @@
 //! is a file is one read, on a thread that serves nobody. Everything else is the keeper's (`keeper.rs`), a thread of
 //! its own. A disk that fails or is slow costs hits, never an answer.
 
-mod figures;
 mod folder;
 mod index;
 mod keeper;
 mod ledger;
+mod metrics;
 mod record;
 mod tier;
 
@@ -30,17 +30,17 @@ use super::key::Key;
 use super::marks::Marks;
 use super::metrics::RouteCounters;
 use super::stored::Stored;
-use figures::{Read, Write};
 use folder::Folder;
 use index::Index;
 use keeper::Keeper;
 use ledger::Ledger;
+use metrics::{Read, Write};
 use record::{Flaw, Label};
 
-pub(crate) use figures::DiskFigures;
 pub use folder::{FolderError, private_folder};
 pub(super) use index::{Slot, hash};
 pub(super) use keeper::Job;
+pub(crate) use metrics::DiskMetrics;
 pub(super) use tier::Tier;
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(super) struct Disk {
     /// Reads at the same time.
     reads: Arc<Semaphore>,
     flights: Arc<Flights>,
-    figures: DiskFigures,
+    metrics: DiskMetrics,
     health: Mutex<Health>,
 }
 
@@ -102,7 +102,7 @@ impl Disk {
     fn open(
         cache: &CachePlan,
         plan: &DiskPlan,
-        figures: &DiskFigures,
+        metrics: &DiskMetrics,
     ) -> Result<(Arc<Disk>, Arc<Marks>), FolderError> {
         let folder = Folder::open(&plan.folder)?;
         let unusable = |error: std::io::Error| {
@@ -127,7 +127,7 @@ impl Disk {
             most_waiting: (memory / 4).max(cache.max_object),
             reads: Arc::new(Semaphore::new(READS)),
             flights: Flights::new(),
-            figures: figures.clone(),
+            metrics: metrics.clone(),
             health: Mutex::new(Health::Scanning),
         });
         let keeper = Keeper {
@@ -153,7 +153,7 @@ impl Disk {
         let found = self.index.find(&hash(key), request);
         let valid = found.filter(|slot| !marks.outdates(&slot.place, slot.epoch));
         if valid.is_none() {
-            self.figures.read(Read::Miss).inc();
+            self.metrics.read(Read::Miss).inc();
         }
         valid
     }
@@ -167,34 +167,34 @@ impl Disk {
         self: &Arc<Self>,
         key: &Key,
         slot: Arc<Slot>,
-        figures: RouteCounters,
+        counters: RouteCounters,
     ) -> Option<Arc<Stored>> {
         let Ok(permit) = self.reads.clone().try_acquire_owned() else {
-            self.figures.read(Read::Slow).inc();
+            self.metrics.read(Read::Slow).inc();
             return None;
         };
         let (disk, key) = (self.clone(), key.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            disk.fetch(&key, &slot, figures)
+            disk.fetch(&key, &slot, counters)
         });
         match tokio::time::timeout(READ_WITHIN, reading).await {
             Ok(read) => read.ok().flatten(),
             Err(_) => {
-                self.figures.read(Read::Slow).inc();
+                self.metrics.read(Read::Slow).inc();
                 None
             }
         }
     }
 
-    fn fetch(&self, key: &Key, slot: &Slot, figures: RouteCounters) -> Option<Arc<Stored>> {
+    fn fetch(&self, key: &Key, slot: &Slot, counters: RouteCounters) -> Option<Arc<Stored>> {
         let read = || {
             let mut file = self.folder.read(slot.number)?;
-            Label::read(&mut file)?.stored(file, key, figures)
+            Label::read(&mut file)?.stored(file, key, counters)
         };
         let outcome = match read() {
             Ok(stored) if stored.head.vary == slot.vary => {
-                self.figures.read(Read::Hit).inc();
+                self.metrics.read(Read::Hit).inc();
                 return Some(Arc::new(stored));
             }
             Ok(_) | Err(Flaw::Corrupt) => {
@@ -208,14 +208,14 @@ impl Disk {
                 Read::Failed
             }
         };
-        self.figures.read(outcome).inc();
+        self.metrics.read(outcome).inc();
         self.tell(Job::Drop(hash(key), slot.number));
         None
     }
 
     /// Of many bad files each time twice as many as before: one line each would fill the log.
     fn complain(&self, read: Read, why: impl std::fmt::Display) {
-        let count = self.figures.read(read).get() + 1;
+        let count = self.metrics.read(read).get() + 1;
         if count.is_power_of_two() {
             let root = self.folder.root().display();
             tracing::warn!(
@@ -234,7 +234,7 @@ impl Disk {
         let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > self.most_waiting {
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-            self.figures.write(Write::Dropped).inc();
+            self.metrics.write(Write::Dropped).inc();
             return self.tell(Job::Forget(hash(key)));
         }
         self.tell(Job::Write(key.clone(), stored.clone()));
@@ -247,7 +247,7 @@ impl Disk {
 
     fn is(&self, health: Health) {
         let up = matches!(health, Health::Up);
-        self.figures.up.set(i64::from(up));
+        self.metrics.up.set(i64::from(up));
         *self.health.lock() = health;
     }
 
@@ -258,23 +258,23 @@ impl Disk {
             Health::Up => ("up", None),
             Health::Failing(why) => ("failing", Some(why.clone())),
         };
-        let figures = &self.figures;
+        let metrics = &self.metrics;
         DiskStatistics {
             folder: self.folder.root().display().to_string(),
             state,
             why,
             size: self.size,
-            entries: figures.entries.get(),
-            bytes: figures.bytes.get(),
-            hit: figures.read(Read::Hit).get(),
-            miss: figures.read(Read::Miss).get(),
-            corrupt: figures.read(Read::Corrupt).get(),
-            failed: figures.read(Read::Failed).get(),
-            slow: figures.read(Read::Slow).get(),
-            written: figures.write(Write::Done).get(),
-            dropped: figures.write(Write::Dropped).get(),
-            write_failed: figures.write(Write::Failed).get(),
-            evicted: figures.evicted.get(),
+            entries: metrics.entries.get(),
+            bytes: metrics.bytes.get(),
+            hit: metrics.read(Read::Hit).get(),
+            miss: metrics.read(Read::Miss).get(),
+            corrupt: metrics.read(Read::Corrupt).get(),
+            failed: metrics.read(Read::Failed).get(),
+            slow: metrics.read(Read::Slow).get(),
+            written: metrics.write(Write::Done).get(),
+            dropped: metrics.write(Write::Dropped).get(),
+            write_failed: metrics.write(Write::Failed).get(),
+            evicted: metrics.evicted.get(),
         }
     }
 }

@@ -113,7 +113,7 @@ impl Seek {
         {
             return Ok(answer);
         }
-        self.store.figures.count(CacheOutcome::Miss);
+        self.store.counters.count(CacheOutcome::Miss);
         journal.record.cache = Some(CacheOutcome::Miss);
         Err(refusal)
     }
@@ -148,7 +148,7 @@ impl Seek {
             place: asked.place.clone(),
             tags: tags(&headers),
             epoch: asked.epoch,
-            figures: self.store.figures.clone(),
+            counters: self.store.counters.clone(),
             headers,
         };
         let stored = Arc::new(Stored {
@@ -194,9 +194,10 @@ impl Seek {
         if x.method == Method::HEAD {
             self.compare(&response);
         }
-        let outcome = match self.wish.no_store {
-            true => CacheOutcome::Bypass,
-            false => CacheOutcome::Miss,
+        let outcome = if self.wish.no_store {
+            CacheOutcome::Bypass
+        } else {
+            CacheOutcome::Miss
         };
         let claimed = verdict.and_then(|verdict| Some((verdict, self.claim(&response)?)));
         let Some((verdict, claim)) = claimed else {
@@ -212,9 +213,10 @@ impl Seek {
         let told = (outcome, Told::Forwarded(self.why, true));
         let held = asked.whole && Conditions::of(&x.request).holds(&head);
         let first = self.fill(&head, content, claim, lead);
-        let response = match held {
-            true => head.not_modified(None),
-            false => Response::from_parts(parts, first),
+        let response = if held {
+            head.not_modified(None)
+        } else {
+            Response::from_parts(parts, first)
         };
         self.finish(response, journal, told)
     }
@@ -239,7 +241,7 @@ impl Seek {
             place: asked.place.clone(),
             tags: tags(&parts.headers),
             epoch: asked.epoch,
-            figures: self.store.figures.clone(),
+            counters: self.store.counters.clone(),
         })
     }
 
@@ -273,9 +275,10 @@ impl Seek {
         }
         if let Some(lead) = &lead {
             // What is stale as it comes is of no use to who waits.
-            lead.tell(match head.life.is_fresh(Instant::now()) {
-                true => Landing::Filling(head.clone(), fill.clone()),
-                false => Landing::Pass,
+            lead.tell(if head.life.is_fresh(Instant::now()) {
+                Landing::Filling(head.clone(), fill.clone())
+            } else {
+                Landing::Pass
             });
         }
         // Ends with the upstream's body, whose deadlines bind it.

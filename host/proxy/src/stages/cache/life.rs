@@ -143,13 +143,15 @@ impl Life {
     /// How much longer it is given without the upstream's word, while that can be reached or not.
     pub(super) fn left_to_serve(&self, now: Instant) -> Duration {
         let stale = self.stale_while_revalidate.max(self.stale_if_error);
-        let good = match self.forbids_stale {
-            true => self.fresh_for,
-            false => self.fresh_for.saturating_add(stale),
+        let good = if self.forbids_stale {
+            self.fresh_for
+        } else {
+            self.fresh_for.saturating_add(stale)
         };
-        match self.always_ask {
-            true => Duration::ZERO,
-            false => good.saturating_sub(self.age(now)),
+        if self.always_ask {
+            Duration::ZERO
+        } else {
+            good.saturating_sub(self.age(now))
         }
     }
 

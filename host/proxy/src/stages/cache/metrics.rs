@@ -30,12 +30,12 @@ struct Counters {
     bytes: IntGauge,
 }
 
-/// A route's rules and figures.
+/// A route's rules and counters.
 #[derive(Debug)]
 pub struct RouteStore {
     pub(crate) route: Arc<str>,
     pub(crate) rules: RouteCache,
-    pub(crate) figures: RouteCounters,
+    pub(crate) counters: RouteCounters,
 }
 
 /// What the store did for a route since the start.
@@ -54,7 +54,7 @@ pub struct RouteStatistics {
 
 impl RouteStore {
     pub fn statistics(&self) -> RouteStatistics {
-        self.figures.statistics()
+        self.counters.statistics()
     }
 }
 
@@ -85,7 +85,7 @@ impl CacheMetrics {
         RouteStore {
             route: route.clone(),
             rules,
-            figures: self.route(route),
+            counters: self.route(route),
         }
     }
 

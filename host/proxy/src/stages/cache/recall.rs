@@ -41,8 +41,8 @@ impl Seek {
         let slot = disk.find(&self.key, &x.request, &self.cache.marks)?;
         match disk.board(&self.key.with(Some(&slot.vary), &x.request)) {
             Boarding::Leads(lead) => {
-                let figures = self.store.figures.clone();
-                let read = disk.read(&self.key, slot, figures).await;
+                let counters = self.store.counters.clone();
+                let read = disk.read(&self.key, slot, counters).await;
                 match &read {
                     Some(stored) => {
                         self.cache.take_back(&self.key, stored, since);

@@ -30,7 +30,7 @@ pub(super) struct Head {
     pub(super) tags: Box<[Box<str>]>,
     /// The clock of invalidations when the upstream was asked.
     pub(super) epoch: u64,
-    pub(super) figures: RouteCounters,
+    pub(super) counters: RouteCounters,
 }
 
 /// A complete response.

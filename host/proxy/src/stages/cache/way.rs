@@ -17,11 +17,11 @@ use http_body::Body as _;
 use portcullis_config::plan::Audience;
 use portcullis_exchange::{Exchange, What};
 
+use super::bypass::bypass;
 use super::conditions::{self, Conditions};
 use super::control::Wish;
 use super::flight::{Boarding, Landing};
 use super::key::Key;
-use super::past::past;
 use super::status::{Told, Why, tell};
 use super::stored::{CACHE_TAG, SURROGATE_KEY, Stored};
 use super::{Cache, RouteStore, Variants};
@@ -31,7 +31,7 @@ use crate::observe::record::CacheOutcome;
 use crate::observe::trace;
 use crate::stages::clearance::Clearance;
 use crate::stages::content::Content;
-use crate::stages::forward::{Forwarding, forward};
+use crate::stages::forward::Forwarding;
 use crate::upstreams::request_body::RequestBody;
 
 /// One request that may be answered from the store.
@@ -61,14 +61,14 @@ pub(super) enum Look {
     Ask(Option<Arc<Variants>>),
 }
 
-/// The cache, and the part of a route in it; None: nothing of the route is stored.
+/// The cache, and the part of a route in it.
 #[derive(Clone, Copy)]
 pub(crate) struct Caching<'a> {
     pub(crate) cache: &'a Arc<Cache>,
-    pub(crate) store: Option<&'a Arc<RouteStore>>,
+    pub(crate) store: &'a Arc<RouteStore>,
 }
 
-/// Answers a request from the store, or forwards it and stores what comes.
+/// Answers a request of a route that stores: from the store, or it is forwarded and what comes is stored.
 pub(crate) async fn through(
     clearance: Clearance,
     x: &mut Exchange,
@@ -76,11 +76,10 @@ pub(crate) async fn through(
     f: Forwarding<'_>,
     caching: Caching<'_>,
 ) -> Result<Response<Content>, Refusal> {
-    let mut seek = match caching.store {
-        None if x.method.is_safe() => return forward(clearance, x, body, f).await,
-        Some(store) if is_sought(x, &body) => Seek::new(&f, caching.cache, store, x),
-        _ => return past(clearance, x, body, f, caching).await,
-    };
+    if !is_sought(x, &body) {
+        return bypass(clearance, x, body, f, caching).await;
+    }
+    let mut seek = Seek::new(&f, caching, x);
     let mut step = trace::step(x, What::Cache, &seek.store.route);
     let looked = match seek.look(x, f.journal) {
         Look::Ask(known) if seek.cache.disk.on().is_some() => {
@@ -117,10 +116,12 @@ fn is_sought(x: &Exchange, body: &RequestBody) -> bool {
 }
 
 impl Seek {
-    fn new(f: &Forwarding<'_>, cache: &Arc<Cache>, store: &Arc<RouteStore>, x: &Exchange) -> Seek {
-        let wish = match store.rules.client_directives {
-            true => Wish::of(&x.request),
-            false => Wish::default(),
+    fn new(f: &Forwarding<'_>, caching: Caching<'_>, x: &Exchange) -> Seek {
+        let Caching { cache, store } = caching;
+        let wish = if store.rules.client_directives {
+            Wish::of(&x.request)
+        } else {
+            Wish::default()
         };
         Seek {
             cache: cache.clone(),
@@ -156,9 +157,10 @@ impl Seek {
             return Look::Ask(known);
         };
         let (life, now) = (stored.head.life, Instant::now());
-        let hit = match self.from_disk {
-            true => Told::DiskHit(life.left(now)),
-            false => Told::Hit(life.left(now)),
+        let hit = if self.from_disk {
+            Told::DiskHit(life.left(now))
+        } else {
+            Told::Hit(life.left(now))
         };
         let told = |outcome| (outcome, hit);
         if life.suits(&self.wish, now) {
@@ -255,9 +257,10 @@ impl Seek {
                     return Landed::Again;
                 }
                 let content = Content::of(fill.reader(head.length(), false));
-                let response = match Conditions::of(&x.request).holds(&head) {
-                    true => head.not_modified(Some(now)),
-                    false => head.respond(content, Some(now)),
+                let response = if Conditions::of(&x.request).holds(&head) {
+                    head.not_modified(Some(now))
+                } else {
+                    head.respond(content, Some(now))
                 };
                 Landed::Answer(Ok(self.finish(response, journal, told)))
             }
@@ -265,7 +268,7 @@ impl Seek {
             Landing::Failed(reason) => match self.on_error(x, journal) {
                 Some(response) => Landed::Answer(Ok(response)),
                 None => {
-                    self.store.figures.count(CacheOutcome::Coalesced);
+                    self.store.counters.count(CacheOutcome::Coalesced);
                     let why = "the request that this one waited for came to this";
                     Landed::Answer(Err(Refusal::new(reason).because(why)))
                 }
@@ -306,7 +309,7 @@ impl Seek {
         journal: &mut Journal,
         (outcome, told): (CacheOutcome, Told),
     ) -> Response<Content> {
-        self.store.figures.count(outcome);
+        self.store.counters.count(outcome);
         journal.record.cache = Some(outcome);
         dress(&mut response, &self.store, told);
         response

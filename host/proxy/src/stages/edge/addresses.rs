@@ -74,9 +74,10 @@ impl Access {
             // Somebody unknown may be the one who is denied.
             None => self.allow.is_none() && self.deny.is_empty(),
         };
-        match passes {
-            true => Ok(()),
-            false => Err(Refusal::new(Reason::AddressDenied)),
+        if passes {
+            Ok(())
+        } else {
+            Err(Refusal::new(Reason::AddressDenied))
         }
     }
 }

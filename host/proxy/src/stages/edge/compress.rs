@@ -122,9 +122,10 @@ fn told_length(headers: &HeaderMap) -> Option<u64> {
 
 impl Offer {
     pub(super) fn of(policy: Arc<Policy>, x: &Exchange) -> Offer {
-        let encoding = match must_not_change(&x.request) {
-            true => None,
-            false => accept::choose(&x.request, &policy.plan.encodings),
+        let encoding = if must_not_change(&x.request) {
+            None
+        } else {
+            accept::choose(&x.request, &policy.plan.encodings)
         };
         Offer { policy, encoding }
     }
@@ -140,9 +141,10 @@ impl Offer {
             }
             return content;
         }
-        let length = match head {
-            true => told_length(&parts.headers),
-            false => content.size_hint().exact().or(told_length(&parts.headers)),
+        let length = if head {
+            told_length(&parts.headers)
+        } else {
+            content.size_hint().exact().or(told_length(&parts.headers))
         };
         if !policy.wants(parts, length) {
             return content;

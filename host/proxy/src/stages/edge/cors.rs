@@ -100,9 +100,10 @@ impl Cors {
             .unwrap_or_default();
         let own_host = !host.is_empty() && (host == hosts.0 || host == hosts.1);
         let own = own_host && (scheme == "https" || (scheme == "http" && x.scheme == "http"));
-        match own || self.allows(origin) {
-            true => Ok(()),
-            false => Err(Refusal::new(Reason::OriginNotAllowed)),
+        if own || self.allows(origin) {
+            Ok(())
+        } else {
+            Err(Refusal::new(Reason::OriginNotAllowed))
         }
     }
 
@@ -141,9 +142,10 @@ impl Asked {
         let Some(origin) = self.origin.filter(|origin| cors.allows(origin)) else {
             return;
         };
-        let allowed = match cors.is_open() {
-            true => HeaderValue::from_static("*"),
-            false => origin,
+        let allowed = if cors.is_open() {
+            HeaderValue::from_static("*")
+        } else {
+            origin
         };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         if cors.credentials {

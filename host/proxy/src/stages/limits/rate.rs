@@ -31,10 +31,10 @@ impl Rate {
     /// A dry run refuses nobody.
     pub(super) fn check(&self, x: &Exchange) -> Result<(), Refusal> {
         let plan = &self.counts.plan;
-        match plan.dry_run {
-            true => Ok(()),
-            false => key::check(&plan.per, x),
+        if plan.dry_run {
+            return Ok(());
         }
+        key::check(&plan.per, x)
     }
 
     pub(super) async fn admit(
@@ -97,12 +97,13 @@ impl Rate {
         let mut refusal = refusal(Reason::RateLimited, &plan.name, plan.headers);
         let wait = headers::seconds(wait).max(1);
         refusal.headers.insert(RETRY_AFTER, HeaderValue::from(wait));
-        match full {
-            true => refusal.because(format!(
+        if full {
+            refusal.because(format!(
                 "limit {}, and {} wait already",
                 plan.name, plan.max_waiting
-            )),
-            false => refusal,
+            ))
+        } else {
+            refusal
         }
     }
 
@@ -110,12 +111,11 @@ impl Rate {
     fn unanswered(&self, error: &StoreError, course: &mut Course<'_>) -> Result<Outcome, Refusal> {
         let plan = &self.counts.plan;
         course.note(&plan.name, Outcome::Unanswered, &self.decisions);
-        match plan.fail_open || plan.dry_run {
-            true => Ok(Outcome::Unanswered),
-            false => {
-                let because = format!("the store of limit {} did not answer: {error}", plan.name);
-                Err(Refusal::new(Reason::Unavailable).because(because))
-            }
+        if plan.fail_open || plan.dry_run {
+            Ok(Outcome::Unanswered)
+        } else {
+            let because = format!("the store of limit {} did not answer: {error}", plan.name);
+            Err(Refusal::new(Reason::Unavailable).because(because))
         }
     }
 }

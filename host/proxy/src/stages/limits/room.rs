@@ -28,10 +28,10 @@ pub(super) struct Room {
 impl Room {
     /// A dry run refuses nobody.
     pub(super) fn check(&self, x: &Exchange) -> Result<(), Refusal> {
-        match self.plan.dry_run {
-            true => Ok(()),
-            false => key::check(&self.plan.per, x),
+        if self.plan.dry_run {
+            return Ok(());
         }
+        key::check(&self.plan.per, x)
     }
 
     pub(super) fn admit(&self, x: &Exchange, course: &mut Course<'_>) -> Result<Outcome, Refusal> {
@@ -43,9 +43,10 @@ impl Room {
                 .limited
                 .read(Reading::of_room(&self.plan, &self.policy, left));
         }
-        let outcome = match fits {
-            true => Outcome::Allowed,
-            false => Outcome::WouldRefuse,
+        let outcome = if fits {
+            Outcome::Allowed
+        } else {
+            Outcome::WouldRefuse
         };
         if fits {
             self.decisions.count(outcome);

@@ -69,9 +69,10 @@ fn path_fits(plan: &RoutePlan, path: &str) -> bool {
     let rest = path.get(1..).filter(|rest| !rest.is_empty());
     let have: Vec<&str> = rest.map_or_else(Vec::new, |rest| rest.split('/').collect());
     let want = &plan.path.segments;
-    let long_enough = match plan.path.open {
-        true => have.len() >= want.len(),
-        false => have.len() == want.len(),
+    let long_enough = if plan.path.open {
+        have.len() >= want.len()
+    } else {
+        have.len() == want.len()
     };
     let fits = |(want, have): (&Segment, &&str)| match want {
         Segment::Literal(text) => *normal(text) == **have,

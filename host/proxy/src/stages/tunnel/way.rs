@@ -1,6 +1,5 @@
 //! One direction of a tunnel: read, judge, write. An idle direction holds no memory but for what could not be written.
 
-use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -10,13 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::control::{self, PING, Sender};
 use super::ending::Side;
 use super::frames::{Fault, Frames, LONGEST_HELD, Rules, Walked};
+use crate::ground::scratch;
 use crate::observe::record::Passed;
-
-const SCRATCH: usize = 64 * 1024;
-thread_local! {
-    // One buffer per worker: what is read is written, or put aside, before anything else runs.
-    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
-}
 
 /// From one end, the source, to the other, the sink.
 #[derive(Debug)]
@@ -209,7 +203,7 @@ impl Way {
         A: AsyncRead + Unpin,
         B: AsyncWrite + Unpin,
     {
-        READ.with_borrow_mut(|scratch| {
+        scratch::with(|scratch| {
             let held = self.held.len();
             let mut buffer = ReadBuf::new(&mut scratch[held..]);
             ready!(Pin::new(source).poll_read(cx, &mut buffer)).map_err(|_| self.source)?;

@@ -165,9 +165,10 @@ impl Sending<'_> {
         let left = end.saturating_duration_since(Instant::now());
         let limit = self.upstream.timeouts.connect.min(left);
         let opening = async {
-            match self.policy.upgrade {
-                true => ticket.open_upgradable().await,
-                false => ticket.open().await,
+            if self.policy.upgrade {
+                ticket.open_upgradable().await
+            } else {
+                ticket.open().await
             }
         };
         let opened = match tokio::time::timeout(limit, opening).await {
@@ -195,9 +196,10 @@ impl Sending<'_> {
         let mut seen = self.watch.bytes();
         let mut since = Instant::now();
         loop {
-            let until = match self.policy.first_byte {
-                true => end.min(since + self.upstream.timeouts.first_byte),
-                false => end,
+            let until = if self.policy.first_byte {
+                end.min(since + self.upstream.timeouts.first_byte)
+            } else {
+                end
             };
             if let Ok(done) = tokio::time::timeout_at(until.into(), sending.as_mut()).await {
                 return Some(done);

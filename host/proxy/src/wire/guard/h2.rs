@@ -11,7 +11,8 @@ use portcullis_config::plan::{Plan, Timeouts, WebSocketPlan};
 use tokio::io::ReadBuf;
 use tokio::time::Sleep;
 
-use super::{Client, Io, READ, stalled};
+use super::{Client, Io, Writes};
+use crate::ground::scratch;
 use crate::wire::h2wire::{Frames, Sent};
 
 /// How long a connection on which something goes on may carry no message.
@@ -59,7 +60,7 @@ pub(crate) struct GuardedH2<S> {
     /// When a message last went on, in either direction. PING is no sign of life: a client that never opens its
     /// window answers it too, while what it asked for is held for it.
     moved: Instant,
-    last_write: Instant,
+    writes: Writes,
 }
 
 impl<S: Io> GuardedH2<S> {
@@ -82,20 +83,22 @@ impl<S: Io> GuardedH2<S> {
             head_began: Some(now),
             idle_since: Some(now),
             moved: now,
-            last_write: now,
+            writes: Writes::new(timeouts.idle),
         }
     }
 
     /// Ready when nothing more is waited for. Re-arms itself lazily, as the guard of HTTP/1 does.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = Instant::now();
-        self.head_began = match self.frames.is_in_head() {
-            true => self.head_began.or(Some(now)),
-            false => None,
+        self.head_began = if self.frames.is_in_head() {
+            self.head_began.or(Some(now))
+        } else {
+            None
         };
-        self.idle_since = match self.client.is_idle() {
-            true => self.idle_since.or(Some(now)),
-            false => None,
+        self.idle_since = if self.client.is_idle() {
+            self.idle_since.or(Some(now))
+        } else {
+            None
         };
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -117,19 +120,6 @@ impl<S: Io> GuardedH2<S> {
             self.moved = Instant::now();
         }
     }
-
-    fn wrote(
-        &mut self,
-        cx: &mut Context<'_>,
-        done: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if done.is_ready() {
-            self.last_write = Instant::now();
-            return done;
-        }
-        let deadline = self.last_write + self.timeouts.idle;
-        stalled(&mut self.timer, deadline, cx)
-    }
 }
 
 impl<S: Io> Read for GuardedH2<S> {
@@ -139,7 +129,7 @@ impl<S: Io> Read for GuardedH2<S> {
         mut out: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let read = READ.with_borrow_mut(|scratch| {
+        let read = scratch::with(|scratch| {
             let room = out.remaining().clamp(1, scratch.len());
             let mut buffer = ReadBuf::new(&mut scratch[..room]);
             ready!(Pin::new(&mut this.io).poll_read(cx, &mut buffer))?;
@@ -166,11 +156,12 @@ impl<S: Io> Write for GuardedH2<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.io).poll_write(cx, bytes);
+        let this = &mut *self;
+        let done = Pin::new(&mut this.io).poll_write(cx, bytes);
         if let Poll::Ready(Ok(n)) = done {
-            self.follow(&bytes[..n.min(bytes.len())]);
+            this.follow(&bytes[..n.min(bytes.len())]);
         }
-        self.wrote(cx, done)
+        this.writes.wrote(done, &mut this.timer, cx)
     }
 
     fn poll_write_vectored(
@@ -178,15 +169,16 @@ impl<S: Io> Write for GuardedH2<S> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.io).poll_write_vectored(cx, parts);
+        let this = &mut *self;
+        let done = Pin::new(&mut this.io).poll_write_vectored(cx, parts);
         if let Poll::Ready(Ok(mut left)) = done {
             for part in parts {
                 let n = left.min(part.len());
-                self.follow(&part[..n]);
+                this.follow(&part[..n]);
                 left -= n;
             }
         }
-        self.wrote(cx, done)
+        this.writes.wrote(done, &mut this.timer, cx)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -108,18 +108,20 @@ impl Termination {
             Some((authorities, required)) => {
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(authorities.0.clone(), provider());
-                let verifier = match required {
-                    true => verifier,
-                    false => verifier.allow_unauthenticated(),
+                let verifier = if *required {
+                    verifier
+                } else {
+                    verifier.allow_unauthenticated()
                 };
                 let verifier = verifier.build().map_err(|error| error.to_string())?;
                 builder.with_client_cert_verifier(verifier)
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(Shown::new(&parts.identities)?));
-        config.alpn_protocols = match parts.h2 {
-            true => vec![H2.to_vec(), HTTP1.to_vec()],
-            false => vec![HTTP1.to_vec()],
+        config.alpn_protocols = if parts.h2 {
+            vec![H2.to_vec(), HTTP1.to_vec()]
+        } else {
+            vec![HTTP1.to_vec()]
         };
         // Tickets need no memory here, and a ticket of another configuration opens nothing.
         config.ticketer = Ticketer::new().map_err(text)?;

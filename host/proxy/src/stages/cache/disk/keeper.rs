@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use super::figures::{Read, Write};
 use super::index::{Hash, Slot, hash};
 use super::ledger::Ledger;
+use super::metrics::{Read, Write};
 use super::record::{self, Flaw, Label};
 use super::{Disk, Health};
 use crate::ground::registry::clamped;
@@ -106,7 +106,7 @@ impl Keeper {
                 Some(Err(Flaw::Corrupt)) => {
                     self.disk
                         .complain(Read::Corrupt, "its checksum does not fit");
-                    self.disk.figures.read(Read::Corrupt).inc();
+                    self.disk.metrics.read(Read::Corrupt).inc();
                     self.disk.folder.remove(number)?;
                 }
                 // Of no use any more.
@@ -151,7 +151,7 @@ impl Keeper {
         if self.marks.outdates(&head.place, head.epoch) || self.marks.swept_since(head.epoch) {
             return;
         }
-        let writes = |outcome| self.disk.figures.write(outcome).inc();
+        let writes = |outcome| self.disk.metrics.write(outcome).inc();
         if self.pause.is_some_and(|until| Instant::now() < until) {
             writes(Write::Dropped);
         } else if let Some(front) = record::front(key, stored) {
@@ -183,12 +183,12 @@ impl Keeper {
 
     /// Takes a file into the index, and away what has to go for it.
     fn takes(&mut self, key: &Key, slot: Slot) {
-        self.disk.figures.entries.inc();
-        self.disk.figures.bytes.add(clamped(slot.on_disk()));
+        self.disk.metrics.entries.inc();
+        self.disk.metrics.bytes.add(clamped(slot.on_disk()));
         let gone = self.disk.index.shelve(hash(key), slot);
         self.discard(&gone);
         while let Ok(slots) = self.evicted.try_recv() {
-            self.disk.figures.evicted.inc_by(slots.len() as u64);
+            self.disk.metrics.evicted.inc_by(slots.len() as u64);
             self.discard(&slots);
         }
     }
@@ -197,8 +197,8 @@ impl Keeper {
     fn discard(&mut self, slots: &[Arc<Slot>]) -> Option<io::Error> {
         let mut stuck = None;
         for slot in slots {
-            self.disk.figures.entries.dec();
-            self.disk.figures.bytes.sub(clamped(slot.on_disk()));
+            self.disk.metrics.entries.dec();
+            self.disk.metrics.bytes.sub(clamped(slot.on_disk()));
             if let Err(error) = self.disk.folder.remove(slot.number) {
                 self.fails("take a file away", &error);
                 stuck = stuck.or(Some(error));

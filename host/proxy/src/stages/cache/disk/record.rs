@@ -108,9 +108,10 @@ impl Label {
             body: u64::from_le_bytes(lengths[4..].try_into().expect("eight bytes")),
             body_sum: body_sum.try_into().expect("32 bytes"),
         };
-        match file.metadata()?.len() == label.length() {
-            true => Ok(label),
-            false => Err(Flaw::Corrupt),
+        if file.metadata()?.len() == label.length() {
+            Ok(label)
+        } else {
+            Err(Flaw::Corrupt)
         }
     }
 
@@ -142,7 +143,7 @@ impl Label {
         &self,
         mut file: File,
         key: &Key,
-        figures: RouteCounters,
+        counters: RouteCounters,
     ) -> Result<Stored, Flaw> {
         let written = self.written()?;
         // Two keys of one hash.
@@ -156,7 +157,7 @@ impl Label {
             return Err(Flaw::Corrupt);
         }
         Ok(Stored {
-            head: Arc::new(written.head(figures)?),
+            head: Arc::new(written.head(counters)?),
             body: Bytes::from(body),
         })
     }
@@ -195,7 +196,7 @@ impl<'a> Written<'a> {
         self.tags.iter().map(|tag| Box::from(*tag)).collect()
     }
 
-    fn head(&self, figures: RouteCounters) -> Result<Head, Flaw> {
+    fn head(&self, counters: RouteCounters) -> Result<Head, Flaw> {
         let mut headers = HeaderMap::with_capacity(self.headers.len());
         for (name, value) in &self.headers {
             let name = HeaderName::from_bytes(name.as_bytes());
@@ -213,7 +214,7 @@ impl<'a> Written<'a> {
             place: Arc::new(self.place()),
             tags: self.tags(),
             epoch: self.epoch,
-            figures,
+            counters,
         })
     }
 }
@@ -235,9 +236,9 @@ mod tests {
     use crate::stages::cache::metrics::CacheMetrics;
     use crate::stages::forwarded::Provenance;
 
-    fn figures() -> RouteCounters {
-        let figures = CacheMetrics::enter(&mut Book::default());
-        figures.expect("the book is empty").route("r")
+    fn counters() -> RouteCounters {
+        let metrics = CacheMetrics::enter(&mut Book::default());
+        metrics.expect("the book is empty").route("r")
     }
 
     fn response() -> (Key, Stored) {
@@ -279,7 +280,7 @@ mod tests {
             }),
             tags: ["tag".into()].into(),
             epoch: 7,
-            figures: figures(),
+            counters: counters(),
             headers,
         };
         let stored = Stored {
@@ -306,7 +307,7 @@ mod tests {
         let mut file = file(bytes);
         let label = Label::read(&mut file)?;
         label.slot(1)?;
-        label.stored(file, key, figures())
+        label.stored(file, key, counters())
     }
 
     #[test]

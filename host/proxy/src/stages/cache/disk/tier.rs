@@ -8,7 +8,7 @@ use portcullis_config::plan::{CachePlan, DiskPlan};
 
 use super::index::hash;
 use super::keeper::{Job, Purged};
-use super::{Disk, DiskFigures, DiskStatistics};
+use super::{Disk, DiskMetrics, DiskStatistics};
 use crate::stages::cache::key::Key;
 use crate::stages::cache::marks::Marks;
 use crate::stages::cache::purge::{Purge, PurgeError};
@@ -33,12 +33,12 @@ impl Tier {
     /// With the marks that it keeps.
     pub(in crate::stages::cache) fn open(
         plan: &CachePlan,
-        figures: &DiskFigures,
+        metrics: &DiskMetrics,
     ) -> (Tier, Arc<Marks>) {
         let Some(disk) = &plan.disk else {
             return (Tier::Off, Arc::new(Marks::new()));
         };
-        match Disk::open(plan, disk, figures) {
+        match Disk::open(plan, disk, metrics) {
             Ok((disk, marks)) => (Tier::On(disk), marks),
             Err(error) => {
                 let why = error.to_string();

@@ -51,9 +51,10 @@ impl Rule for Gcra {
         let (remaining, renewal) = self.level(if taken { after } else { missing });
         let wait = Duration::from_nanos(wait);
         Verdict {
-            decision: match taken {
-                true => Decision::Taken(wait),
-                false => Decision::Refused(wait),
+            decision: if taken {
+                Decision::Taken(wait)
+            } else {
+                Decision::Refused(wait)
             },
             remaining,
             renewal,

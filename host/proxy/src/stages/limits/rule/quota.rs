@@ -80,9 +80,10 @@ impl Rule for Quota {
     }
 
     fn debt(&self, state: &Used, now: Tick) -> u64 {
-        match state.period < self.period(now.unix_ms).0 {
-            true => 0,
-            false => u64::from(state.used),
+        if state.period < self.period(now.unix_ms).0 {
+            0
+        } else {
+            u64::from(state.used)
         }
     }
 

@@ -124,9 +124,10 @@ impl<C: Counter, const N: usize> Rule for Window<C, N> {
                 (Decision::Refused(Duration::from_nanos(wait)), left)
             }
         };
-        let renewal = match remaining < self.limit {
-            true => self.until_free(ring, ask.nanos, 1),
-            false => 0,
+        let renewal = if remaining < self.limit {
+            self.until_free(ring, ask.nanos, 1)
+        } else {
+            0
         };
         Verdict {
             decision,

@@ -60,9 +60,10 @@ fn gcra_decides_as_a_bucket_that_is_filled_drop_by_drop() {
                 },
             );
             let waits = Duration::from_nanos(u64::try_from(wait).expect("a small wait"));
-            let want = match wait <= i128::from(patience) {
-                true => Decision::Taken(waits),
-                false => Decision::Refused(waits),
+            let want = if wait <= i128::from(patience) {
+                Decision::Taken(waits)
+            } else {
+                Decision::Refused(waits)
             };
             assert_eq!(verdict.decision, want, "seed {seed}, step {step}");
             if let Decision::Taken(_) = want {

@@ -118,11 +118,12 @@ impl Text {
     pub fn fill_or_none(&self, scope: &Value) -> Result<Option<String>, Trouble> {
         if let [Part::Value(place)] = self.parts.as_slice() {
             let value = place.value(scope)?;
-            return match value.is_none() {
-                true => Ok(None),
-                false => to_text(&value)
+            return if value.is_none() {
+                Ok(None)
+            } else {
+                to_text(&value)
                     .map(Some)
-                    .map_err(|trouble| place.at(trouble)),
+                    .map_err(|trouble| place.at(trouble))
             };
         }
         self.fill(scope).map(Some)
@@ -182,9 +183,10 @@ impl Place {
                     .fold(root, |at, name| step(&at, name))
             }
         };
-        match value.is_undefined() {
-            true => Err(self.at(Trouble::Missing("a value is not there".to_owned()))),
-            false => Ok(value),
+        if value.is_undefined() {
+            Err(self.at(Trouble::Missing("a value is not there".to_owned())))
+        } else {
+            Ok(value)
         }
     }
 

@@ -1,5 +1,7 @@
 //! Settings to what runs, with every mistake at its place.
 
+use portcullis_sdk::settings::is_token;
+
 use crate::{Json, Page, Roots, Target, Text, Tree, Trouble};
 
 /// Compiles and collects mistakes; what it gives back with a mistake is never used.
@@ -70,18 +72,18 @@ impl Compiler {
 
     /// The value when there was no mistake, else all of them.
     pub fn finish<T>(self, value: T) -> Result<T, String> {
-        match self.mistakes.is_empty() {
-            true => Ok(value),
-            false => Err(self.mistakes.join("\n")),
+        if self.mistakes.is_empty() {
+            Ok(value)
+        } else {
+            Err(self.mistakes.join("\n"))
         }
     }
 }
 
-/// RFC 9110 section 5.6.2, token; in lower case.
+/// In lower case.
 pub fn header_name(name: &str) -> Result<String, String> {
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     let name = name.to_ascii_lowercase();
-    if name.is_empty() || !name.bytes().all(token) {
+    if !is_token(&name) {
         Err(format!("{name:?} is no header name"))
     } else if GATEWAYS_OWN.contains(&name.as_str()) {
         Err(format!("{name} is the gateway's own"))
@@ -92,10 +94,11 @@ pub fn header_name(name: &str) -> Result<String, String> {
 
 /// Whether the text can be a header's value; RFC 9110 section 5.5.
 pub fn header_value(value: &str) -> Result<(), Trouble> {
-    match value.chars().any(|c| c.is_control() && c != '\t') {
-        true => Err(Trouble::Unfit(
+    if value.chars().any(|c| c.is_control() && c != '\t') {
+        Err(Trouble::Unfit(
             "the value holds a control character such as a line break".to_owned(),
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }

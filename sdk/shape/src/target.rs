@@ -94,9 +94,10 @@ impl Target {
 /// An empty value would make `/users/{id}` the list of all users.
 fn segment(place: &Place, scope: &Value) -> Result<String, Trouble> {
     let text = place.encoded(scope)?;
-    match text.is_empty() {
-        true => Err(place.unfit("an empty value stands in a path")),
-        false => Ok(text),
+    if text.is_empty() {
+        Err(place.unfit("an empty value stands in a path"))
+    } else {
+        Ok(text)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What goes past the store, and what it makes invalid there.
+//! Requests that bypass the store, and what it makes invalid there.
 
 use http::{HeaderMap, Response};
 use portcullis_exchange::{Exchange, What};
@@ -15,8 +15,8 @@ use crate::stages::content::Content;
 use crate::stages::forward::{Forwarding, forward};
 use crate::upstreams::request_body::RequestBody;
 
-/// Forwards what is neither stored nor looked up; a change of something makes what is stored of it invalid.
-pub(super) async fn past(
+/// Forwards what is neither stored nor looked up, on a route that stores.
+pub(super) async fn bypass(
     clearance: Clearance,
     x: &mut Exchange,
     body: RequestBody,
@@ -24,24 +24,32 @@ pub(super) async fn past(
     caching: Caching<'_>,
 ) -> Result<Response<Content>, Refusal> {
     let Caching { cache, store } = caching;
-    let changes = (!x.method.is_safe()).then(|| Place::of(x, &f.provenance));
-    if let Some(store) = store {
-        f.journal.record.cache = Some(CacheOutcome::Bypass);
-        store.figures.count(CacheOutcome::Bypass);
-        trace::ended(trace::step(x, What::Cache, &store.route), "bypass");
-    }
-    let mut response = forward(clearance, x, body, f).await?;
-    if let Some(place) = &changes
-        && (response.status().is_success() || response.status().is_redirection())
-    {
-        cache.changed(place, response.headers());
-    }
-    let why = match changes {
-        Some(_) => Why::Method,
-        None => Why::Bypass,
+    f.journal.record.cache = Some(CacheOutcome::Bypass);
+    store.counters.count(CacheOutcome::Bypass);
+    trace::ended(trace::step(x, What::Cache, &store.route), "bypass");
+    let (mut response, why) = if x.method.is_safe() {
+        (forward(clearance, x, body, f).await?, Why::Bypass)
+    } else {
+        let response = forward_and_invalidate(clearance, x, body, f, cache).await?;
+        (response, Why::Method)
     };
-    if let Some(store) = store {
-        dress(&mut response, store, Told::Forwarded(why, false));
+    dress(&mut response, store, Told::Forwarded(why, false));
+    Ok(response)
+}
+
+/// Forwards a request with an unsafe method. Once it has changed something, what is stored of that is invalid, on
+/// whichever route.
+pub(crate) async fn forward_and_invalidate(
+    clearance: Clearance,
+    x: &mut Exchange,
+    body: RequestBody,
+    f: Forwarding<'_>,
+    cache: &Cache,
+) -> Result<Response<Content>, Refusal> {
+    let place = Place::of(x, &f.provenance);
+    let response = forward(clearance, x, body, f).await?;
+    if response.status().is_success() || response.status().is_redirection() {
+        cache.changed(&place, response.headers());
     }
     Ok(response)
 }

@@ -6,7 +6,7 @@ use crate::ground::registry::Book;
 
 /// They live as long as the gateway.
 #[derive(Debug, Clone)]
-pub(crate) struct DiskFigures {
+pub(crate) struct DiskMetrics {
     reads: [IntCounter; Read::ALL.len()],
     writes: [IntCounter; Write::ALL.len()],
     pub(super) evicted: IntCounter,
@@ -68,8 +68,8 @@ impl Write {
     }
 }
 
-impl DiskFigures {
-    pub(crate) fn enter(book: &mut Book) -> prometheus::Result<DiskFigures> {
+impl DiskMetrics {
+    pub(crate) fn enter(book: &mut Book) -> prometheus::Result<DiskMetrics> {
         let reads = book.counters(
             "cache_disk_reads_total",
             "Responses that were not in memory and looked up on the disk, by outcome (hit, miss, corrupt, failed, slow)",
@@ -81,7 +81,7 @@ impl DiskFigures {
             &["outcome"],
         )?;
         let by = |family: &IntCounterVec, outcome: &str| family.with_label_values(&[outcome]);
-        Ok(DiskFigures {
+        Ok(DiskMetrics {
             reads: Read::ALL.map(|read| by(&reads, read.as_str())),
             writes: Write::ALL.map(|write| by(&writes, write.as_str())),
             evicted: book.counter(
