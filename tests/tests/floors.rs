@@ -1,5 +1,5 @@
-//! The floors inside the crates of the host: which folder may import from which, and that no files import each other in
-//! a large circle. Reads `use crate::…`, `use super::…` and paths in code.
+//! The floors inside the crates of the host: which folder may import from which, that no files import each other in a
+//! large circle, and that no function is long. Reads `use crate::…`, `use super::…` and paths in code, and counts braces.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,6 +27,25 @@ const FLOORS: &[(&str, &[&str])] = &[
 
 /// Files of one crate that import each other in a circle, at most.
 const LARGEST_CIRCLE: usize = 6;
+
+/// Lines of a function, at most, from `fn` to the brace that closes it.
+const LONGEST_FUNCTION: usize = 60;
+
+/// Functions that may be longer, as a file and a name, each with its reason in a comment.
+const LONG_FUNCTIONS: &[(&str, &str)] = &[];
+
+/// The crates of the host.
+const HOST: [&str; 9] = [
+    "host",
+    "host/admin",
+    "host/author",
+    "host/config",
+    "host/exchange",
+    "host/proxy",
+    "host/runtime",
+    "host/syntax",
+    "host/terminal",
+];
 
 /// A source file: its module path, and the text that counts.
 struct File {
@@ -307,6 +326,127 @@ fn circles(arrows: &[BTreeSet<usize>]) -> Vec<Vec<usize>> {
         }
     }
     circles
+}
+
+#[test]
+fn no_function_is_longer_than_sixty_lines() {
+    let (mut seen, mut wrong, mut needed) = (0, Vec::new(), BTreeSet::new());
+    for file in HOST.into_iter().flat_map(files) {
+        let path = file.path.strip_prefix(root()).expect("below the root");
+        let path = path.to_string_lossy();
+        let text = fs::read_to_string(&file.path).expect("UTF-8");
+        let code = text.split("#[cfg(test)]\nmod tests").next();
+        for (name, lines) in functions(&bare(code.unwrap_or_default())) {
+            seen += 1;
+            if lines <= LONGEST_FUNCTION {
+                continue;
+            }
+            let known = LONG_FUNCTIONS
+                .iter()
+                .find(|(file, long)| *file == path && *long == name);
+            match known {
+                Some(known) => drop(needed.insert(known)),
+                None => wrong.push(format!("{path}: {name} has {lines} lines")),
+            }
+        }
+    }
+    assert!(seen > 2000, "{seen} functions");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for exception in LONG_FUNCTIONS {
+        assert!(needed.contains(exception), "{exception:?} is not needed");
+    }
+}
+
+/// The functions of a file with bodies, and their lines.
+fn functions(bare: &str) -> Vec<(&str, usize)> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let function = |(at, _): (usize, &str)| {
+        if bare[..at].ends_with(is_word) {
+            return None;
+        }
+        let rest = &bare[at + "fn ".len()..];
+        let name = &rest[..rest.find(|c| !is_word(c))?];
+        let mut depth = 0;
+        let mut begun = false;
+        for (end, c) in rest.char_indices() {
+            match c {
+                '(' | '[' | '{' => depth += 1,
+                ')' | ']' | '}' => depth -= 1,
+                ';' if depth == 0 => return None,
+                _ => {}
+            }
+            begun |= c == '{' && depth == 1;
+            if begun && depth == 0 {
+                return Some((name, rest[..end].matches('\n').count() + 1));
+            }
+        }
+        None
+    };
+    bare.match_indices("fn ").filter_map(function).collect()
+}
+
+/// The same code with blanks in place of comments, strings and characters, so that each brace is one of the code. Lines
+/// stay where they are.
+fn bare(code: &str) -> String {
+    let mut bare = String::with_capacity(code.len());
+    let mut rest = code;
+    while let Some(first) = rest.chars().next() {
+        if let Some(length) = quiet(rest) {
+            let (text, after) = rest.split_at(length);
+            bare.extend(text.chars().map(|c| if c == '\n' { c } else { ' ' }));
+            rest = after;
+        } else {
+            bare.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    bare
+}
+
+/// How long the comment, string or character is with which the code begins, if it does.
+fn quiet(code: &str) -> Option<usize> {
+    let past = |from: usize, end: &str| {
+        let found = code[from..].find(end).map(|at| from + at + end.len());
+        Some(found.unwrap_or(code.len()))
+    };
+    if code.starts_with("//") {
+        return Some(code.find('\n').unwrap_or(code.len()));
+    }
+    if code.starts_with("/*") {
+        return past(2, "*/");
+    }
+    if let Some(raw) = code.strip_prefix('r') {
+        let text = raw.trim_start_matches('#');
+        let hashes = &raw[..raw.len() - text.len()];
+        if text.starts_with('"') {
+            return past(1 + hashes.len() + 1, &format!("\"{hashes}"));
+        }
+    }
+    if code.starts_with('"') {
+        let mut letters = code.char_indices().skip(1);
+        while let Some((at, c)) = letters.next() {
+            match c {
+                '"' => return Some(at + 1),
+                '\\' => drop(letters.next()),
+                _ => {}
+            }
+        }
+    }
+    if code.starts_with("'\\") {
+        return past(3, "'");
+    }
+    // `'a'`, and not a lifetime.
+    let mut letters = code.strip_prefix('\'')?.chars();
+    let letter = letters.next()?;
+    (letters.next() == Some('\'')).then(|| 2 + letter.len_utf8())
+}
+
+#[test]
+fn a_function_ends_where_its_brace_closes() {
+    let code = "fn a() {\n  // }\n  '}'; '\\''; \"}\\\"\";\n  r#\"}\"#\n}\ntrait T { fn b(&self) -> [u8; 2]; }\n\
+                impl<'a> X<'a> { fn c<F: Fn(u8)>(f: fn(u8)) -> u8 where F: 'a {\n if x { y }\n} }";
+    let found = bare(code);
+    assert_eq!(functions(&found), [("a", 5), ("c", 3)]);
 }
 
 #[test]

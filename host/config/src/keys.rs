@@ -7,11 +7,12 @@ mod edge;
 mod general;
 mod limits;
 mod log;
-mod named;
 mod plugin;
 mod resilience;
+mod route;
 mod tls;
 mod trace;
+mod upstream;
 mod websocket;
 
 pub(crate) use admin::{ADMIN, ADMIN_TLS, TOKEN};
@@ -23,11 +24,12 @@ pub(crate) use edge::{
 pub(crate) use general::{LISTEN, PLUGINS, TIMEOUTS};
 pub(crate) use limits::{LIMIT, MAX_CONCURRENT, RATE_LIMIT};
 pub(crate) use log::{LOG, LOG_FILE, LOG_REDACT, LOG_SAMPLE, ROUTE_LOG};
-pub(crate) use named::{ROUTE, SERVER, UPSTREAM, UPSTREAM_TIMEOUTS};
 pub(crate) use plugin::{GRANTS, LIMITS, PLUGIN, ROUTE_GRANTS, ROUTE_PLUGIN, UPSTREAM_GRANT};
 pub(crate) use resilience::{BREAKER, OVERLOAD, RETRY, RETRY_BUDGET, ROUTE_RETRY};
+pub(crate) use route::ROUTE;
 pub(crate) use tls::{CERTIFICATE, HSTS, TLS, UPSTREAM_TLS};
 pub(crate) use trace::{DEBUG, TRACES};
+pub(crate) use upstream::{SERVER, UPSTREAM, UPSTREAM_TIMEOUTS};
 pub(crate) use websocket::WEBSOCKET;
 
 /// A table of the file.

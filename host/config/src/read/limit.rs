@@ -1,12 +1,15 @@
 //! `[limit.NAME]`, and `rate_limit` and `max_concurrent` of a route.
 
+mod per;
+mod rule;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use toml::Spanned;
 use toml::de::DeValue;
 
+use self::per::per;
+use self::rule::{only_gcra, rule};
 use super::File;
 use crate::diagnostic::Span;
 use crate::fields::{Fields, Item, Word};
@@ -15,15 +18,6 @@ use crate::mistakes::Fault;
 use crate::plan::{ConcurrencyPlan, KeyPart, LimitPlan, LimitUse, PerPlan, Period, RulePlan};
 use crate::shapes::type_name;
 use crate::spelling;
-use crate::units;
-
-/// The header that `per = "api_key"` looks at first; also the default of the plugin api-key.
-const API_KEY: &str = "x-api-key";
-const AMOUNT: &str = "write \"100/10s\", or \"10000/day\" or \"100000/month\" for a quota";
-const PER: &str = "it is one of `client_ip`, `caller`, `route`, `tls_subject`, `api_key`, `header:NAME` and `everyone`, or a list of them";
-/// Above this the gap between two requests is shorter than a clock can tell.
-const FASTEST: u128 = 1_000_000;
-const LONGEST: Duration = Duration::from_secs(31 * 86_400);
 
 /// The limits of one route.
 #[derive(Default)]
@@ -261,132 +255,6 @@ fn named_after(per: &PerPlan, suffix: &str) -> Arc<str> {
     }
     text.push_str(suffix);
     text.into()
-}
-
-// === per ===
-
-fn per(fields: &Fields<'_>) -> Option<PerPlan> {
-    let item = fields.required("per")?;
-    let words = match item.get_ref() {
-        DeValue::Array(array) if array.is_empty() => {
-            let fault = Fault::new("`per` is empty").with_hint("write \"everyone\" for one count");
-            fields.mistakes().fault(item.span().into(), fault);
-            return None;
-        }
-        DeValue::Array(_) => fields.distinct("per"),
-        _ => fields.text("per").into_iter().collect(),
-    };
-    let alone = words.len() == 1;
-    let part = |word: &Word<'_>| fields.mistakes().note(word.span, part(word.text, alone));
-    // None only with a mistake noted.
-    let parts: Option<Vec<Option<KeyPart>>> = words.iter().map(part).collect();
-    let parts: Vec<KeyPart> = parts?.into_iter().flatten().collect();
-    (!words.is_empty()).then(|| PerPlan {
-        parts,
-        ipv6_prefix: u8::try_from(fields.count("ipv6_prefix")).unwrap_or(128),
-    })
-}
-
-/// None: everyone.
-fn part(text: &str, alone: bool) -> Result<Option<KeyPart>, Fault> {
-    Ok(Some(match text {
-        "client_ip" => KeyPart::ClientIp,
-        "caller" => KeyPart::Caller,
-        "route" => KeyPart::Route,
-        "tls_subject" => KeyPart::TlsSubject,
-        "api_key" => KeyPart::ApiKey,
-        "everyone" if alone => return Ok(None),
-        "everyone" => {
-            let fault = Fault::new("`everyone` cannot be combined");
-            return Err(fault.with_hint("it is one count for all requests; leave the others out"));
-        }
-        text => match text.strip_prefix("header:") {
-            Some(name) if name.eq_ignore_ascii_case(API_KEY) => KeyPart::ApiKey,
-            Some(name) if spelling::is_token(name) => KeyPart::Header(name.to_ascii_lowercase()),
-            Some(name) => {
-                let fault = Fault::new(format!("`{name}` cannot be the name of a header"));
-                return Err(fault.with_hint(PER));
-            }
-            None => {
-                let fault = Fault::new(format!("nothing to count by is called `{text}`"));
-                return Err(fault.with_hint(PER));
-            }
-        },
-    }))
-}
-
-// === rule ===
-
-/// How much in which time.
-enum Amount {
-    Rate(u32, Duration),
-    Quota(u32, Period),
-}
-
-fn rule(fields: &Fields<'_>) -> Option<RulePlan> {
-    let word = fields.required_text("limit")?;
-    let burst = fields.count_if_given("burst").map(number);
-    let algorithm = fields.choice_if_given("algorithm");
-    let sliding = algorithm == Some("sliding_window");
-    let rule = match fields.mistakes().note(word.span, amount(word.text))? {
-        Amount::Rate(limit, per) if sliding => RulePlan::SlidingWindow { limit, per },
-        Amount::Rate(limit, per) => RulePlan::Gcra {
-            limit,
-            per,
-            burst: burst.unwrap_or(limit),
-        },
-        Amount::Quota(limit, period) => RulePlan::Quota { limit, period },
-    };
-    if matches!(rule, RulePlan::Quota { .. }) && algorithm.is_some() {
-        let fault = Fault::new("a quota of the calendar has no `algorithm`");
-        let hint = "take it out, or write a rate such as \"10000/24h\"";
-        let place = fields.span_of("algorithm");
-        fields.mistakes().fault(place, fault.with_hint(hint));
-    }
-    if burst.is_some() && !matches!(rule, RulePlan::Gcra { .. }) {
-        only_gcra(fields, "burst");
-    }
-    Some(rule)
-}
-
-fn amount(text: &str) -> Result<Amount, Fault> {
-    let wrong = || Fault::new(format!("`{text}` is not a limit")).with_hint(AMOUNT);
-    let (count, time) = text.split_once('/').ok_or_else(wrong)?;
-    let count = Some(count).filter(|count| count.bytes().all(|b| b.is_ascii_digit()));
-    let count = count.and_then(|count| count.parse().ok());
-    let count: u32 = count.filter(|count| *count > 0).ok_or_else(wrong)?;
-    let period = match time {
-        "day" => Period::Day,
-        "month" => Period::Month,
-        time => {
-            // A forgotten unit has a better hint of its own.
-            let forgotten = time.bytes().all(|b| b.is_ascii_digit());
-            let per = units::duration(time);
-            let per = per.map_err(|fault| if forgotten { fault } else { wrong() });
-            return rate(text, count, per?);
-        }
-    };
-    Ok(Amount::Quota(count, period))
-}
-
-fn rate(text: &str, count: u32, per: Duration) -> Result<Amount, Fault> {
-    if per.is_zero() || per > LONGEST {
-        let fault = Fault::new(format!("`{text}`: the time must be between 1ms and 31d"));
-        return Err(fault.with_hint(AMOUNT));
-    }
-    if u128::from(count) * 1_000 > FASTEST * per.as_millis() {
-        let fault = Fault::new(format!("`{text}` is more than 1000000 in a second"));
-        return Err(fault.with_hint("a limit that high limits nothing; leave it out"));
-    }
-    Ok(Amount::Rate(count, per))
-}
-
-fn only_gcra(fields: &Fields<'_>, key: &str) {
-    let fault = Fault::new(format!("`{key}` goes with the algorithm `gcra` only"));
-    let hint = format!("take `{key}` out, or write a rate with the algorithm `gcra`");
-    let place = fields.item(key).map(Spanned::span);
-    let place = place.map_or(fields.span(), Span::from);
-    fields.mistakes().fault(place, fault.with_hint(hint));
 }
 
 fn number(count: u64) -> u32 {

@@ -19,8 +19,10 @@ mod marks;
 mod metrics;
 mod purge;
 mod recall;
+mod renewal;
 mod status;
 mod stored;
+mod wait;
 mod way;
 
 use std::sync::Arc;

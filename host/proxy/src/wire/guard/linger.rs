@@ -1,0 +1,55 @@
+//! A refused client is listened to for a while, so that it can read the refusal: closing at once, with bytes unread, would
+//! reset the connection.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::ReadBuf;
+use tokio::time::Sleep;
+
+use super::Io;
+use crate::ground::scratch;
+
+const LONGEST: Duration = Duration::from_secs(1);
+const MOST_BYTES: usize = 1024 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Linger {
+    until: Instant,
+    seen: usize,
+}
+
+impl Linger {
+    pub(super) fn begin(timer: &mut Pin<Box<Sleep>>) -> Linger {
+        let until = Instant::now() + LONGEST;
+        timer.as_mut().reset(until.into());
+        Linger { until, seen: 0 }
+    }
+
+    /// Throws away what comes. Ready once the connection may be closed.
+    pub(super) fn poll<S: Io>(
+        &mut self,
+        io: &mut S,
+        timer: &mut Pin<Box<Sleep>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        scratch::with(|scratch| {
+            loop {
+                let mut buffer = ReadBuf::new(scratch);
+                match Pin::new(&mut *io).poll_read(cx, &mut buffer) {
+                    Poll::Ready(Ok(()))
+                        if !buffer.filled().is_empty() && self.seen < MOST_BYTES =>
+                    {
+                        self.seen += buffer.filled().len();
+                    }
+                    Poll::Ready(_) => return Poll::Ready(Ok(())),
+                    Poll::Pending if Instant::now() >= self.until => return Poll::Ready(Ok(())),
+                    Poll::Pending => return timer.as_mut().poll(cx).map(Ok),
+                }
+            }
+        })
+    }
+}
