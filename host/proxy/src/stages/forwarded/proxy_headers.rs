@@ -73,8 +73,10 @@ impl ProxyHeaders {
         // X-Forwarded-* is what a client may have written itself, where the proxy is known to write Forwarded.
         let [proto_by_x, host_by_x] = [X_FORWARDED_PROTO, X_FORWARDED_HOST]
             .map(|name| first(headers, name).filter(|_| from != ClientFrom::Forwarded));
-        let (scheme, scheme_unclear) = scheme(proto_by_x, hop);
-        let (host, host_unclear) = host(host_by_x, hop);
+        // Nor does a proxy that writes Forwarded alone vouch for them: only what it says itself is believed.
+        let alone = from == ClientFrom::Either && forwarded.is_some() && by_x.is_none();
+        let (scheme, scheme_unclear) = scheme(proto_by_x, hop, alone);
+        let (host, host_unclear) = host(host_by_x, hop, alone);
         let unclear = client == Some(None) || scheme_unclear || host_unclear;
         ProxyHeaders {
             client,
@@ -171,11 +173,12 @@ fn x_forwarded_for(headers: &HeaderMap) -> Option<Vec<Node>> {
 }
 
 /// How the client came, and whether something was said of it that is not clear.
-fn scheme(by_x: Option<&str>, hop: Option<&Element>) -> (Option<Scheme>, bool) {
+fn scheme(by_x: Option<&str>, hop: Option<&Element>, alone: bool) -> (Option<Scheme>, bool) {
     let by_x = by_x.map(Scheme::parse);
     let by_rfc = hop.and_then(|hop| hop.proto.as_deref()).map(Scheme::parse);
     match (by_x, by_rfc) {
         (None, None) => (None, false),
+        (Some(_), None) if alone => (None, true),
         (Some(a), Some(b)) if a != b => (None, true),
         (a, b) => {
             let said = a.or(b).flatten();
@@ -186,11 +189,12 @@ fn scheme(by_x: Option<&str>, hop: Option<&Element>) -> (Option<Scheme>, bool) {
 
 /// The host that the first proxy was asked for, and whether the two headers name different ones: then neither is
 /// believed. What is no host is not believed either.
-fn host(by_x: Option<&str>, hop: Option<&Element>) -> (Option<Authority>, bool) {
+fn host(by_x: Option<&str>, hop: Option<&Element>, alone: bool) -> (Option<Authority>, bool) {
     let read = |text: &str| Authority::parse(text.trim_matches([' ', '\t']));
     let by_x = by_x.map(|text| text.split(',').next().and_then(read));
     let by_rfc = hop.and_then(|hop| hop.host.as_deref()).map(read);
     match (by_x, by_rfc) {
+        (Some(_), None) if alone => (None, true),
         (Some(a), Some(b)) if a != b => (None, true),
         (a, b) => (a.or(b).flatten(), false),
     }

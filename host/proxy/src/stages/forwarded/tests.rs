@@ -151,8 +151,12 @@ fn host_and_scheme_are_read_where_the_client_is() {
     ];
     let only_x: Lines<'_> = &[(XFF, "9.9.9.9"), (XFH, "a.test"), (XFP, "https")];
     let only_rfc: Lines<'_> = &[(FWD, "for=9.9.9.9;host=a.test;proto=https")];
+    // The proxy writes Forwarded alone: the client may have written the others.
+    let forged: Lines<'_> = &[(FWD, "for=9.9.9.9"), (XFH, "evil.test"), (XFP, "https")];
     let own = "own.test:8080";
     let rows = [
+        (forged, ClientFrom::Either, own, "http", true),
+        (forged, ClientFrom::Forwarded, own, "http", false),
         (both, ClientFrom::Forwarded, "real.test", "http", false),
         (both, ClientFrom::XForwardedFor, "evil.test", "https", false),
         (both, ClientFrom::Either, own, "http", true),
@@ -227,7 +231,8 @@ fn a_scheme_that_is_not_understood_is_not_taken_for_one() {
             "http",
             true,
         ),
-        (&[(FWD, "for=9.9.9.9"), (XFP, "https")], "https", false),
+        // The proxy writes Forwarded alone: the client may have written the other.
+        (&[(FWD, "for=9.9.9.9"), (XFP, "https")], "http", true),
     ];
     for (lines, scheme, unclear) in rows {
         let address = believed(lines, ClientFrom::Either, PROXY);
