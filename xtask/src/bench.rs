@@ -5,7 +5,7 @@ mod report;
 
 use std::process::Command;
 
-use crate::cargo::says;
+use crate::cargo::{found, says};
 use crate::children::{Children, Interrupt};
 use crate::progress::Progress;
 use crate::{Done, Failure, guests, place, run, step};
@@ -44,7 +44,7 @@ pub(crate) fn bench() -> Done {
     ];
     for (tool, package) in tools {
         // wrk has no way to say its version that ends well, so it is only looked for.
-        if says(Command::new("sh").args(["-c", &format!("command -v {tool}")])).is_none() {
+        if !found(tool) {
             return Err(Failure::new(format!(
                 "{tool} is not installed; on Debian: apt-get install {package}"
             )));

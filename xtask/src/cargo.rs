@@ -42,6 +42,12 @@ pub(crate) fn says(command: &mut Command) -> Option<String> {
     output.status.success().then_some(text)
 }
 
+/// Whether a program is installed.
+pub(crate) fn found(program: &str) -> bool {
+    let line = format!("command -v {program}");
+    says(Command::new("sh").args(["-c", &line])).is_some()
+}
+
 /// A command as a person would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program())

@@ -1,5 +1,6 @@
 //! The plugins: wasm32-wasip2 components, built apart from the workspace and dropped like any other.
 
+use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,13 +48,26 @@ pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
         .flat_map(|package| ["-p", package])
 }
 
+/// The folder of the components: what `PORTCULLIS_GUESTS` names, as for the tests, else they are built.
+pub(crate) fn provided() -> Done<PathBuf> {
+    match env::var_os("PORTCULLIS_GUESTS") {
+        Some(folder) => Ok(folder.into()),
+        None => build().map(|()| built()),
+    }
+}
+
 /// Puts the built components into a plugin folder.
 pub(crate) fn install(folder: &Path) -> Done {
+    copy(&built(), folder)
+}
+
+/// Puts components into a plugin folder.
+pub(crate) fn copy(from: &Path, folder: &Path) -> Done {
     fs::create_dir_all(folder).map_err(Failure::of(folder.display()))?;
     for package in PACKAGES {
         let file = format!("{}.wasm", package.replace('-', "_"));
-        let built = built().join(&file);
-        drop_file(&built, &folder.join(&file)).map_err(Failure::of(built.display()))?;
+        let component = from.join(&file);
+        drop_file(&component, &folder.join(&file)).map_err(Failure::of(component.display()))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask run | observe | test | bench | guests | boards | peers | mutants`.
+//! The project's own commands: `cargo xtask run | observe | test | bench | instructions | guests | boards | peers | mutants`.
 
 mod bench;
 mod boards;
@@ -6,6 +6,7 @@ mod cargo;
 mod children;
 mod deny;
 mod guests;
+mod instructions;
 mod mutants;
 mod observe;
 mod peers;
@@ -44,12 +45,24 @@ enum Command {
     Observe,
     /// Run every test: formatting, crates, clippy, unit, plugin, integration
     Test {
-        /// The slow ones too, and those that need Prometheus, Alertmanager or Chromium
+        /// The slow ones too, and those that need Prometheus, Alertmanager, Chromium or valgrind
         #[arg(long)]
         full: bool,
     },
     /// Measure the gateway beside nginx; writes docs/bench.md
     Bench,
+    /// Count the instructions of a request with callgrind, beside nginx and haproxy
+    Instructions {
+        /// Fail if a row takes over 3 % more than xtask/instructions.json says
+        #[arg(long)]
+        check: bool,
+        /// Write xtask/instructions.json and docs/instructions.md
+        #[arg(long, conflicts_with = "check")]
+        write: bool,
+        /// Only this row, such as plain or headers-fresh; may be repeated
+        #[arg(long, value_name = "ROW")]
+        only: Vec<String>,
+    },
     /// Build the plugins and put them into plugins.d
     Guests,
     /// Make Grafana's boards anew from deploy/grafana/boards
@@ -79,6 +92,9 @@ fn main() -> ExitCode {
             write: true,
         }),
         Command::Bench => bench::bench(),
+        Command::Instructions { check, write, only } => {
+            instructions::instructions(&instructions::Choice { check, write, only })
+        }
         Command::Boards => boards::write(),
         Command::Guests => {
             guests::build().and_then(|()| guests::install(&place::root().join("plugins.d")))

@@ -15,6 +15,15 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Among the children.
 pub(crate) const SERVICES: &str = "the demo services";
 const POLL: Duration = Duration::from_millis(50);
+/// Not xtask itself, which would be linked anew after each change of it.
+const PROGRAMS: [&str; 6] = [
+    "portcullis",
+    "demo",
+    "echo-sockets",
+    "init-data",
+    "load",
+    "pager",
+];
 
 /// What this command has to know of gateway.toml.
 #[derive(Debug)]
@@ -69,18 +78,12 @@ pub(crate) fn wait(
     )))
 }
 
-/// Builds the gateway and the programs of the tests for release.
+/// Builds the gateway and the programs that these commands start, for release.
 pub(crate) fn build_programs(what: &str) -> Done {
     step(what);
-    must(&mut cargo(&[
-        "build",
-        "--release",
-        "-p",
-        "portcullis",
-        "-p",
-        "portcullis-tests",
-        "--bins",
-    ]))
+    // Of the whole workspace: a part of it would choose other features and compile wasmtime once more.
+    let mut build = cargo(&["build", "--release", "--workspace"]);
+    must(build.args(PROGRAMS.into_iter().flat_map(|program| ["--bin", program])))
 }
 
 // === impl Demo ===

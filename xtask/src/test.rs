@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cargo::{cargo, must, says, shown};
 use crate::children::kill_tree;
-use crate::{Done, Failure, deny, guests, mutants, peers, sizes, step};
+use crate::{Done, Failure, deny, guests, instructions, mutants, peers, sizes, step};
 
 /// Without nextest, which has a limit for each test (tests/nextest.toml), nothing else ends one that hangs.
 const SILENCE: Duration = Duration::from_secs(600);
@@ -55,6 +55,11 @@ pub(crate) fn test(full: bool) -> Done {
             sample: SAMPLE,
             only: None,
             write: false,
+        }));
+        step("instructions");
+        done = done.and(instructions::instructions(&instructions::Choice {
+            check: true,
+            ..instructions::Choice::default()
         }));
     }
     println!();
