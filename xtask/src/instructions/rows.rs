@@ -13,7 +13,7 @@ pub(super) enum Program {
 pub(super) enum Ask {
     /// GET, with a response of 1 KiB.
     Request,
-    /// The same with an Authorization header of some 300 bytes.
+    /// The same with an Authorization header of some 270 bytes.
     WithCredential,
     /// A message of 1 KiB on a WebSocket, and its echo.
     Message,
@@ -42,7 +42,7 @@ pub(super) const ROWS: [Row; 11] = [
     checked("plain", "no plugin", "/plain", Ask::Request),
     gateway(
         "plain-credential",
-        "no plugin, Authorization header of some 300 bytes",
+        "no plugin, Authorization header of some 270 bytes",
         "/plain",
         Ask::WithCredential,
     ),
