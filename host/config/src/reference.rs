@@ -8,7 +8,7 @@ const HEAD: &str = "\
 # gateway.toml
 
 Every key, its shape and what it is when left out. This page is made from the tables that the gateway checks
-the file against (`host/config/src/keys`); `UPDATE=1 cargo test -p portcullis-config` writes it anew.
+the file against (`host/config/src/keys`); `UPDATE=1 cargo test -p portcullis-config` writes it again.
 
 Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`; sizes have `B`, `KiB`, `MiB`, `GiB`, `KB`, `MB` or
 `GB`. Names of plugins, upstreams, limits and routes are 1 to 64 of `a-z`, `0-9`, `_` and `-`. A key that is not on

@@ -13,6 +13,6 @@ fn the_committed_reference_is_the_one_made_from_the_keys() {
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == want,
-        "docs/config.md is stale; UPDATE=1 cargo test writes it anew"
+        "docs/config.md is stale; UPDATE=1 cargo test writes it again"
     );
 }

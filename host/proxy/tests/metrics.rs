@@ -16,7 +16,7 @@ fn the_committed_page_is_the_one_made_from_what_is_registered() {
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == want,
-        "docs/metrics.md is stale; UPDATE=1 cargo test -p portcullis-proxy --test metrics writes it anew"
+        "docs/metrics.md is stale; UPDATE=1 cargo test -p portcullis-proxy --test metrics writes it again"
     );
 }
 

@@ -96,7 +96,7 @@ pub(crate) static LOG_SAMPLE: Section = Section {
 
 pub(crate) static LOG_FILE: Section = Section {
     title: "log.file",
-    doc: "A file of lines, also written `file = { path = \"access.log\" }`. SIGUSR1 opens it anew, for logrotate.",
+    doc: "A file of lines, also written `file = { path = \"access.log\" }`. SIGUSR1 reopens it, for logrotate.",
     keys: &[
         key(
             "path",

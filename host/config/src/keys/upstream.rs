@@ -73,7 +73,7 @@ pub(crate) static UPSTREAM: Section = Section {
             "eject",
             Table(&EJECT),
             Words("see below"),
-            "when a server that answers badly is left alone",
+            "when a server that answers badly is ejected",
         ),
         key(
             "keep_alive",
@@ -103,7 +103,7 @@ pub(crate) static UPSTREAM: Section = Section {
             "breaker",
             Table(&BREAKER),
             Words("none"),
-            "when the upstream is left alone as a whole",
+            "when requests to the whole upstream stop",
         ),
         key(
             "max_in_flight",

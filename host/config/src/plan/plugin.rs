@@ -64,7 +64,7 @@ pub struct PluginGrants {
     pub random: bool,
     /// Bytes of log lines per call.
     pub log: u32,
-    /// Whether `upstreams`, `state` and `buckets` are written down, be it as empty.
+    /// Whether `upstreams`, `state` and `buckets` are written down, even as empty lists.
     pub written: Written,
 }
 

@@ -4,7 +4,7 @@
 use crate::pipeline::metrics::Metrics;
 pub use crate::pipeline::metrics::{Deed, Outcome};
 
-/// The target of audit lines, by which they are told from the rest of the gateway's own log.
+/// The target of audit lines, which distinguishes them from the rest of the gateway's own log.
 pub const TARGET: &str = "audit";
 
 /// Something that was done, or refused, to the gateway.

@@ -8,7 +8,7 @@ const HEAD: &str = "\
 # Metrics
 
 What `GET /metrics` of the admin listener tells, in the text format of Prometheus. This page is made from what the
-gateway registers (`host/proxy/src/pipeline/metrics`); `UPDATE=1 cargo test -p portcullis-proxy --test metrics` writes it anew.
+gateway registers (`host/proxy/src/pipeline/metrics`); `UPDATE=1 cargo test -p portcullis-proxy --test metrics` writes it again.
 
 Labels have values from closed sets only: what gateway.toml names, and lists of the gateway's own. Nothing that a
 client sends becomes a label, so the number of series depends on gateway.toml alone. A counter with a closed list of
