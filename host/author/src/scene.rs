@@ -102,7 +102,7 @@ impl Scene {
             caller: self.caller.clone(),
             request_id: "test".into(),
             route: "test".into(),
-            host: self.host.clone(),
+            host: self.host.as_str().into(),
             scheme: "http",
             client_ip: Some(self.client_ip),
             params: self.params.clone(),

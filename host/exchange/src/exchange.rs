@@ -30,7 +30,7 @@ pub struct Exchange {
     pub request_id: Arc<str>,
     pub route: Arc<str>,
     /// Host of the request, lower case, as routed.
-    pub host: String,
+    pub host: Arc<str>,
     pub scheme: &'static str,
     pub client_ip: Option<IpAddr>,
     /// The certificate that the client presented, verified.
@@ -88,7 +88,7 @@ impl Exchange {
             "route" => self.route.to_string(),
             "client.ip" => self.client_ip?.to_string(),
             "scheme" => self.scheme.to_owned(),
-            "host" => self.host.clone(),
+            "host" => self.host.to_string(),
             "path" => self.target.canonical_path().to_owned(),
             "client.cert.subject" => self.client_certificate.as_ref()?.subject.clone(),
             "client.cert.dns" => self.client_certificate.as_ref()?.dns.join(","),

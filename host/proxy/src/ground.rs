@@ -1,5 +1,6 @@
 //! The ground: words that every floor uses, and small rules of HTTP that need no connection.
 
+pub(crate) mod alarm;
 pub(crate) mod body;
 pub(crate) mod clock;
 pub(crate) mod deadline;

@@ -2,7 +2,7 @@
 
 pub mod audit;
 mod chains;
-mod course;
+pub(crate) mod course;
 pub(crate) mod exchange;
 mod find;
 pub(crate) mod gate;

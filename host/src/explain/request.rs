@@ -84,7 +84,7 @@ impl Asked {
     pub(super) fn host(&self) -> String {
         let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.and_then(Authority::parse).unwrap_or_default();
-        host.host().to_owned()
+        host.host().to_string()
     }
 
     pub(super) fn url(&self) -> String {

@@ -2,7 +2,10 @@
 //! tell from another name.
 
 mod caller;
+mod names;
 mod proxy;
+
+use self::names::{Names, Prefixes};
 
 pub use caller::speaks_for_a_caller;
 pub use proxy::{FORWARDING, FORWARDING_PREFIXES};
@@ -35,32 +38,29 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
+static REWRITTEN_NAMES: Names = Names::of(REWRITTEN);
+static HOP_BY_HOP_NAMES: Names = Names::of(HOP_BY_HOP);
+static FORWARDING_NAMES: Names = Names::of(FORWARDING);
+static FAMILIES: Prefixes = Prefixes::of(FORWARDING_PREFIXES);
+
 /// Whether a name, in lower case, speaks for a proxy.
 pub fn is_forwarding(name: &str) -> bool {
-    FORWARDING.binary_search(&name).is_ok() || begins_with_one(name, FORWARDING_PREFIXES)
+    FORWARDING_NAMES.hold(name.as_bytes()) || FAMILIES.begin(name)
 }
 
 /// Whether the gateway reads the field from a trusted proxy and writes it again, so that no client's passes.
 pub fn is_rewritten(name: &str) -> bool {
-    REWRITTEN.binary_search(&name).is_ok()
+    REWRITTEN_NAMES.hold(name.as_bytes())
 }
 
 /// Whether the field belongs to one connection.
 pub fn is_hop_by_hop(name: &str) -> bool {
-    HOP_BY_HOP.binary_search(&name).is_ok()
+    HOP_BY_HOP_NAMES.hold(name.as_bytes())
 }
 
 /// Whether the gateway alone decides what becomes of the field: no key lets it in or takes it out.
 pub fn is_the_gateways(name: &str) -> bool {
     is_rewritten(name) || is_hop_by_hop(name) || name == "host"
-}
-
-/// Whether `name` begins with one of `prefixes`, which are in order and of which none begins with another.
-fn begins_with_one(name: &str, prefixes: &[&str]) -> bool {
-    // The only one that can be it is the last one that is not behind the name.
-    let next = prefixes.partition_point(|prefix| *prefix <= name);
-    let before = next.checked_sub(1).and_then(|at| prefixes.get(at));
-    before.is_some_and(|prefix| name.starts_with(prefix))
 }
 
 /// Whether CGI, WSGI, PHP or Rack would fold the name into that of another field. They write names in upper case with

@@ -1,14 +1,15 @@
 //! Hosts: one spelling for each (RFC 9110 section 7.2, RFC 3986 section 3.2.2).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 /// `uri-host [":" port]` in the one spelling that is routed, forwarded and compared: lower case, without the dot that
 /// makes a name fully qualified, addresses in their canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Authority {
-    text: String,
-    /// Bytes of `text` that are the host.
-    host: usize,
+    text: Arc<str>,
+    /// Without the port.
+    host: Arc<str>,
 }
 
 const MAX_NAME: usize = 253;
@@ -19,18 +20,17 @@ impl Authority {
     /// an empty port, an empty label, a name whose last label is a number but which is no IPv4 address.
     pub fn parse(text: &str) -> Option<Authority> {
         let (host, port) = split_port(text)?;
-        let mut text = canonical(host)?;
-        let host = text.len();
-        if let Some(port) = port {
-            text.push(':');
-            text.push_str(&port.to_string());
-        }
+        let host: Arc<str> = canonical(host)?.into();
+        let text = match port {
+            Some(port) => format!("{host}:{port}").into(),
+            None => host.clone(),
+        };
         Some(Authority { text, host })
     }
 
     /// The host without its port; an IPv6 address keeps its brackets.
-    pub fn host(&self) -> &str {
-        &self.text[..self.host]
+    pub fn host(&self) -> &Arc<str> {
+        &self.host
     }
 
     /// Host and port; empty where a request named none.
@@ -121,7 +121,7 @@ mod tests {
         ];
         for (text, host, whole) in rows {
             let read = Authority::parse(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((read.host(), read.as_str()), (host, whole), "{text}");
+            assert_eq!((&**read.host(), read.as_str()), (host, whole), "{text}");
         }
     }
 

@@ -8,9 +8,10 @@ pub(crate) fn since_1970() -> Duration {
     since.unwrap_or_default()
 }
 
-/// Now, in milliseconds since 1970.
-pub(crate) fn now_ms() -> u64 {
-    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+/// A time in milliseconds since 1970.
+pub(crate) fn ms_since_1970(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A duration in nanoseconds; the largest number where it is too long.

@@ -2,7 +2,7 @@
 //! and those that a service could take for another field.
 
 use http::HeaderMap;
-use http::header::{CONNECTION, HeaderName};
+use http::header::{CONNECTION, HeaderName, HeaderValue};
 use portcullis_config::plan::HeaderRules;
 use portcullis_syntax::headers::{is_ambiguous, is_forwarding, is_hop_by_hop, is_rewritten};
 
@@ -91,11 +91,18 @@ pub(crate) fn is_the_gateway_s(name: &HeaderName) -> bool {
 
 /// Removes what `Connection` lists.
 fn remove_listed(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        for name in listed_in_connection(headers) {
-            headers.remove(name);
-        }
+    if headers.get_all(CONNECTION).iter().all(lists_nothing) {
+        return;
     }
+    for name in listed_in_connection(headers) {
+        headers.remove(name);
+    }
+}
+
+/// What `Connection` mostly says.
+fn lists_nothing(value: &HeaderValue) -> bool {
+    let usual = |option: &[u8]| value.as_bytes().eq_ignore_ascii_case(option);
+    usual(b"keep-alive") || usual(b"close")
 }
 
 /// What `Connection` lists, except the end-to-end fields that it must not be able to remove.
@@ -119,7 +126,6 @@ fn listed_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use portcullis_syntax::headers::NamePatterns;
 
     use super::*;

@@ -90,6 +90,9 @@ fn is_checksum(name: &str) -> bool {
 
 /// What a message announces in `Trailer`, of that which may be one; HTTP/1.1 sends no other.
 pub(crate) fn announced(headers: &HeaderMap, side: Side) -> Option<HeaderValue> {
+    if !headers.contains_key(TRAILER) {
+        return None;
+    }
     let names = fields::elements(headers, &TRAILER);
     let names = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
     let fitting: Vec<HeaderName> = names.filter(|name| may_trail(name, side)).collect();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::response::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use portcullis_config::plan::RouteLog;
 use portcullis_exchange::Exchange;
@@ -58,12 +59,12 @@ impl Journal {
         sinks: Arc<Sinks>,
         client_ip: IpAddr,
         method: Method,
-        path: &str,
+        target: Option<PathAndQuery>,
         request_id: Arc<str>,
     ) -> Journal {
         Journal::of(
             sinks,
-            Record::new(Some(client_ip), method, path, request_id),
+            Record::new(Some(client_ip), method, target, request_id),
         )
     }
 
@@ -105,7 +106,7 @@ impl Journal {
         record.doubts = doubts;
         // An extended CONNECT was admitted as a GET.
         record.method.clone_from(&x.method);
-        record.path = x.target.path().to_owned();
+        record.admitted_as(&x.target);
         record.host.clone_from(&x.host);
         record.excerpt = self.sinks.log.as_ref().and_then(|log| log.request(x));
     }
@@ -116,8 +117,13 @@ impl Journal {
         self.route = Some(metrics.clone());
     }
 
-    /// Watches the request body, and keeps of it what the route wants logged.
-    pub(crate) fn watch(&mut self, wanted: RouteLog, x: &Exchange) -> Arc<Watch> {
+    /// Watches the request body, and keeps of it what the route wants logged. `none`: the watch of requests without one.
+    pub(crate) fn watch(
+        &mut self,
+        wanted: RouteLog,
+        x: &Exchange,
+        none: Option<&Arc<Watch>>,
+    ) -> Arc<Watch> {
         let log = self.sinks.log.as_ref();
         let wanted = log.map_or_else(RouteLog::default, |_| wanted);
         let tap = wanted.request_body;
@@ -126,7 +132,10 @@ impl Journal {
             let excerpt = self.record.excerpt.get_or_insert_default();
             excerpt.request_body.clone_from(&tap);
         }
-        let watch = Arc::new(Watch::tapped(tap));
+        let watch = match none.filter(|_| tap.is_none()) {
+            Some(none) => none.clone(),
+            None => Arc::new(Watch::tapped(tap)),
+        };
         self.record.request_body = Some(watch.clone());
         self.log_response = wanted.response_body;
         watch

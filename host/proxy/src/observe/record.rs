@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode};
+use portcullis_exchange::Target;
 
 use crate::ground::refusal::{Reason, Refusal};
 use crate::ground::sift::Dropped;
@@ -19,9 +21,9 @@ pub struct Record {
     /// None: a trusted proxy does not say clearly who it is.
     pub(crate) client_ip: Option<IpAddr>,
     pub(crate) method: Method,
-    /// Without the query: it may hold a credential.
-    pub(crate) path: String,
-    pub(crate) host: String,
+    /// None: it is not believed.
+    target: Option<PathAndQuery>,
+    pub(crate) host: Arc<str>,
     pub(crate) request_id: Arc<str>,
     /// None: the exchange is in no trace.
     pub(crate) trace: Option<u128>,
@@ -103,7 +105,7 @@ impl Record {
     pub(crate) fn new(
         client_ip: Option<IpAddr>,
         method: Method,
-        path: &str,
+        target: Option<PathAndQuery>,
         request_id: Arc<str>,
     ) -> Record {
         Record {
@@ -111,8 +113,8 @@ impl Record {
             time: SystemTime::now(),
             client_ip,
             method,
-            path: path.to_owned(),
-            host: String::new(),
+            target,
+            host: Arc::default(),
             request_id,
             trace: None,
             route: None,
@@ -136,13 +138,23 @@ impl Record {
     /// Of a request that the gateway makes for itself because of this one.
     pub(crate) fn renewal(&self) -> Record {
         let request_id = self.request_id.clone();
-        let mut own = Record::new(self.client_ip, Method::GET, &self.path, request_id);
+        let mut own = Record::new(self.client_ip, Method::GET, self.target.clone(), request_id);
         own.host.clone_from(&self.host);
         own.route.clone_from(&self.route);
         own.upstream.clone_from(&self.upstream);
         own.caller.clone_from(&self.caller);
         own.because = Some("renews what is stored".to_owned());
         own
+    }
+
+    /// Without the query: it may hold a credential.
+    pub(crate) fn path(&self) -> &str {
+        self.target.as_ref().map_or("", PathAndQuery::path)
+    }
+
+    /// What the request was admitted as.
+    pub(crate) fn admitted_as(&mut self, target: &Target) {
+        self.target = Some(target.to_path_and_query());
     }
 
     pub(crate) fn refuse(&mut self, refusal: &Refusal) {

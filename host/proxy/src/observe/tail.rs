@@ -104,7 +104,7 @@ fn refused(record: &Record) -> Option<Refused> {
         status: record.status.as_u16(),
         method: cut(record.method.as_str()),
         host: cut(&record.host),
-        path: cut(&record.path),
+        path: cut(record.path()),
         route: record.route.as_deref().map(cut),
         caller: record.caller.as_deref().map(cut),
         client_ip: record.client_ip,
@@ -121,7 +121,8 @@ mod tests {
 
     fn exchange(tail: &Tail, refusal: Option<Reason>) {
         let ip = Some(IpAddr::from([127, 0, 0, 1]));
-        let mut record = Record::new(ip, Method::GET, &"x".repeat(1000), "id".into());
+        let path = format!("/{}", "x".repeat(1000)).parse().ok();
+        let mut record = Record::new(ip, Method::GET, path, "id".into());
         if let Some(reason) = refusal {
             record.refuse(&Refusal::new(reason).because("why"));
         }

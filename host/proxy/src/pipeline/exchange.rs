@@ -14,15 +14,14 @@
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
-use super::course::Course;
+use super::course::{Course, ServedClient};
 use super::find::find;
 use super::leave::Leaving;
 use super::limits;
 use super::respond::{Ready, bounded, respond};
 use super::response_body::ResponseBody;
-use super::worker::Worker;
 use crate::ground::refusal::Refusal;
 use crate::observe::journal::Journal;
 use crate::stages::clearance::Clearance;
@@ -32,22 +31,16 @@ use crate::stages::edge::Edge;
 use crate::stages::filters::Filters;
 use crate::stages::grpc;
 use crate::upstreams::shield::enter_route;
-use crate::wire::guard::Client;
 
 /// Answers one request. Never fails: a refusal is a response too.
 pub async fn serve(
-    worker: Arc<Worker>,
-    client: Arc<Client>,
+    served: Arc<ServedClient>,
     mut request: Request<Incoming>,
 ) -> Response<ResponseBody> {
     // The connection is busy until the last byte; a fault is what its bytes had wrong already.
-    let (busy, fault) = client.begin();
-    let generation = worker.gate.lease();
-    let course = Course {
-        worker,
-        client,
-        generation,
-    };
+    let (busy, fault) = served.client.begin();
+    let generation = served.worker.gate.lease();
+    let course = Course { served, generation };
     let mut leaving = Leaving::new(grpc::is_spoken(&request));
     let mut journal = course.open_journal(&mut request, fault.is_some());
     let passed = match fault {
@@ -85,7 +78,9 @@ async fn pass(
     let guards = (entered, taken_on, within_address, room, within_caller);
     let clearance = Clearance::of(permit, guards);
 
-    let watch = journal.watch(route.log, x);
+    let no_body = arrival.incoming.is_end_stream();
+    let no_body = no_body.then_some(&course.served.worker.no_body);
+    let watch = journal.watch(route.log, x, no_body);
     let body = bounded(arrival.incoming, route.max_body, &watch)?;
     let mut filters = Filters::of(&route.chain, route.max_body);
     let filtered = filters.request(x, body).await?;

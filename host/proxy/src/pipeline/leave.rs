@@ -50,14 +50,14 @@ impl Leaving {
             Ok(response) => response,
             Err(Early::Answered(response)) => *response,
             Err(Early::Refused(refusal)) => {
-                let refusal = blame_the_wire(&course.client, refusal);
+                let refusal = blame_the_wire(&course.served.client, refusal);
                 journal.refuse(&refusal);
                 refused(&refusal, self.grpc, journal)
             }
         };
         let (mut parts, mut content) = response.into_parts();
         write_hsts(
-            &course.client,
+            &course.served.client,
             course.generation.tls.as_deref(),
             &mut parts.headers,
         );

@@ -33,7 +33,7 @@ pub(super) struct Ready<'a> {
     pub(super) keep_request: bool,
 }
 
-/// Answers an exchange as its route says.
+/// Answers an exchange as its route says. Boxed is what most exchanges do not do, so that none of them carries its size.
 pub(super) async fn respond(
     mut clearance: Clearance,
     course: &Course,
@@ -51,13 +51,13 @@ pub(super) async fn respond(
     let upstream = match route.answer.to(x)? {
         Answers::Here(reply) => return Ok(content::reply(reply)),
         Answers::Handler(handler) => {
-            return handle(clearance, handler, x, body, route.max_body).await;
+            return Box::pin(handle(clearance, handler, x, body, route.max_body)).await;
         }
         Answers::Upstream(upstream) => upstream,
     };
     journal.record.upstream = Some(upstream.name.clone());
     let forwarding = Forwarding {
-        sender: course.worker.sender(),
+        sender: course.served.worker.sender(),
         rules: &route.forward,
         watch: ready.watch,
         upstream,
@@ -68,13 +68,13 @@ pub(super) async fn respond(
     };
     if let Some(wish) = ready.wish {
         let ends = Ends {
-            client: &course.client,
+            client: &course.served.client,
             rules: &route.sockets,
-            draining: &course.worker.draining,
+            draining: &course.served.worker.draining,
         };
-        return tunnel::open(clearance, x, forwarding, wish, ends).await;
+        return Box::pin(tunnel::open(clearance, x, forwarding, wish, ends)).await;
     }
-    let cache = &course.worker.gate.cache;
+    let cache = &course.served.worker.gate.cache;
     match &route.cache {
         Some(store) => {
             let caching = Caching { cache, store };
@@ -82,7 +82,10 @@ pub(super) async fn respond(
         }
         None if x.method.is_safe() => forward(clearance, x, body, forwarding).await,
         // Other routes may store what this one changes.
-        None => cache::forward_and_invalidate(clearance, x, body, forwarding, cache).await,
+        None => {
+            let changed = cache::forward_and_invalidate(clearance, x, body, forwarding, cache);
+            Box::pin(changed).await
+        }
     }
 }
 

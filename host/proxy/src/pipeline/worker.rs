@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 
 use super::gate::Gate;
+use crate::observe::watch::Watch;
 use crate::stages::overload::Pressure;
 use crate::upstreams::send::Sender;
 
@@ -20,6 +21,8 @@ pub struct Worker {
     /// First half of the request ids made here: random, so that ids of two workers or processes never meet.
     origin: u64,
     made: AtomicU64,
+    /// What requests without a body have in common.
+    pub(crate) no_body: Arc<Watch>,
 }
 
 impl Worker {
@@ -36,6 +39,7 @@ impl Worker {
             draining,
             origin: fastrand::u64(..),
             made: AtomicU64::new(0),
+            no_body: Arc::new(Watch::over()),
         }
     }
 
@@ -51,12 +55,14 @@ impl Worker {
     pub fn request_id(&self, given: Option<&str>) -> Arc<str> {
         match given {
             Some(id) => id.into(),
-            None => format!(
-                "{:016x}{:016x}",
-                self.origin,
-                self.made.fetch_add(1, Ordering::Relaxed)
-            )
-            .into(),
+            None => {
+                let made = self.made.fetch_add(1, Ordering::Relaxed);
+                let id = u128::from(self.origin) << 64 | u128::from(made);
+                let mut digits = [0; 32];
+                // Room for all of them.
+                let _ = hex::encode_to_slice(id.to_be_bytes(), &mut digits);
+                std::str::from_utf8(&digits).unwrap_or_default().into()
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use portcullis_config::plan::Timeouts;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use crate::pipeline::course::ServedClient;
 use crate::pipeline::exchange::serve;
 use crate::pipeline::worker::Worker;
 use crate::wire::guard::{Client, Guarded, GuardedH2, Io, Silence};
@@ -113,8 +114,9 @@ async fn serve_http1<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<()
     } = seat;
     let io = Guarded::new(io, client.clone(), terms.timeouts, terms.max_head);
     let tunnels = client.clone();
+    let served = ServedClient::new(worker, client);
     let service = service_fn(move |request| {
-        let answer = serve(worker.clone(), client.clone(), request);
+        let answer = serve(served.clone(), request);
         async { Ok::<_, Infallible>(answer.await) }
     });
     let served = http1::Builder::new()
@@ -134,8 +136,9 @@ async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> Result<(), S
     let stall = Silence::of(&worker.gate.lease().plan);
     let io = GuardedH2::new(io, client.clone(), terms.timeouts, stall, terms.max_head);
     let tunnels = client.clone();
+    let served = ServedClient::new(worker, client);
     let service = service_fn(move |request| {
-        let answer = serve(worker.clone(), client.clone(), request);
+        let answer = serve(served.clone(), request);
         async { Ok::<_, Infallible>(answer.await) }
     });
     let served = http2::Builder::new(TokioExecutor::new())

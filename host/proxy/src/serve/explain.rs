@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::ground::events::is_stream;
+use crate::pipeline::course::ServedClient;
 use crate::pipeline::exchange::serve;
 use crate::pipeline::gate::{Archive, Gate};
 use crate::pipeline::generation::Generation;
@@ -75,8 +76,9 @@ pub async fn rehearse(
     let tls = https.then_some(Secured { certificate: None });
     let client = Arc::new(Client::new(peer, tls));
     let (ours, theirs) = tokio::io::duplex(PIPE);
+    let served = ServedClient::new(worker, client);
     let service = service_fn(move |request| {
-        let answer = serve(worker.clone(), client.clone(), request);
+        let answer = serve(served.clone(), request);
         async { Ok::<_, std::convert::Infallible>(answer.await) }
     });
     let served =

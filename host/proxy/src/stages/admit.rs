@@ -14,13 +14,12 @@ use portcullis_exchange::{Exchange, Side, Target};
 use portcullis_syntax::headers::speaks_for_a_caller;
 use portcullis_syntax::{Authority, PathRules};
 
-use crate::ground::clock::now_ms;
 use crate::ground::refusal::{Reason, Refusal};
 use crate::ground::sift::sift;
 use crate::ground::trailers;
 use crate::observe::record::Doubts;
 use crate::stages::ending::Ending;
-use crate::stages::forwarded::{self, Provenance};
+use crate::stages::forwarded::{self, LastSaid, Provenance};
 use crate::stages::peer::Peer;
 use crate::stages::tunnel::{self, Handshake, Wish};
 
@@ -42,7 +41,8 @@ pub(crate) struct Arrival {
 pub(crate) fn admit(
     mut request: Request<Incoming>,
     peer: Peer<'_>,
-    request_id: Arc<str>,
+    (request_id, now_ms): (Arc<str>, u64),
+    last: &LastSaid,
 ) -> Result<Arrival, Refusal> {
     let upgrade = tunnel::prepare(&mut request);
     let (mut parts, incoming) = request.into_parts();
@@ -59,12 +59,12 @@ pub(crate) fn admit(
         ..
     } = parts;
     check_method(&method)?;
-    let host = host_of(&uri, &headers, version)?;
+    let host = host_of(&uri, &headers, version, last)?;
     let target = target_of(&uri, peer.admission.paths)?;
     check_headers(&mut headers, version)?;
     headers.remove(HOST);
     let trailers = trailers::announced(&headers, Side::Request);
-    let mut client = forwarded::believe(&headers, peer, &host, version);
+    let mut client = forwarded::believe(&headers, peer, &host, version, last);
     let dropped = sift(&mut headers, &peer.admission.headers, peer.is_trusted());
     // Plugins may take out what they read; it has spoken for somebody all the same.
     client.provenance.credentials = peer.certificate.is_some() || speak_for_a_caller(&headers);
@@ -74,11 +74,11 @@ pub(crate) fn admit(
         target,
         request: headers,
         request_id,
-        host: host.host().to_owned(),
+        host: host.host().clone(),
         scheme: client.scheme,
         client_ip: client.ip,
         client_certificate: peer.certificate.cloned(),
-        now_ms: now_ms(),
+        now_ms,
         ..Exchange::default()
     };
     let ending = Ending {
@@ -121,18 +121,26 @@ fn check_method(method: &Method) -> Result<(), Refusal> {
 
 /// The one host of a request, in its one spelling: the target's own (RFC 9112 section 3.2.2), else Host. Empty where
 /// an HTTP/1.0 request names none.
-fn host_of(uri: &http::Uri, headers: &HeaderMap, version: Version) -> Result<Authority, Refusal> {
+fn host_of(
+    uri: &http::Uri,
+    headers: &HeaderMap,
+    version: Version,
+    last: &LastSaid,
+) -> Result<Authority, Refusal> {
     let mut hosts = headers.get_all(HOST).iter();
-    let header = hosts.next().map(HeaderValue::to_str).transpose();
-    let header = header.map_err(|_| malformed("Host has a character that is not allowed"))?;
+    let header = hosts.next().map(HeaderValue::as_bytes);
     if hosts.next().is_some() {
         return Err(malformed("the request has more than one Host"));
     }
-    let read = |text: &str| {
-        Authority::parse(text).ok_or_else(|| malformed("Host is not a host with an optional port"))
+    let read = |text: &[u8]| {
+        let host = last.host(text);
+        host.ok_or_else(|| malformed("Host is not a host with an optional port"))
     };
     let header = header.map(read).transpose()?;
-    let authority = uri.authority().map(|a| read(a.as_str())).transpose()?;
+    let authority = uri
+        .authority()
+        .map(|a| read(a.as_str().as_bytes()))
+        .transpose()?;
     if let (Version::HTTP_2, Some(a), Some(h)) = (version, &authority, &header)
         && a != h
     {
@@ -170,6 +178,9 @@ fn check_headers(headers: &mut HeaderMap, version: Version) -> Result<(), Refusa
 /// Fields that decide who asks and how a body is read stand once (RFC 9110 section 5.3): of two lines, one program
 /// takes the first and another the last.
 fn check_single(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.len() == headers.keys_len() {
+        return Ok(());
+    }
     const SINGLE: [(HeaderName, &str); 3] = [
         (AUTHORIZATION, "the request has more than one Authorization"),
         (CONTENT_TYPE, "the request has more than one Content-Type"),

@@ -138,23 +138,23 @@ impl Calls {
             watch: &Watch::over(),
             max_body: u64::MAX,
             host: None,
+            added: None,
             trail: None,
         };
         let progress = Progress {
             server: &mut None,
             call: Some(step),
         };
-        let sent = sending.send(&entered, request, progress).await;
+        let sent = sending.send(&entered, &mut request, progress).await;
         let Answer {
             response,
             connection,
             ticket,
+            ..
         } = sent.map_err(error)?;
-        let (mut parts, incoming) = response.into_parts();
+        let (mut parts, ()) = response.into_parts();
         strip_hop_by_hop(&mut parts.headers);
-        let idle = upstream.timeouts.idle;
-        let timer = Box::pin(tokio::time::sleep(idle));
-        let body = UpstreamBody::new(incoming, connection, ticket, timer, idle, end);
+        let body = UpstreamBody::new(connection, ticket, upstream.timeouts.idle, end);
         match collect(body, call.max_response).await {
             Ok(Some(bytes)) => Ok(Response::from_parts(parts, bytes)),
             Ok(None) => Err(OutboundError::TooLarge),

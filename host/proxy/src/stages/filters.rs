@@ -64,7 +64,11 @@ impl Filters {
         x: &mut Exchange,
         body: RequestBody,
     ) -> Result<Filtered, Refusal> {
-        let filtered = self.run_request(x, body).await?;
+        if self.running.is_empty() {
+            return Ok(Filtered::On(body));
+        }
+        // Boxed, so that no request of a route without filters carries its size.
+        let filtered = Box::pin(self.run_request(x, body)).await?;
         self.head = x.method == Method::HEAD;
         if self.read_responses() {
             // Of the upstream, the cache or a handler.
@@ -131,6 +135,14 @@ impl Filters {
         if !self.see_responses() || matches!(response.body(), Content::Tunnel(_)) {
             return Ok(response);
         }
+        Box::pin(self.change(x, response)).await
+    }
+
+    async fn change(
+        &mut self,
+        x: &mut Exchange,
+        response: Response<Content>,
+    ) -> Result<Response<Content>, Refusal> {
         let (mut parts, mut content) = response.into_parts();
         let endless = events::is_stream(&parts.headers);
         if self.head && self.read_responses() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{HeaderValue, TRAILER};
+use http::header::{HeaderValue, TRAILER, VIA};
 use http::{Request, Response};
 use hyper::body::Body as _;
 use portcullis_config::plan::{Retry, Timeouts};
@@ -16,8 +16,9 @@ use crate::observe::journal::Journal;
 use crate::observe::watch::Watch;
 use crate::stages::clearance::Clearance;
 use crate::stages::content::{self, Content};
-use crate::stages::forwarded::{Provenance, X_REQUEST_ID};
+use crate::stages::forwarded::Provenance;
 use crate::stages::mirror::Mirror;
+use crate::upstreams::added::{Added, X_REQUEST_ID};
 use crate::upstreams::request_body::RequestBody;
 use crate::upstreams::response_body::UpstreamBody;
 use crate::upstreams::response_head;
@@ -63,6 +64,7 @@ pub(crate) async fn forward(
     let entered = upstream.enter(end).await?;
     let body = keep_body(x, body, &rules.retry).await?;
     let mut request = upstream_request(x, body, &f);
+    let added = add_later(&mut request, x, rules, &f.provenance);
     if let Some(mirror) = &rules.mirror {
         request = mirror.copy(request, x);
     }
@@ -76,13 +78,14 @@ pub(crate) async fn forward(
         watch: f.watch,
         max_body: rules.max_body,
         host: host_for(upstream, x, &f.provenance),
+        added,
         trail: x.trail.as_ref(),
     };
     let progress = Progress {
         server: &mut f.journal.record.server,
         call: None,
     };
-    let mut answer = sending.send(&entered, request, progress).await?;
+    let mut answer = sending.send(&entered, &mut request, progress).await?;
     f.journal.hold(entered.into_place());
     let headers = answer.response.headers_mut();
     upstream.stick(key, &answer.ticket, x.scheme == "https", headers);
@@ -100,11 +103,11 @@ pub(crate) fn host_for<'a>(
     upstream: &Upstream,
     x: &Exchange,
     provenance: &'a Provenance,
-) -> Option<&'a str> {
+) -> Option<&'a HeaderValue> {
     (upstream.preserve_host && !x.host.is_empty()).then(|| provenance.sent_host())
 }
 
-/// The request as it leaves: the exchange's own headers, and what the gateway adds.
+/// The request as it leaves, but for what the gateway adds: the exchange's own headers.
 pub(crate) fn upstream_request(
     x: &mut Exchange,
     body: RequestBody,
@@ -124,18 +127,40 @@ pub(crate) fn upstream_request(
         // What announced trailers was read whole, without them.
         headers.remove(TRAILER);
     }
-    f.provenance.write(headers);
+    request
+}
+
+/// What the gateway adds, for the connection to write, which is cheaper than to put it into the request. None: it is in
+/// the request, because somebody looks at it there.
+fn add_later<'a>(
+    request: &mut Request<RequestBody>,
+    x: &'a Exchange,
+    rules: &ForwardRules,
+    provenance: &'a Provenance,
+) -> Option<Added<'a>> {
+    if rules.mirror.is_some() || request.headers().contains_key(VIA) {
+        add(request, x, provenance);
+        return None;
+    }
+    let added = provenance.added(&x.request_id);
+    added.clear(request.headers_mut(), !x.changed_headers.is_empty());
+    Some(added)
+}
+
+/// Writes what the gateway adds into the request itself, for who looks at it there.
+pub(crate) fn add(request: &mut Request<RequestBody>, x: &Exchange, provenance: &Provenance) {
+    let headers = request.headers_mut();
+    provenance.write(headers);
     if let Ok(id) = HeaderValue::from_str(&x.request_id) {
         headers.insert(X_REQUEST_ID, id);
     }
-    request
 }
 
 /// Reads the body of an idempotent request first, where its length says that it is small enough to be sent again.
 async fn keep_body(x: &Exchange, body: RequestBody, retry: &Retry) -> Result<RequestBody, Refusal> {
     let length = match &body {
         RequestBody::Client { incoming, .. } => incoming.size_hint().exact(),
-        RequestBody::Full(_) | RequestBody::Wrapped(_) => None,
+        RequestBody::Full(_) | RequestBody::Wrapped(_) | RequestBody::Gone => None,
     };
     let small = length.is_some_and(|length| length <= retry.max_body as u64);
     if retry.tries > 1 && x.method.is_idempotent() && small {
@@ -149,13 +174,16 @@ async fn keep_body(x: &Exchange, body: RequestBody, retry: &Retry) -> Result<Req
 fn stream(answer: Answer, times: Timeouts, end: Instant) -> Response<Content> {
     let Answer {
         response,
-        connection,
+        mut connection,
         ticket,
+        at,
     } = answer;
-    let (status, headers, incoming) = response_head::split(response);
-    let left = end.saturating_duration_since(Instant::now());
-    let timer = Box::pin(tokio::time::sleep(times.idle.min(left)));
-    let body = UpstreamBody::new(incoming, connection, ticket, timer, times.idle, end);
+    let (status, headers) = response_head::split(response);
+    if let Some(bytes) = connection.whole() {
+        ticket.keep(connection, at);
+        return content::response(status, headers, Content::full(bytes));
+    }
+    let body = UpstreamBody::new(connection, ticket, times.idle, end);
     let content = if body.is_end_stream() {
         Content::Full(None)
     } else {

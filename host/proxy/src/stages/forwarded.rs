@@ -2,22 +2,25 @@
 
 mod proxy_headers;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::{FORWARDED, HeaderName, HeaderValue};
 use http::{HeaderMap, Version};
+use parking_lot::Mutex;
 use portcullis_syntax::Authority;
 use portcullis_syntax::forwarding::Node;
 
 use self::proxy_headers::ProxyHeaders;
 use crate::ground::via::{protocol_of, write_via};
 use crate::stages::peer::Peer;
+use crate::upstreams::added::{Added, X_REQUEST_ID};
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The client as far as it is known.
 pub(crate) struct ClientAddress {
@@ -32,21 +35,37 @@ pub(crate) struct ClientAddress {
 /// The forwarding headers for the upstream, made once at admission.
 #[derive(Debug, Default)]
 pub struct Provenance {
-    chain: String,
-    /// For X-Forwarded-Host: what the first proxy was asked for.
-    host: String,
-    /// What this gateway was asked for, with the port.
-    sent_host: String,
-    peer: String,
-    scheme: &'static str,
+    way: Arc<Way>,
     /// A trusted proxy named no scheme that is understood: it must not be sent elsewhere for it.
     pub(crate) scheme_unclear: bool,
-    /// The version that the client spoke, for Via.
-    protocol: &'static str,
-    /// What is appended to in `Forwarded`.
-    before: String,
     /// The client said or proved who asks, by its certificate or in a header, whatever plugins make of it.
     pub(crate) credentials: bool,
+}
+
+/// What services learn of the way of a request, ready to be written.
+#[derive(Debug)]
+struct Way {
+    /// What the first proxy was asked for. Empty where no host was named.
+    host: HeaderValue,
+    /// What this gateway was asked for, with the port.
+    sent_host: HeaderValue,
+    chain: HeaderValue,
+    scheme: &'static str,
+    forwarded: HeaderValue,
+    /// The version that the client spoke, for Via.
+    protocol: &'static str,
+    /// All of it, for a request that has no Via yet; and the same as lines of a head.
+    fields: HeaderMap,
+    lines: Vec<u8>,
+}
+
+/// What the last request over a connection said, which the next one mostly says again.
+#[derive(Debug, Default)]
+pub(crate) struct LastSaid {
+    /// Its host, as it came and as it was read.
+    host: Mutex<Option<(Box<[u8]>, Authority)>>,
+    /// Not of what a trusted proxy says, which speaks for many.
+    way: Mutex<Option<Arc<Way>>>,
 }
 
 /// Reads the forwarding headers of a request; believes them only where the peer is a trusted proxy.
@@ -55,52 +74,159 @@ pub(crate) fn believe(
     peer: Peer<'_>,
     host: &Authority,
     version: Version,
+    last: &LastSaid,
 ) -> ClientAddress {
     let ip = peer.ip.to_canonical();
-    let provenance = Provenance {
-        chain: String::new(),
-        host: host.as_str().to_owned(),
-        sent_host: host.as_str().to_owned(),
-        peer: ip.to_string(),
-        scheme: peer.scheme,
-        scheme_unclear: false,
-        protocol: protocol_of(version),
-        before: String::new(),
-        credentials: false,
-    };
-    let address = ClientAddress {
-        ip: Some(ip),
-        scheme: peer.scheme,
-        not_understood: None,
-        provenance,
-    };
-    if peer.is_trusted() {
-        address.with(ProxyHeaders::read(headers, peer))
-    } else {
-        address
+    let protocol = protocol_of(version);
+    if !peer.is_trusted() {
+        return ClientAddress {
+            ip: Some(ip),
+            scheme: peer.scheme,
+            not_understood: None,
+            provenance: Provenance {
+                way: last.way_or(host.as_str(), protocol, || {
+                    Way::new(&ip, peer.scheme, protocol, host, &ProxyHeaders::default())
+                }),
+                ..Provenance::default()
+            },
+        };
+    }
+    let said = ProxyHeaders::read(headers, peer);
+    let scheme = said.scheme.unwrap_or(peer.scheme);
+    ClientAddress {
+        ip: said.client.unwrap_or(Some(ip)),
+        scheme,
+        provenance: Provenance {
+            way: Arc::new(Way::new(&ip, scheme, protocol, host, &said)),
+            scheme_unclear: said.scheme_unclear,
+            credentials: false,
+        },
+        not_understood: said.not_understood,
     }
 }
 
-impl ClientAddress {
-    /// With what a trusted proxy says.
-    fn with(mut self, said: ProxyHeaders) -> ClientAddress {
-        self.ip = said.client.unwrap_or(self.ip);
-        self.scheme = said.scheme.unwrap_or(self.scheme);
-        self.not_understood = said.not_understood;
-        let provenance = &mut self.provenance;
-        provenance.scheme = self.scheme;
-        provenance.scheme_unclear = said.scheme_unclear;
-        for (at, node) in said.chain.iter().enumerate() {
-            let between = if at == 0 { "" } else { ", " };
-            // Writing to a String cannot fail.
-            let _ = write!(provenance.chain, "{between}{node}");
+// === impl LastSaid ===
+
+impl LastSaid {
+    /// Reads a host; None where it is none.
+    pub(crate) fn host(&self, text: &[u8]) -> Option<Authority> {
+        let mut last = self.host.lock();
+        if let Some((said, host)) = &*last
+            && **said == *text
+        {
+            return Some(host.clone());
         }
-        provenance.before = said.forwarded.unwrap_or_else(|| forwarded_for(&said.chain));
-        if let Some(host) = said.host {
-            provenance.host = host.as_str().to_owned();
-        }
-        self
+        let host = Authority::parse(std::str::from_utf8(text).ok()?)?;
+        *last = Some((text.into(), host.clone()));
+        Some(host)
     }
+
+    fn way_or(&self, host: &str, protocol: &str, new: impl FnOnce() -> Way) -> Arc<Way> {
+        let mut last = self.way.lock();
+        match &*last {
+            Some(way) if way.sent_host == host && way.protocol == protocol => way.clone(),
+            _ => last.insert(Arc::new(new())).clone(),
+        }
+    }
+}
+
+// === impl Way ===
+
+impl Default for Way {
+    fn default() -> Way {
+        const NOTHING: HeaderValue = HeaderValue::from_static("");
+        Way {
+            host: NOTHING,
+            sent_host: NOTHING,
+            chain: NOTHING,
+            scheme: "",
+            forwarded: NOTHING,
+            protocol: "",
+            fields: HeaderMap::new(),
+            lines: Vec::new(),
+        }
+    }
+}
+
+impl Way {
+    /// `said`: what a trusted proxy says, which is written on.
+    fn new(
+        peer: &IpAddr,
+        scheme: &'static str,
+        protocol: &'static str,
+        asked: &Authority,
+        said: &ProxyHeaders,
+    ) -> Way {
+        let mut chain = String::with_capacity(48);
+        for node in &said.chain {
+            // Writing to a String cannot fail.
+            let _ = write!(chain, "{node}, ");
+        }
+        let _ = write!(chain, "{peer}");
+        let host = said.host.as_ref().unwrap_or(asked).as_str();
+        let before = match &said.forwarded {
+            Some(forwarded) => Cow::Borrowed(&**forwarded),
+            None => Cow::Owned(forwarded_for(&said.chain)),
+        };
+        let mut way = Way {
+            host: value(host),
+            sent_host: value(asked.as_str()),
+            chain: value(&chain),
+            scheme,
+            forwarded: value(&forwarded(&before, &peer.to_string(), host, scheme)),
+            protocol,
+            fields: HeaderMap::new(),
+            lines: Vec::new(),
+        };
+        let mut fields = HeaderMap::new();
+        way.write(&mut fields);
+        for (name, value) in &fields {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                way.lines.extend_from_slice(part);
+            }
+        }
+        way.fields = fields;
+        way
+    }
+
+    fn write(&self, headers: &mut HeaderMap) {
+        let scheme = HeaderValue::from_static(self.scheme);
+        let fields = [
+            (X_FORWARDED_FOR, self.chain.clone()),
+            (X_FORWARDED_PROTO, scheme),
+            (X_FORWARDED_HOST, self.host.clone()),
+            (FORWARDED, self.forwarded.clone()),
+        ];
+        for (name, value) in fields {
+            if !value.is_empty() {
+                headers.insert(name, value);
+            }
+        }
+        write_via(headers, self.protocol);
+    }
+}
+
+/// Built from checked parts; an odd one out is left out rather than sent broken.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn forwarded(before: &str, peer: &str, host: &str, scheme: &str) -> String {
+    let mut text = String::with_capacity(64);
+    text.push_str(before);
+    if !before.is_empty() {
+        text.push_str(", ");
+    }
+    text.push_str("for=");
+    text.push_str(&quoted(peer));
+    if !host.is_empty() {
+        text.push_str(";host=\"");
+        text.push_str(host);
+        text.push('"');
+    }
+    text.push_str(";proto=");
+    text.push_str(scheme);
+    text
 }
 
 /// The chain of `X-Forwarded-For` in the words of `Forwarded`, for who reads only that.
@@ -121,54 +247,32 @@ fn quoted(node: &str) -> String {
 
 impl Provenance {
     /// The request's own host, with its port.
-    pub(crate) fn sent_host(&self) -> &str {
-        &self.sent_host
+    pub(crate) fn sent_host(&self) -> &HeaderValue {
+        &self.way.sent_host
     }
 
     /// The host that this gateway was asked for, and the one that the first proxy was.
     pub(crate) fn hosts(&self) -> (&str, &str) {
-        (&self.sent_host, &self.host)
+        // Admission let only hosts pass, which are text.
+        let [sent, first] = [&self.way.sent_host, &self.way.host];
+        (
+            sent.to_str().unwrap_or_default(),
+            first.to_str().unwrap_or_default(),
+        )
     }
 
-    /// Writes what an upstream is told (RFC 7239 and the older headers).
+    /// Writes what services learn of the way (RFC 7239 and the older headers).
     pub fn write(&self, headers: &mut HeaderMap) {
-        let chain = if self.chain.is_empty() {
-            self.peer.clone()
-        } else {
-            format!("{}, {}", self.chain, self.peer)
-        };
-        set(headers, X_FORWARDED_FOR, chain);
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.scheme));
-        if !self.host.is_empty() {
-            set(headers, X_FORWARDED_HOST, self.host.clone());
-        }
-        set(headers, FORWARDED, self.forwarded());
-        write_via(headers, self.protocol);
+        self.way.write(headers);
     }
 
-    fn forwarded(&self) -> String {
-        let mut text = String::with_capacity(64);
-        text.push_str(&self.before);
-        if !self.before.is_empty() {
-            text.push_str(", ");
+    /// The same for a request that has no Via yet, with the id of the request.
+    pub(crate) fn added<'a>(&'a self, request_id: &'a str) -> Added<'a> {
+        Added {
+            fields: &self.way.fields,
+            lines: &self.way.lines,
+            request_id,
         }
-        text.push_str("for=");
-        text.push_str(&quoted(&self.peer));
-        if !self.host.is_empty() {
-            text.push_str(";host=\"");
-            text.push_str(&self.host);
-            text.push('"');
-        }
-        text.push_str(";proto=");
-        text.push_str(self.scheme);
-        text
-    }
-}
-
-fn set(headers: &mut HeaderMap, name: HeaderName, text: String) {
-    // Built from checked parts; an odd one out is left out rather than sent broken.
-    if let Ok(value) = HeaderValue::try_from(text) {
-        headers.insert(name, value);
     }
 }
 

@@ -142,8 +142,7 @@ impl RouteLimits {
         noted: &mut Noted,
     ) -> Result<WithinAddressLimits, Refusal> {
         let stage = &self.by_address;
-        let mut course = Course { limited, noted };
-        stage.admit(What::LimitByAddress, x, &mut course).await?;
+        stage.ask(What::LimitByAddress, x, limited, noted).await?;
         Ok(WithinAddressLimits(()))
     }
 
@@ -155,8 +154,7 @@ impl RouteLimits {
         noted: &mut Noted,
     ) -> Result<WithinCallerLimits, Refusal> {
         let stage = &self.by_caller;
-        let mut course = Course { limited, noted };
-        stage.admit(What::LimitByCaller, x, &mut course).await?;
+        stage.ask(What::LimitByCaller, x, limited, noted).await?;
         Ok(WithinCallerLimits(()))
     }
 
@@ -172,6 +170,21 @@ impl RouteLimits {
 // === impl Stage ===
 
 impl Stage {
+    /// Boxed where there are limits, so that no request of a route without them carries their size.
+    async fn ask(
+        &self,
+        what: What,
+        x: &Exchange,
+        limited: &mut Limited,
+        noted: &mut Noted,
+    ) -> Result<(), Refusal> {
+        if self.rates.is_empty() && self.crowds.is_empty() {
+            return Ok(());
+        }
+        let mut course = Course { limited, noted };
+        Box::pin(self.admit(what, x, &mut course)).await
+    }
+
     async fn admit(
         &self,
         what: What,

@@ -5,6 +5,7 @@
 //! read the handshake → (plugins) → open: take a place, ask the server, check its 101 → start: relay until the end
 //! ```
 
+mod begun;
 mod control;
 mod ending;
 mod frames;
@@ -15,7 +16,9 @@ mod sockets;
 mod way;
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use bytes::Bytes;
 use http::header::UPGRADE;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -31,13 +34,16 @@ use crate::observe::journal::Journal;
 use crate::observe::record::SocketRecord;
 use crate::stages::clearance::Clearance;
 use crate::stages::content::{self, Content, Takeover};
-use crate::stages::forward::{Forwarding, host_for, upstream_request};
+use crate::stages::forward::{Forwarding, add, host_for, upstream_request};
 use crate::upstreams::request_body::RequestBody;
+use crate::upstreams::response_body::UpstreamBody;
 use crate::upstreams::response_head;
 use crate::upstreams::send::{Answer, Policy, Progress, Sending, rehearse};
-use crate::upstreams::servers::Ticket;
+use crate::upstreams::servers::{Ticket, Upstream};
 use crate::wire::guard::{Busy, Client};
+use crate::wire::tls::Stream;
 
+use begun::Begun;
 use ending::Ending;
 use relay::{Bounds, Relay};
 use sockets::Slot;
@@ -55,7 +61,9 @@ pub(crate) struct Wish {
 /// Both halves, agreed. It begins when the response that says so is handed to the client.
 struct Tunnel {
     client: OnUpgrade,
-    server: OnUpgrade,
+    server: Stream,
+    /// What the server has sent already.
+    begun: Bytes,
     bounds: Bounds,
     route: Arc<str>,
     families: SocketFamilies,
@@ -104,34 +112,33 @@ pub(crate) async fn open(
         return Err(rehearse(x.trail.as_ref(), &x.method, upstream, key));
     }
     let mut request = upstream_request(x, RequestBody::empty(), &f);
+    add(&mut request, x, &f.provenance);
     let key = wish.handshake.ask(request.headers_mut());
     let asked = request.headers().clone();
+    let answer = send(&mut request, x, &mut f).await?;
+    if answer.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return declined(answer, upstream, &wish.handshake).await;
+    }
     let Answer {
-        mut response,
+        response,
+        connection,
         ticket,
         ..
-    } = send(request, x, &mut f).await?;
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return declined(response, &wish.handshake).await;
-    }
+    } = answer;
+    let (server, begun) = connection
+        .into_stream()
+        .ok_or_else(|| Refusal::new(Reason::UpstreamBroken))?;
     let agreed = handshake::check(&asked, &key, response.headers())
         .map_err(|text| Refusal::new(Reason::UpstreamBroken).because(text))?;
     if client.fault.get().is_some() {
         // The client did not wait for the answer; what it sent is no tunnel's (RFC 6455 section 4.1).
         return Err(Refusal::new(Reason::MalformedRequest).closing());
     }
-    let plan = &rules.plan;
     let tunnel = Tunnel {
         client: wish.client,
-        server: hyper::upgrade::on(&mut response),
-        bounds: Bounds {
-            max_message: plan.max_message,
-            compressed: agreed.compressed,
-            idle: plan.idle,
-            ping: plan.ping,
-            pong: plan.pong,
-            stall: upstream.timeouts.idle,
-        },
+        server,
+        begun,
+        bounds: Bounds::of(&rules.plan, agreed.compressed, upstream.timeouts.idle),
         route: rules.route.clone(),
         families: rules.families.clone(),
         draining: ends.draining.clone(),
@@ -139,7 +146,7 @@ pub(crate) async fn open(
         slot,
     };
     client.become_raw();
-    let (_, mut headers, _) = response_head::split(response);
+    let (_, mut headers) = response_head::split(response);
     let status = wish.handshake.answer(&mut headers);
     let content = Content::Tunnel(Box::new(tunnel));
     Ok(content::response(status, headers, content))
@@ -147,7 +154,7 @@ pub(crate) async fn open(
 
 /// Sends the handshake: a try and a place like those of any request to this upstream.
 async fn send(
-    request: Request<RequestBody>,
+    request: &mut Request<RequestBody>,
     x: &Exchange,
     f: &mut Forwarding<'_>,
 ) -> Result<Answer, Refusal> {
@@ -167,6 +174,7 @@ async fn send(
         watch: f.watch,
         max_body: 0,
         host: host_for(upstream, x, &f.provenance),
+        added: None,
         trail: x.trail.as_ref(),
     };
     let progress = Progress {
@@ -182,12 +190,25 @@ async fn send(
 
 /// The upstream did not switch: its answer is a small ordinary response.
 async fn declined(
-    response: Response<Incoming>,
+    answer: Answer,
+    upstream: &Upstream,
     handshake: &Handshake,
 ) -> Result<Response<Content>, Refusal> {
     const LIMIT: usize = 1024 * 1024;
-    let (status, headers, incoming) = response_head::split(response);
-    let body = collect(incoming, LIMIT).await;
+    let Answer {
+        response,
+        connection,
+        ticket,
+        ..
+    } = answer;
+    let (status, headers) = response_head::split(response);
+    let times = upstream.timeouts;
+    let end = Instant::now() + times.total;
+    let body = collect(
+        UpstreamBody::new(connection, ticket, times.idle, end),
+        LIMIT,
+    )
+    .await;
     let bytes = body
         .ok()
         .flatten()
@@ -247,6 +268,7 @@ impl Tunnel {
         let Tunnel {
             client,
             server,
+            begun,
             bounds,
             route,
             families,
@@ -254,8 +276,8 @@ impl Tunnel {
             ticket,
             slot,
         } = self;
-        let (client, server) = tokio::try_join!(client, server).ok()?;
-        let (client, server) = (TokioIo::new(client), TokioIo::new(server));
+        let client = TokioIo::new(client.await.ok()?);
+        let server = Begun::new(begun, server);
         let mut relay = Relay::new(client, server, bounds, families.open(&route));
         let drained = tokio::select! {
             ending = relay.run() => Some(ending),

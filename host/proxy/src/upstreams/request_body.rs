@@ -25,6 +25,8 @@ pub enum RequestBody {
     },
     /// One that a stage looks into while it passes.
     Wrapped(Wrapped),
+    /// It was taken to be sent, and cannot be sent again.
+    Gone,
 }
 
 /// A body of another type.
@@ -36,6 +38,7 @@ impl std::fmt::Debug for RequestBody {
             RequestBody::Full(_) => "Full",
             RequestBody::Client { .. } => "Client",
             RequestBody::Wrapped(_) => "Wrapped",
+            RequestBody::Gone => "Gone",
         })
     }
 }
@@ -49,11 +52,21 @@ impl RequestBody {
         RequestBody::Full(Some(bytes).filter(|b| !b.is_empty()))
     }
 
-    /// The same body once more, where it is at hand.
-    pub(crate) fn again(&self) -> Option<RequestBody> {
+    /// The body to be sent: shared where it is at hand, else taken out of here.
+    pub(crate) fn lend(&mut self) -> RequestBody {
         match self {
-            RequestBody::Full(bytes) => Some(RequestBody::Full(bytes.clone())),
-            RequestBody::Client { .. } | RequestBody::Wrapped(_) => None,
+            RequestBody::Full(bytes) => RequestBody::Full(bytes.clone()),
+            body if body.is_end_stream() => RequestBody::empty(),
+            body => std::mem::replace(body, RequestBody::Gone),
+        }
+    }
+
+    /// Whether it can be sent once more.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        match self {
+            RequestBody::Full(_) => true,
+            RequestBody::Gone => false,
+            body => body.is_end_stream(),
         }
     }
 
@@ -94,6 +107,7 @@ impl Body for RequestBody {
                 return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b))));
             }
             RequestBody::Wrapped(body) => return body.as_mut().poll_frame(cx),
+            RequestBody::Gone => return Poll::Ready(Some(Err("it was sent already".into()))),
             RequestBody::Client {
                 incoming,
                 watch,
@@ -134,6 +148,7 @@ impl Body for RequestBody {
             RequestBody::Full(bytes) => bytes.is_none(),
             RequestBody::Client { incoming, .. } => incoming.is_end_stream(),
             RequestBody::Wrapped(body) => body.is_end_stream(),
+            RequestBody::Gone => false,
         }
     }
 
@@ -144,6 +159,7 @@ impl Body for RequestBody {
             }
             RequestBody::Client { incoming, .. } => incoming.size_hint(),
             RequestBody::Wrapped(body) => body.size_hint(),
+            RequestBody::Gone => SizeHint::default(),
         }
     }
 }

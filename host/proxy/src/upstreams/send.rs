@@ -18,13 +18,14 @@ mod retry;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::HeaderValue;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use portcullis_exchange::{Open, Trail};
 
 use crate::ground::deadline::Deadline;
 use crate::ground::refusal::{Reason, Refusal};
 use crate::observe::watch::Watch;
+use crate::upstreams::added::Added;
 use crate::upstreams::connection::Connection;
 use crate::upstreams::request_body::RequestBody;
 use crate::upstreams::servers::{Key, Ticket, Upstream};
@@ -62,7 +63,9 @@ pub(crate) struct Sending<'a> {
     /// Bytes that the request body may have, for the message.
     pub(crate) max_body: u64,
     /// The Host for every server; None: each server's own.
-    pub(crate) host: Option<&'a str>,
+    pub(crate) host: Option<&'a HeaderValue>,
+    /// None: the request has it already, or is not a client's.
+    pub(crate) added: Option<Added<'a>>,
     pub(crate) trail: Option<&'a Trail>,
 }
 
@@ -76,9 +79,11 @@ pub(crate) struct Progress<'a> {
 
 /// A response whose body is still to come.
 pub(crate) struct Answer {
-    pub(crate) response: Response<Incoming>,
+    pub(crate) response: Response<()>,
     pub(crate) connection: Connection,
     pub(crate) ticket: Ticket,
+    /// When its head came.
+    pub(crate) at: Instant,
 }
 
 /// Sending came to nothing.
@@ -132,7 +137,7 @@ impl Sending<'_> {
     pub(crate) async fn send(
         &self,
         _entered: &Entry,
-        request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         progress: Progress<'_>,
     ) -> Result<Answer, Failed> {
         retry::send(self, request, progress).await

@@ -10,7 +10,7 @@ mod metrics;
 mod window;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use portcullis_config::plan::{UpstreamGuards, UpstreamPlan};
 
@@ -61,7 +61,11 @@ impl Shield {
 
     /// A place among the exchanges at this upstream; None where they are not limited.
     pub(crate) async fn enter(&self, until: Instant) -> Result<Option<Place>, Refusal> {
-        place(self.bulkhead.as_deref(), until, Reason::UpstreamBusy).await
+        let Some(bulkhead) = &self.bulkhead else {
+            return Ok(None);
+        };
+        let entered = Box::pin(place(bulkhead, until, Reason::UpstreamBusy)).await;
+        entered.map(Some)
     }
 
     /// Leave for one try from the circuit breaker.
@@ -92,21 +96,17 @@ pub(crate) async fn enter_route(
     bulkhead: Option<&Bulkhead>,
     deadline: &Deadline,
 ) -> Result<Room, Refusal> {
-    let patience = bulkhead.map_or(Duration::ZERO, Bulkhead::patience);
-    let until = deadline.or(Instant::now() + patience);
-    place(bulkhead, until, Reason::RouteBusy).await.map(Room)
+    let Some(bulkhead) = bulkhead else {
+        return Ok(Room(None));
+    };
+    let until = deadline.or(Instant::now() + bulkhead.patience());
+    let entered = Box::pin(place(bulkhead, until, Reason::RouteBusy)).await;
+    entered.map(|place| Room(Some(place)))
 }
 
-async fn place(
-    bulkhead: Option<&Bulkhead>,
-    until: Instant,
-    reason: Reason,
-) -> Result<Option<Place>, Refusal> {
-    let Some(bulkhead) = bulkhead else {
-        return Ok(None);
-    };
+async fn place(bulkhead: &Bulkhead, until: Instant, reason: Reason) -> Result<Place, Refusal> {
     let entered = bulkhead.enter(until).await;
-    entered.map(Some).map_err(|text| {
+    entered.map_err(|text| {
         let refusal = Refusal::new(reason).because(text);
         refusal.retry_after(bulkhead.patience())
     })

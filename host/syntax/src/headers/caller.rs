@@ -1,6 +1,6 @@
 //! Header fields that say who asks, or prove it.
 
-use super::begins_with_one;
+use super::names::{Names, Prefixes};
 
 /// Words of names that say who asks, or prove it.
 pub(super) const CALLER_WORDS: &[&str] = &[
@@ -77,6 +77,9 @@ pub(super) const CALLER_PREFIXES: &[&str] = &[
 /// Names with such a word that speak for nobody.
 const NOT_OF_CALLERS: &[&str] = &["idempotency-key", "user-agent", "x-user-agent"];
 
+static WORDS: Names = Names::of(CALLER_WORDS);
+static FAMILIES: Prefixes = Prefixes::of(CALLER_PREFIXES);
+
 /// Whether a field of a request, its name in lower case, says who asks or proves it, so that a service may answer by
 /// it: a key, a token, or what a trusted proxy found out. A name that merely looks so counts too: then a cache stores
 /// less than it could. `Cookie` has rules of its own.
@@ -84,8 +87,8 @@ pub fn speaks_for_a_caller(name: &str) -> bool {
     // `sec-` names are the browser's own (`sec-fetch-user`).
     let not = NOT_OF_CALLERS.contains(&name) || name.starts_with("sec-");
     let by_word = || {
-        let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
-        words.any(|word| CALLER_WORDS.binary_search(&word).is_ok())
+        let mut words = name.as_bytes().split(|b| !b.is_ascii_alphanumeric());
+        words.any(|word| WORDS.hold(word))
     };
-    !not && (by_word() || begins_with_one(name, CALLER_PREFIXES))
+    !not && (by_word() || FAMILIES.begin(name))
 }

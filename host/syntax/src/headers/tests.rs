@@ -24,7 +24,7 @@ fn the_lists_are_in_the_order_that_they_are_searched_by() {
         }
     }
     for name in FORWARDING {
-        let family = begins_with_one(name, FORWARDING_PREFIXES);
+        let family = FAMILIES.begin(name);
         assert!(is_forwarding(name) && !family, "{name}");
     }
     for prefix in FORWARDING_PREFIXES {

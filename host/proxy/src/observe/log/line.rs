@@ -67,8 +67,8 @@ impl Line<'_> {
             }
             LogField::ClientIp => map.serialize_entry(name, &j.client_ip),
             LogField::Method => map.serialize_entry(name, j.method.as_str()),
-            LogField::Host => map.serialize_entry(name, &j.host),
-            LogField::Path => map.serialize_entry(name, &j.path),
+            LogField::Host => map.serialize_entry(name, &*j.host),
+            LogField::Path => map.serialize_entry(name, j.path()),
             LogField::Query => {
                 let query = j.excerpt.as_ref();
                 let query = query.and_then(|excerpt| excerpt.query.as_deref());

@@ -47,7 +47,7 @@ pub(super) fn line(j: &Record, took: Duration, colours: Colours) -> String {
         j.client_ip
             .map_or_else(|| "unknown".to_owned(), |ip| ip.to_string()),
         j.method,
-        j.path.escape_default(),
+        j.path().escape_default(),
         colours.status(j.status.as_u16()),
         j.bytes_out,
         millis(took),

@@ -2,7 +2,7 @@
 //! answered with what is stale.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use http::header::AGE;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -16,7 +16,7 @@ use super::life::{Life, Times};
 use super::status::Told;
 use super::stored::{Head, Stored, freshened, storable, tags};
 use super::way::{Seek, pass_cookies};
-use crate::ground::clock::now_ms;
+use crate::ground::clock::ms_since_1970;
 use crate::ground::deadline::Deadline;
 use crate::observe::journal::Journal;
 use crate::observe::record::CacheOutcome;
@@ -122,7 +122,7 @@ impl Seek {
             host: x.host.clone(),
             scheme: x.scheme,
             client_ip: x.client_ip,
-            now_ms: now_ms(),
+            now_ms: ms_since_1970(SystemTime::now()),
             ..Exchange::default()
         };
         let mut journal = f.journal.renewal();

@@ -73,7 +73,7 @@ pub(crate) async fn through(
     caching: Caching<'_>,
 ) -> Result<Response<Content>, Refusal> {
     if !is_sought(x, &body) {
-        return bypass(clearance, x, body, f, caching).await;
+        return Box::pin(bypass(clearance, x, body, f, caching)).await;
     }
     let mut seek = Seek::new(&f, caching, x);
     let mut step = trace::step(x, What::Cache, &seek.store.route);

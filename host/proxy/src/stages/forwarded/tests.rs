@@ -40,7 +40,13 @@ fn believed(lines: Lines<'_>, from: ClientFrom, ip: &str) -> ClientAddress {
         admission: &admission,
     };
     let host = Authority::parse("own.test:8080").expect("a host");
-    believe(&headers(lines), peer, &host, Version::HTTP_11)
+    believe(
+        &headers(lines),
+        peer,
+        &host,
+        Version::HTTP_11,
+        &LastSaid::default(),
+    )
 }
 
 fn client(lines: Lines<'_>) -> Option<String> {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use portcullis_config::plan::WebSocketPlan;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
@@ -28,6 +29,20 @@ pub(super) struct Bounds {
     pub(super) pong: Duration,
     /// An end that takes no bytes.
     pub(super) stall: Duration,
+}
+
+impl Bounds {
+    /// `stall`: how long an end may take no bytes.
+    pub(super) fn of(plan: &WebSocketPlan, compressed: bool, stall: Duration) -> Bounds {
+        Bounds {
+            max_message: plan.max_message,
+            compressed,
+            idle: plan.idle,
+            ping: plan.ping,
+            pong: plan.pong,
+            stall,
+        }
+    }
 }
 
 /// A client and a server, joined.

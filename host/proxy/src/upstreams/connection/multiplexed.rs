@@ -6,23 +6,30 @@
 mod request;
 
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
 use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::Notify;
 
-use self::request::{Ending, addressed, as_http1, spare};
+use self::request::{Ending, addressed};
 use super::exclusive::Exclusive;
-use super::{Connection, Destination, SendError};
+use super::{Addressee, Connection, Destination, SendError};
+use crate::ground::alarm::Alarm;
+use crate::ground::body::BoxError;
+use crate::upstreams::patience::Patience;
 use crate::upstreams::request_body::RequestBody;
-
+use crate::upstreams::response_head;
 use crate::wire::tls::Stream;
 
 /// The HTTP/2 connections of one worker to one server.
@@ -64,6 +71,9 @@ pub(crate) struct Claim {
     shared: Arc<Shared>,
     /// The first on its connection.
     first: bool,
+    /// The response, once its head has come.
+    incoming: Option<Incoming>,
+    pub(super) alarm: Alarm,
 }
 
 /// Streams at once on one connection, where the server allows more. Beyond it a second connection is opened: one
@@ -122,7 +132,7 @@ impl Streams {
     pub(crate) async fn open(&self, to: Destination<'_>) -> io::Result<Connection> {
         loop {
             if let Some(claim) = self.claim() {
-                return Ok(Connection::Shared(claim));
+                return Ok(Connection::Shared(Box::new(claim)));
             }
             if self.speaks_http1.load(Ordering::Relaxed) {
                 return self.connect(to).await;
@@ -151,13 +161,13 @@ impl Streams {
         let dialled = to.dial.reach(to.address, to.host).await?;
         self.speaks_http1.store(!dialled.h2, Ordering::Relaxed);
         if !dialled.h2 {
-            return Exclusive::over(dialled.stream).await.map(Connection::Own);
+            return Ok(Connection::Own(Exclusive::over(dialled.stream)));
         }
         let shared = Arc::new(Shared::over(dialled.stream, to.dial.scheme()).await?);
         let claim = Claim::of(&shared).ok_or_else(|| io::Error::other("no stream is allowed"))?;
         // A full pool: the connection closes with this one stream.
         drop(self.open.push(shared));
-        Ok(Connection::Shared(claim))
+        Ok(Connection::Shared(Box::new(claim)))
     }
 }
 
@@ -290,6 +300,8 @@ impl Claim {
         Some(Claim {
             shared: shared.clone(),
             first,
+            incoming: None,
+            alarm: Alarm::at(Instant::now()),
         })
     }
 
@@ -297,39 +309,80 @@ impl Claim {
         self.first
     }
 
-    /// Sends one request and waits for the head of its response. Dropping this, or the response's body, resets the
-    /// stream (CANCEL).
+    /// Sends one request and waits for the head of its response. Dropping this resets the stream (CANCEL).
     pub(crate) async fn send(
+        &mut self,
+        request: &mut Request<RequestBody>,
+        to: Addressee<'_>,
+        patience: &mut Patience<'_>,
+    ) -> Result<Response<()>, SendError> {
+        let addressed = addressed(request, to, self.shared.scheme);
+        let mut sender = self.shared.sender.clone();
+        let mut sent = pin!(sender.try_send_request(addressed));
+        patience.begin(&mut self.alarm);
+        let alarm = &mut self.alarm;
+        let sent = std::future::poll_fn(|cx| match sent.as_mut().poll(cx) {
+            Poll::Ready(sent) => Poll::Ready(Some(sent)),
+            Poll::Pending => patience.poll(alarm, cx).map(|()| None),
+        });
+        match sent.await {
+            None => Err(SendError::Late),
+            Some(Ok(response)) => {
+                let (mut head, incoming) = response.into_parts();
+                response_head::strip(&mut head.headers);
+                self.incoming = Some(incoming);
+                Ok(Response::from_parts(head, ()))
+            }
+            Some(Err(error)) => Err(self.failed(request, error)),
+        }
+    }
+
+    fn failed(
         &self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, SendError> {
-        let spare = spare(&request);
-        let request = addressed(request, self.shared.scheme);
-        let sent = self.shared.sender.clone().try_send_request(request).await;
-        let mut error = match sent {
-            Ok(response) => return Ok(response),
-            Err(error) => error,
-        };
-        if let Some(request) = error.take_message() {
+        request: &mut Request<RequestBody>,
+        mut error: TrySendError<Request<RequestBody>>,
+    ) -> SendError {
+        if let Some(unsent) = error.take_message() {
             self.retire();
-            return Err(SendError::Unsent(Box::new(as_http1(request))));
+            *request.body_mut() = unsent.into_body();
+            return SendError::Unsent;
         }
         let error = error.into_error();
         match Ending::of(&error) {
-            Ending::Stream => Err(SendError::Broken(error)),
+            Ending::Stream => SendError::Broken(error.into()),
             Ending::Connection => {
                 self.retire();
-                Err(SendError::Closed(error))
+                SendError::Closed(error.into())
             }
             Ending::Unprocessed => {
                 self.retire();
-                match spare {
-                    // A server that refuses the first stream would refuse the next as well.
-                    Some(spare) if !self.first => Err(SendError::Unsent(Box::new(spare))),
-                    _ => Err(SendError::Closed(error)),
+                // A server that refuses the first stream would refuse the next as well.
+                if request.body().is_at_hand() && !self.first {
+                    SendError::Unsent
+                } else {
+                    SendError::Closed(error.into())
                 }
             }
         }
+    }
+
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.incoming {
+            Some(incoming) => Pin::new(incoming).poll_frame(cx).map_err(Into::into),
+            None => Poll::Ready(None),
+        }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        let incoming = self.incoming.as_ref();
+        incoming.map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 
     fn retire(&self) {

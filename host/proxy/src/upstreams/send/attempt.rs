@@ -2,16 +2,14 @@
 
 use std::time::Instant;
 
-use http::header::{HOST, HeaderValue};
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use portcullis_exchange::Open;
 
-use super::replay::Spare;
-use super::{Answer, Failed, Failure, Sending};
+use super::{Answer, Failed, Failure, Sending, replay};
 use crate::ground::refusal::Refusal;
 use crate::observe::trace::{self, Turn};
-use crate::upstreams::connection::{Connection, SendError};
+use crate::upstreams::connection::{Addressee, Connection, SendError};
+use crate::upstreams::patience::Patience;
 use crate::upstreams::request_body::RequestBody;
 use crate::upstreams::servers::{Connected, Ticket, Verdict};
 
@@ -19,8 +17,8 @@ use crate::upstreams::servers::{Connected, Ticket, Verdict};
 #[derive(Debug)]
 pub(super) struct Missed {
     pub(super) failed: Failed,
-    /// The request, where not a byte of it was sent.
-    pub(super) unsent: Option<Request<RequestBody>>,
+    /// Not a byte of the request was sent: it may go elsewhere, whatever it asks for.
+    pub(super) unsent: bool,
 }
 
 // === impl Sending ===
@@ -29,14 +27,13 @@ impl Sending<'_> {
     /// Asks one server, as a step of the exchange's trail.
     pub(super) async fn attempt(
         &self,
-        request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         ticket: Ticket,
         turn: Turn,
-        spare: Option<&Spare>,
     ) -> Result<Answer, Box<Missed>> {
         let (name, server) = (&self.upstream.name, ticket.server().asked());
-        let step = trace::ask(self.trail, name, server, turn, &request);
-        let answer = self.within(step.as_ref(), request, ticket, spare).await;
+        let step = trace::ask(self.trail, name, server, turn, request);
+        let answer = self.within(step.as_ref(), request, ticket).await;
         match &answer {
             Ok(answer) => trace::answered(step, answer.response.status()),
             Err(missed) => trace::ended(step, missed.failed.failure.as_str()),
@@ -44,14 +41,12 @@ impl Sending<'_> {
         answer
     }
 
-    /// Asks one server; metrics, balancing, breaker and outlier detection learn what came of it. `spare` is there where
-    /// the request may be sent twice.
+    /// Asks one server; metrics, balancing, breaker and outlier detection learn what came of it.
     pub(super) async fn within(
         &self,
         step: Option<&Open>,
-        mut request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         ticket: Ticket,
-        spare: Option<&Spare>,
     ) -> Result<Answer, Box<Missed>> {
         if self.deadline.is_over() {
             return Err(Box::new(self.failed(Failure::Late, &ticket, "not asked")));
@@ -60,30 +55,27 @@ impl Sending<'_> {
             Ok(pass) => pass,
             Err(refusal) => return Err(Box::new(Missed::closed_circuit(refusal))),
         };
-        self.address(&mut request, &ticket, step);
         let began = Instant::now();
-        let asked = self.ask(request, &ticket, spare, step).await;
+        let asked = self.ask(request, &ticket, step, began).await;
         let verdict = match &asked {
             Ok((response, _)) => Some(Verdict::Answered(response.status())),
             Err(missed) => verdict(missed.failed.failure),
         };
+        let at = Instant::now();
         if let Some(verdict) = verdict {
-            self.upstream.tell(&ticket, verdict, began.elapsed());
+            self.upstream.tell(&ticket, verdict, at - began);
             pass.tell(!verdict.is_failure());
         }
         asked.map(|(response, connection)| Answer {
             response,
             connection,
             ticket,
+            at,
         })
     }
 
-    /// Writes what is different for each server and try.
-    fn address(&self, request: &mut Request<RequestBody>, ticket: &Ticket, step: Option<&Open>) {
-        let host = self.host.unwrap_or(&ticket.server().host);
-        if let Ok(value) = HeaderValue::from_str(host) {
-            request.headers_mut().insert(HOST, value);
-        }
+    /// Writes what is different for each try.
+    fn address(&self, request: &mut Request<RequestBody>, step: Option<&Open>) {
         self.deadline.write(request.headers_mut());
         trace::mark(step, request.headers_mut());
     }
@@ -91,39 +83,42 @@ impl Sending<'_> {
     /// Over an idle connection while there is one, else over a new one.
     async fn ask(
         &self,
-        mut request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         ticket: &Ticket,
-        spare: Option<&Spare>,
         step: Option<&Open>,
-    ) -> Result<(Response<Incoming>, Connection), Box<Missed>> {
-        let per_try = spare.and(self.policy.per_try);
-        let end = per_try.map_or(self.end, |limit| self.end.min(Instant::now() + limit));
+        began: Instant,
+    ) -> Result<(Response<()>, Connection), Box<Missed>> {
+        let repeatable = replay::is_repeatable(request);
+        let per_try = self.policy.per_try.filter(|_| repeatable);
+        let end = per_try.map_or(self.end, |limit| self.end.min(began + limit));
+        let first_byte = self
+            .policy
+            .first_byte
+            .then_some(self.upstream.timeouts.first_byte);
+        let host = self.host.unwrap_or(&ticket.server().host_header);
+        let addressee = Addressee {
+            host,
+            added: self.added,
+        };
+        let mut now = began;
         loop {
-            let reused = self.reuse(ticket);
+            let reused = self.reuse(ticket, now);
             let fresh = reused.is_none();
             let mut connection = match reused {
                 Some(connection) => {
                     self.upstream.metrics.connected(Connected::Reused);
                     connection
                 }
-                None => match self.connect(ticket, end).await {
-                    Ok(connection) => connection,
-                    Err(text) => {
-                        let late = self.deadline.is_over();
-                        let failure = if late {
-                            Failure::Late
-                        } else {
-                            Failure::Connect
-                        };
-                        let failed = self.failed(failure, ticket, &text);
-                        return Err(Box::new(failed.with(request)));
-                    }
-                },
+                None => {
+                    // Boxed: few exchanges come here, and all would carry its size.
+                    let opened = Box::pin(self.connect(ticket, end)).await?;
+                    now = Instant::now();
+                    opened
+                }
             };
-            let Some(sent) = self.exchange(&mut connection, request, end).await else {
-                return Err(Box::new(self.timed_out(ticket, end)));
-            };
-            let error = match sent {
+            self.address(request, step);
+            let mut patience = Patience::new(now, end, first_byte, self.watch);
+            let error = match connection.send(request, addressee, &mut patience).await {
                 Ok(response) if self.is_unasked(response.status()) => {
                     let text = "switched protocols unasked";
                     return Err(Box::new(self.failed(Failure::Broken, ticket, text)));
@@ -132,15 +127,15 @@ impl Sending<'_> {
                 Err(error) => error,
             };
             // An idle connection that the server closed just now says nothing about the server.
-            request = match (error, spare) {
-                (SendError::Unsent(unsent), _) if !fresh => *unsent,
-                (SendError::Closed(_), Some(spare)) if !fresh && self.may_repeat() => {
-                    let mut again = spare.to_request();
-                    self.address(&mut again, ticket, step);
-                    again
-                }
-                (error, _) => return Err(Box::new(self.unanswered(error, ticket))),
+            let again = match &error {
+                SendError::Unsent => !fresh,
+                SendError::Closed(_) => !fresh && repeatable && self.may_repeat(),
+                SendError::Late | SendError::Broken(_) => false,
             };
+            if !again {
+                return Err(Box::new(self.unanswered(error, ticket, end)));
+            }
+            now = Instant::now();
         }
     }
 
@@ -150,23 +145,23 @@ impl Sending<'_> {
     }
 
     /// An idle connection; none where the protocol may switch.
-    fn reuse(&self, ticket: &Ticket) -> Option<Connection> {
+    fn reuse(&self, ticket: &Ticket, now: Instant) -> Option<Connection> {
         if self.policy.upgrade {
             return None;
         }
-        ticket.reuse()
+        ticket.reuse(now)
     }
 
     fn is_unasked(&self, status: StatusCode) -> bool {
         status == StatusCode::SWITCHING_PROTOCOLS && !self.policy.upgrade
     }
 
-    async fn connect(&self, ticket: &Ticket, end: Instant) -> Result<Connection, String> {
+    async fn connect(&self, ticket: &Ticket, end: Instant) -> Result<Connection, Box<Missed>> {
         let left = end.saturating_duration_since(Instant::now());
         let limit = self.upstream.timeouts.connect.min(left);
         let opening = async {
             if self.policy.upgrade {
-                ticket.open_upgradable().await
+                ticket.open_http1().await
             } else {
                 ticket.open().await
             }
@@ -181,37 +176,14 @@ impl Sending<'_> {
             Ok(_) => Connected::Reused,
             Err(_) => Connected::Failed,
         });
-        opened
-    }
-
-    /// Sends and waits for the head of the response. None: out of time, which is counted from the last progress of
-    /// the request body.
-    async fn exchange(
-        &self,
-        connection: &mut Connection,
-        request: Request<RequestBody>,
-        end: Instant,
-    ) -> Option<Result<Response<Incoming>, SendError>> {
-        let mut sending = std::pin::pin!(connection.send(request));
-        let mut seen = self.watch.bytes();
-        let mut since = Instant::now();
-        loop {
-            let until = if self.policy.first_byte {
-                end.min(since + self.upstream.timeouts.first_byte)
+        opened.map_err(|text| {
+            let failure = if self.deadline.is_over() {
+                Failure::Late
             } else {
-                end
+                Failure::Connect
             };
-            if let Ok(done) = tokio::time::timeout_at(until.into(), sending.as_mut()).await {
-                return Some(done);
-            }
-            // A body that is still coming is the client's time, which its own connection bounds.
-            let coming = self.watch.bytes() != seen || !self.watch.has_ended();
-            if !coming || Instant::now() >= end {
-                return None;
-            }
-            seen = self.watch.bytes();
-            since = Instant::now();
-        }
+            Box::new(self.failed(failure, ticket, &text).unsent())
+        })
     }
 
     /// Whose time is up.
@@ -228,7 +200,10 @@ impl Sending<'_> {
         self.failed(failure, ticket, "no answer in time")
     }
 
-    fn unanswered(&self, error: SendError, ticket: &Ticket) -> Missed {
+    fn unanswered(&self, error: SendError, ticket: &Ticket, end: Instant) -> Missed {
+        if matches!(error, SendError::Late) {
+            return self.timed_out(ticket, end);
+        }
         if let Some(problem) = self.watch.problem() {
             let refusal = problem.refusal(self.max_body);
             return Missed::of(Failure::Body, refusal.because("the request body failed"));
@@ -236,10 +211,11 @@ impl Sending<'_> {
         match error {
             SendError::Broken(error) => self.failed(Failure::Broken, ticket, &error.to_string()),
             SendError::Closed(error) => self.failed(Failure::Closed, ticket, &error.to_string()),
-            SendError::Unsent(request) => {
+            SendError::Unsent => {
                 let text = "closed before the request was sent";
-                self.failed(Failure::Closed, ticket, text).with(*request)
+                self.failed(Failure::Closed, ticket, text).unsent()
             }
+            SendError::Late => self.timed_out(ticket, end),
         }
     }
 
@@ -256,7 +232,7 @@ impl Missed {
     fn of(failure: Failure, refusal: Refusal) -> Missed {
         Missed {
             failed: Failed { failure, refusal },
-            unsent: None,
+            unsent: false,
         }
     }
 
@@ -264,9 +240,9 @@ impl Missed {
         Missed::of(Failure::Open, refusal)
     }
 
-    fn with(self, unsent: Request<RequestBody>) -> Missed {
+    fn unsent(self) -> Missed {
         Missed {
-            unsent: Some(unsent),
+            unsent: true,
             ..self
         }
     }

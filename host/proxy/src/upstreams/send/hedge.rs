@@ -2,27 +2,27 @@
 //! dropped with its connection.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use http::Request;
 
-use super::Answer;
 use super::attempt::Missed;
-use super::replay::Spare;
 use super::retry::Tries;
+use super::{Answer, replay};
 use crate::upstreams::request_body::RequestBody;
 use crate::upstreams::servers::Ticket;
 
-/// One try, or two at once.
+/// One try, or after a while two at once.
 pub(super) async fn ask(
     tries: &mut Tries<'_>,
-    request: Request<RequestBody>,
+    request: &mut Request<RequestBody>,
     ticket: Ticket,
-    spare: Option<&Spare>,
+    after: Duration,
 ) -> Result<Answer, Box<Missed>> {
     let sending = tries.sending();
-    let mut first = pin!(sending.attempt(request, ticket, tries.turn(), spare));
-    let plain = spare.filter(|spare| spare.is_plain_read());
-    let (Some(spare), Some(after)) = (plain, sending.policy.hedge_after) else {
+    let copy = replay::copy_of_plain_read(request);
+    let mut first = pin!(sending.attempt(request, ticket, tries.turn()));
+    let Some(mut copy) = copy else {
         return first.await;
     };
     if let Ok(done) = tokio::time::timeout(after, first.as_mut()).await {
@@ -31,9 +31,7 @@ pub(super) async fn ask(
     let Some(ticket) = tries.hedge() else {
         return first.await;
     };
-    // Boxed: few exchanges come here, and all would carry its size.
-    let turn = tries.turn();
-    let mut second = Box::pin(sending.attempt(spare.to_request(), ticket, turn, Some(spare)));
+    let mut second = pin!(sending.attempt(&mut copy, ticket, tries.turn()));
     let counters = &sending.upstream.shield.counters;
     // A try that failed leaves the matter to the other one.
     let (answer, won) = tokio::select! {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use portcullis_config::plan::Retry;
 
 /// What may be tried again, and how a try is made.
@@ -68,6 +69,13 @@ impl<'a> Policy<'a> {
             first_byte: false,
             upgrade: false,
         }
+    }
+}
+
+impl Policy<'_> {
+    /// Whether a response with this status is good enough.
+    pub(super) fn takes(&self, status: StatusCode) -> bool {
+        !self.on.contains(&status.as_u16())
     }
 }
 

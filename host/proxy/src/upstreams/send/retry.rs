@@ -6,8 +6,7 @@ use std::time::Instant;
 use http::Request;
 
 use super::attempt::Missed;
-use super::replay::Spare;
-use super::{Answer, Failed, Failure, Progress, Sending, hedge};
+use super::{Answer, Failed, Failure, Progress, Sending, hedge, replay};
 use crate::ground::refusal::Refusal;
 use crate::observe::trace::{self, Turn};
 use crate::upstreams::request_body::RequestBody;
@@ -17,14 +16,16 @@ use crate::upstreams::servers::{Server, Ticket};
 pub(super) struct Tries<'a> {
     sending: &'a Sending<'a>,
     turn: Turn,
-    /// Servers asked since the last pause.
+    /// The server that is asked.
+    now: Option<Arc<Server>>,
+    /// Servers asked before it, since the last pause.
     asked: Vec<Arc<Server>>,
     pauses: u32,
 }
 
 pub(super) async fn send(
     sending: &Sending<'_>,
-    mut request: Request<RequestBody>,
+    request: &mut Request<RequestBody>,
     mut progress: Progress<'_>,
 ) -> Result<Answer, Failed> {
     sending.upstream.shield.budget.earn();
@@ -32,41 +33,37 @@ pub(super) async fn send(
     let mut ticket = tries.server().ok_or_else(|| nobody(sending))?;
     loop {
         *progress.server = Some(ticket.server().address.clone());
-        let spare = Spare::of(&request);
-        let tried = match &mut progress.call {
-            None => hedge::ask(&mut tries, request, ticket, spare.as_ref()).await,
-            Some(step) => {
-                trace::asks(step, ticket.server().asked(), tries.turn, &request);
-                let (step, spare) = (step.as_ref(), spare.as_ref());
-                sending.within(step, request, ticket, spare).await
+        let tried = match (&mut progress.call, sending.policy.hedge_after) {
+            (Some(step), _) => {
+                trace::asks(step, ticket.server().asked(), tries.turn, request);
+                sending.within(step.as_ref(), request, ticket).await
             }
+            (None, None) => sending.attempt(request, ticket, tries.turn()).await,
+            // Boxed: few exchanges come here, and all would carry its size.
+            (None, Some(after)) => Box::pin(hedge::ask(&mut tries, request, ticket, after)).await,
         };
+        let repeatable = replay::is_repeatable(request);
         let (again, last) = match tried {
-            Ok(answer)
-                if !sending
-                    .policy
-                    .on
-                    .contains(&answer.response.status().as_u16()) =>
-            {
-                return Ok(answer);
-            }
+            Ok(answer) if sending.policy.takes(answer.response.status()) => return Ok(answer),
             Ok(answer) => {
                 tries.turn.because = "status";
-                (spare.map(|spare| spare.to_request()), Ok(answer))
+                (repeatable, Ok(answer))
             }
             Err(missed) => {
                 let Missed { failed, unsent } = *missed;
                 tries.turn.because = failed.failure.as_str();
                 let safe = matches!(failed.failure, Failure::Closed | Failure::Slow);
-                let second = spare.filter(|_| safe).map(|spare| spare.to_request());
-                (unsent.or(second), Err(failed))
+                (unsent || (safe && repeatable), Err(failed))
             }
         };
-        let Some(again) = again else { return last };
-        let Some(next) = tries.another().await else {
+        if !again {
+            return last;
+        }
+        // Boxed as above.
+        let Some(next) = Box::pin(tries.another()).await else {
             return last;
         };
-        (request, ticket) = (again, next);
+        ticket = next;
     }
 }
 
@@ -84,6 +81,7 @@ impl<'a> Tries<'a> {
         Tries {
             sending,
             turn: Turn::default(),
+            now: None,
             asked: Vec::new(),
             pauses: 0,
         }
@@ -104,7 +102,8 @@ impl<'a> Tries<'a> {
         Some(self.took(ticket))
     }
 
-    fn pick(&self) -> Option<Ticket> {
+    fn pick(&mut self) -> Option<Ticket> {
+        self.asked.extend(self.now.take());
         let Sending {
             upstream,
             key,
@@ -115,7 +114,7 @@ impl<'a> Tries<'a> {
     }
 
     fn took(&mut self, ticket: Ticket) -> Ticket {
-        self.asked.push(ticket.server().clone());
+        self.now = Some(ticket.server().clone());
         self.turn.number += 1;
         ticket
     }

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize,
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use http::header::HeaderValue;
 
 use super::latency::Latency;
 use super::outlier::Record;
 use super::set::Found;
 use crate::ground::clock::nanos;
 use crate::observe::trace::Asked;
-use crate::upstreams::connection::{Connection, Destination, Exclusive, Pool, pools};
+use crate::upstreams::connection::{Connection, Destination, Pool, pools};
 use crate::wire::tls::Dial;
 
 /// One server. Lives on over reloads and look-ups while its address does.
@@ -21,6 +22,8 @@ pub struct Server {
     pub address: Arc<str>,
     /// What it is called: the name it was found by, or the address.
     pub host: Arc<str>,
+    /// The same, as the Host of requests.
+    pub(crate) host_header: HeaderValue,
     pub(crate) dial: Arc<Dial>,
     /// Smooth weighted round robin: how far this server is ahead.
     pub(super) current: AtomicI64,
@@ -73,6 +76,8 @@ impl Server {
         Server {
             address: found.address.clone(),
             host: found.host.clone(),
+            // The configuration has names of hosts only.
+            host_header: HeaderValue::from_str(&found.host).unwrap_or(HeaderValue::from_static("")),
             dial: dial.clone(),
             current: AtomicI64::new(0),
             latency: Latency::default(),
@@ -214,21 +219,21 @@ impl Ticket {
     }
 
     /// A new connection for a request that may switch protocols.
-    pub(crate) async fn open_upgradable(&self) -> io::Result<Connection> {
-        Connection::open_upgradable(self.server.destination()).await
+    pub(crate) async fn open_http1(&self) -> io::Result<Connection> {
+        Connection::open_http1(self.server.destination()).await
     }
 
     /// What can be used again of the connections that are open, if there is such.
-    pub(crate) fn reuse(&self) -> Option<Connection> {
-        self.pool()?.reuse()
+    pub(crate) fn reuse(&self, now: Instant) -> Option<Connection> {
+        self.pool()?.reuse(now)
     }
 
-    /// Keeps a connection for the next request.
-    pub(crate) fn keep(&self, connection: Exclusive) {
+    /// Keeps a connection for the next request, if it can serve one.
+    pub(crate) fn keep(&self, connection: Connection, now: Instant) {
         if self.server.retired.load(Ordering::Relaxed) {
             return;
         }
-        if let Some(pool) = self.pool() {
+        if let (Some(connection), Some(pool)) = (connection.into_idle(now), self.pool()) {
             pool.keep(connection);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -23,6 +23,25 @@ impl Stream {
         match self {
             Stream::Clear(_) => None,
             Stream::Tls(tls) => tls.get_ref().1.alpn_protocol(),
+        }
+    }
+
+    /// Whether the server neither closed it nor sent a byte that nobody asked for.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        match self {
+            Stream::Clear(tcp) => {
+                let read = tcp.try_read(&mut byte);
+                read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+            Stream::Tls(tls) => {
+                // What is the handshake's own, such as a ticket, is not given on.
+                let mut cx = Context::from_waker(Waker::noop());
+                let mut byte = ReadBuf::new(&mut byte);
+                Pin::new(&mut **tls)
+                    .poll_read(&mut cx, &mut byte)
+                    .is_pending()
+            }
         }
     }
 }
