@@ -7,14 +7,22 @@ use crate::peers;
 
 use super::programs::Program;
 
+/// A load average of a machine on which nothing else runs. Builds that this command waited for count, too.
+const QUIET: f64 = 1.0;
+
 /// The processes that wanted a core during the last minute.
 pub(super) fn load_average() -> String {
     shell("cut -d' ' -f1 /proc/loadavg")
 }
 
 pub(super) fn described(load: &str) -> String {
+    let warning = if load.parse().is_ok_and(|load: f64| load < QUIET) {
+        ""
+    } else {
+        " (the machine was busy, so the figures of this run are not reliable)"
+    };
     format!(
-        "on {} at commit {}: {} cores ({}), kernel {}; load average before the run {load}",
+        "on {} at commit {}: {} cores ({}), kernel {}; load average before the run {load}{warning}",
         shell("date -u +%Y-%m-%d"),
         shell("git describe --always --dirty"),
         shell("nproc"),

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use crate::Done;
 
-use super::results::{CPU, Figure, Results};
-use super::rows::{Group, ROWS, Row};
-use super::targets::{TARGETS, instructions, more, number};
+use super::results::{CPU, Results};
+use super::rows::Group;
+use super::tables::{rows, scale, starts, targets};
+use super::targets::number;
 use super::templates::{Values, filled};
 use super::{idle, load};
 
@@ -107,119 +108,6 @@ fn summary(results: &Results) -> String {
     out
 }
 
-fn targets(results: &Results) -> String {
-    let mut out = String::from("| | before | now | must | beyond |\n|---|---|---|---|---|\n");
-    for target in TARGETS {
-        let now = (target.now)(results);
-        let _ = writeln!(
-            out,
-            "| {} | {} | **{now}** | {} | {} |",
-            target.about, target.before, target.must, target.beyond
-        );
-    }
-    out
-}
-
-/// The small configuration and the large one.
-fn scale(results: &Results) -> String {
-    let mut out = String::from(
-        "| | CPU µs/request | instructions/request | ms until the first response | MiB then |\n|---|---|---|---|---|\n",
-    );
-    let rows = [
-        ("a few routes", "plain/gateway", "plain", "gateway"),
-        (
-            "10,000 routes, 1,000 upstreams, 1,000 uses of plugins",
-            "plain/scale",
-            crate::instructions::SCALE,
-            "gateway-scale",
-        ),
-    ];
-    for (name, key, row, program) in rows {
-        let count = results.instructions.get(row);
-        let start = results.starts.get(program);
-        let _ = writeln!(
-            out,
-            "| {name} | {} | {} | {} | {} |",
-            number(results.median(key, CPU), 1),
-            count.map_or("–".into(), ToString::to_string),
-            number(start.map(|start| start.milliseconds), 0),
-            number(start.map(|start| start.memory), 0),
-        );
-    }
-    let cpu = results.ratio("plain/scale", "plain/gateway", CPU);
-    let _ = writeln!(
-        out,
-        "| more | {} | {} | | |",
-        more(cpu),
-        more(instructions(results))
-    );
-    out
-}
-
-fn starts(results: &Results) -> String {
-    let mut out = String::from("| | ms until the first response | MiB then |\n|---|---|---|\n");
-    for (name, start) in &results.starts {
-        let _ = writeln!(
-            out,
-            "| {name} | {:.0} | {:.0} |",
-            start.milliseconds, start.memory
-        );
-    }
-    out
-}
-
-/// A table for each group that was measured.
-fn rows(results: &Results) -> String {
-    let mut out = String::new();
-    for group in Group::ALL {
-        let rows = ROWS.iter().filter(|row| row.group == group);
-        let lines: String = match group {
-            Group::Idle => rows.filter_map(|row| idle_line(results, row)).collect(),
-            _ => rows.filter_map(|row| line(results, row)).collect(),
-        };
-        if lines.is_empty() {
-            continue;
-        }
-        let columns = match group {
-            Group::Idle => "| | KiB per connection |\n|---|---|\n",
-            _ => {
-                "| | requests/s | CPU µs/request | p50 µs | p99 µs | × nginx: CPU | requests/s | p99 | core busy |\n\
-                 |---|---|---|---|---|---|---|---|---|\n"
-            }
-        };
-        let _ = write!(out, "\n### {}\n\n{columns}{lines}", group.title());
-    }
-    out
-}
-
-fn line(results: &Results, row: &Row) -> Option<String> {
-    const PER_SECOND: Figure = |sample| sample.per_second;
-    const P50: Figure = |sample| sample.p50;
-    const P99: Figure = |sample| sample.p99;
-    const BUSY: Figure = |sample| sample.cpu * sample.per_second / 1e6;
-    let key = row.key();
-    let median = |figure, digits| number(results.median(&key, figure), digits);
-    let ratio = |figure| number(results.ratio(&key, &row.group.base(), figure), 2);
-    let busy = results.median(&key, BUSY)?;
-    Some(format!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} | {:.0} % |\n",
-        row.about,
-        median(PER_SECOND, 0),
-        median(CPU, 1),
-        median(P50, 0),
-        median(P99, 0),
-        ratio(CPU),
-        ratio(PER_SECOND),
-        ratio(P99),
-        busy * 100.0,
-    ))
-}
-
-fn idle_line(results: &Results, row: &Row) -> Option<String> {
-    let each = results.idle.get(&row.key())?;
-    Some(format!("| {} | {each:.1} |\n", row.about))
-}
-
 /// A proxy does at least what the upstream does, twice.
 fn floor(results: &Results) -> String {
     number(
@@ -247,55 +135,12 @@ mod tests {
     use crate::place;
 
     use super::super::chart;
-    use super::super::results::{self, Sample, Start};
+    use super::super::results::{self, example};
     use super::*;
-
-    /// Two rounds of a few rows.
-    fn results() -> Results {
-        let samples = |cpus: [f64; 2]| {
-            cpus.map(|cpu| Sample::from([40_000.0, cpu, 900.0, 2_000.0]))
-                .to_vec()
-        };
-        let rows = [
-            ("plain/upstream", [7.0, 7.0]),
-            ("plain/nginx", [15.0, 15.0]),
-            ("plain/gateway", [24.0, 21.0]),
-            ("plain/scale", [24.0, 21.42]),
-            ("headers/gateway-kept", [26.0, 23.0]),
-            ("headers/gateway-fresh", [50.0, 46.0]),
-            ("telegram/gateway-kept", [44.0, 40.0]),
-        ];
-        let start = |milliseconds| Start {
-            milliseconds,
-            memory: 90.0,
-        };
-        Results {
-            seconds: 3,
-            samples: rows
-                .map(|(key, cpus)| (key.to_owned(), samples(cpus)))
-                .into(),
-            idle: [
-                ("idle/nginx".to_owned(), 0.6),
-                ("idle/gateway".to_owned(), 24.6),
-            ]
-            .into(),
-            starts: [
-                ("gateway".to_owned(), start(900.0)),
-                ("nginx".to_owned(), start(20.0)),
-            ]
-            .into(),
-            instructions: [
-                ("plain".to_owned(), 60_000),
-                (crate::instructions::SCALE.to_owned(), 60_600),
-            ]
-            .into(),
-            ..Results::default()
-        }
-    }
 
     #[test]
     fn the_first_table_has_a_row_for_each_program_with_figures() {
-        let table = summary(&results());
+        let table = summary(&example());
         let rows: Vec<&str> = table.lines().collect();
         assert_eq!(
             rows,
@@ -310,50 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn targets_have_what_was_measured_and_dashes_for_the_rest() {
-        let table = targets(&results());
-        let now: Vec<&str> = table
-            .lines()
-            .skip(2)
-            .filter_map(|line| line.split(" | ").nth(2))
-            .collect();
-        assert_eq!(
-            now,
-            [
-                "**1.50**",
-                "**23.5; –**",
-                "**19.5**",
-                "**–**",
-                "**–; –**",
-                "**–, –; –**",
-                "**24.6**",
-                "**+1.0 %; +1.0 %**",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_row_has_its_medians_its_ratios_and_how_busy_its_core_was() {
-        let rows = rows(&results());
-        let line = "| **Portcullis** | 40000 | 22.5 | 900 | 2000 | 1.50 | 1.00 | 1.00 | 90 % |";
-        assert!(rows.lines().any(|has| has == line), "{rows}");
-        assert!(
-            rows.contains("### Idle connections\n\n| | KiB per connection |"),
-            "{rows}"
-        );
-        assert!(
-            !rows.contains("Caddy") && !rows.contains("WebSocket"),
-            "{rows}"
-        );
-    }
-
-    #[test]
     fn a_page_says_what_was_not_measured() {
         let skipped = |reasons: &[&str]| {
             let skipped = reasons.iter().map(|reason| (*reason).to_owned()).collect();
             text(&Results {
                 skipped,
-                ..results()
+                ..example()
             })
             .expect("every name has a value")
         };

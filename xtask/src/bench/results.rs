@@ -176,6 +176,50 @@ impl From<Sample> for [f64; 4] {
     }
 }
 
+/// Two rounds of a few rows.
+#[cfg(test)]
+pub(super) fn example() -> Results {
+    let samples = |cpus: [f64; 2]| {
+        cpus.map(|cpu| Sample::from([40_000.0, cpu, 900.0, 2_000.0]))
+            .to_vec()
+    };
+    let rows = [
+        ("plain/upstream", [7.0, 7.0]),
+        ("plain/nginx", [15.0, 15.0]),
+        ("plain/gateway", [24.0, 21.0]),
+        ("plain/scale", [24.0, 21.42]),
+        ("headers/gateway-kept", [26.0, 23.0]),
+        ("headers/gateway-fresh", [50.0, 46.0]),
+        ("telegram/gateway-kept", [44.0, 40.0]),
+    ];
+    let start = |milliseconds| Start {
+        milliseconds,
+        memory: 90.0,
+    };
+    Results {
+        seconds: 3,
+        samples: rows
+            .map(|(key, cpus)| (key.to_owned(), samples(cpus)))
+            .into(),
+        idle: [
+            ("idle/nginx".to_owned(), 0.6),
+            ("idle/gateway".to_owned(), 24.6),
+        ]
+        .into(),
+        starts: [
+            ("gateway".to_owned(), start(900.0)),
+            ("nginx".to_owned(), start(20.0)),
+        ]
+        .into(),
+        instructions: [
+            ("plain".to_owned(), 60_000),
+            (crate::instructions::SCALE.to_owned(), 60_600),
+        ]
+        .into(),
+        ..Results::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -214,3 +214,41 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_is_filled_and_the_gateways_are_toml() {
+        let doors = Doors::free().expect("free ports");
+        let mut values = super::super::values(Path::new("/f"), Path::new("/w"));
+        doors.enter(&mut values);
+        for name in ["upstream", "upstream-port", "sockets", "share"] {
+            values.insert(name, "1%".to_owned());
+        }
+        for program in Program::ALL {
+            for (name, template) in program.templates() {
+                let text = filled(template, &values).expect(name);
+                assert!(!text.contains("{{"), "{name}");
+                if name.ends_with(".toml") {
+                    text.parse::<toml::Table>().expect(name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_differ() {
+        let doors = Doors::free().expect("free ports");
+        let all = [
+            doors.http,
+            doors.https,
+            doors.headers,
+            doors.telegram,
+            doors.admin,
+        ];
+        let differ: std::collections::BTreeSet<_> = all.into_iter().collect();
+        assert_eq!(differ.len(), all.len());
+    }
+}
