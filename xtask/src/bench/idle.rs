@@ -13,9 +13,9 @@ use super::process;
 use super::rows::Row;
 use super::running::Programs;
 
-pub(super) const CONNECTIONS: usize = 4000;
+pub(super) const CONNECTIONS: u32 = 4000;
 /// Before the first look, so that code and pools that any load needs are not counted.
-const WARM_UP: usize = 64;
+const WARM_UP: u32 = 64;
 /// Files that a process has open besides connections.
 const OTHERS: u64 = 200;
 /// For what a program does right after a request.
@@ -39,15 +39,13 @@ pub(super) fn measure(row: &Row, programs: &Programs) -> Done<f64> {
     thread::sleep(PAUSE);
     let after = process::memory(running.process)?;
     drop((warm, idle));
-    #[expect(clippy::cast_precision_loss, reason = "a measurement")]
-    let each = (after - before) / CONNECTIONS as f64;
-    Ok(each)
+    Ok((after - before) / f64::from(CONNECTIONS))
 }
 
 /// Lets this process, and those that it starts, have as many files open as the system allows.
 pub(super) fn raise_limit() -> Done {
     let limit = getrlimit(Resource::Nofile);
-    let needed = CONNECTIONS as u64 + OTHERS;
+    let needed = u64::from(CONNECTIONS) + OTHERS;
     if limit.maximum.is_some_and(|maximum| maximum < needed) {
         return Err(Failure::new(format!(
             "this user may have {} files open; {CONNECTIONS} connections need {needed} (ulimit -Hn)",

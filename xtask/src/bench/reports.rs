@@ -55,10 +55,9 @@ pub(super) fn of_h2load(said: &str, log: &str) -> Option<Report> {
 /// "1.23ms" and the like in microseconds.
 fn micros(text: &str) -> Option<f64> {
     let units = [("us", 1.0), ("ms", 1e3), ("s", 1e6)];
-    let mut of = units
+    let (number, factor) = units
         .iter()
-        .filter_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)));
-    let (number, factor) = of.next()?;
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
     Some(number.parse::<f64>().ok()? * factor)
 }
 
