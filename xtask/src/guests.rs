@@ -35,7 +35,7 @@ pub(crate) const FIXTURES: [&str; 6] = [
 
 /// Builds the components, adding the target when it is missing.
 pub(crate) fn build() -> Done {
-    ensure_target()?;
+    ensure_target(TARGET)?;
     step("plugins");
     must(cargo(&["build", "--target", TARGET, "--profile", "guest"]).args(packages()))
 }
@@ -85,26 +85,27 @@ fn drop_file(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(&temporary, to)
 }
 
-fn ensure_target() -> Done {
+/// Adds a target of the compiler when it is missing.
+pub(crate) fn ensure_target(target: &str) -> Done {
     let mut rustc = Command::new("rustc");
     let libraries = says(
         rustc
-            .args(["--print", "target-libdir", "--target", TARGET])
+            .args(["--print", "target-libdir", "--target", target])
             .current_dir(place::root()),
     );
     if libraries.is_some_and(|libraries| Path::new(&libraries).is_dir()) {
         return Ok(());
     }
-    step(&format!("rustup target add {TARGET}"));
+    step(&format!("rustup target add {target}"));
     let mut rustup = Command::new("rustup");
     must(
         rustup
-            .args(["target", "add", TARGET])
+            .args(["target", "add", target])
             .current_dir(place::root()),
     )
     .map_err(|failure| {
         Failure::new(format!(
-            "{failure}\nThe plugins need the Rust target {TARGET}; with rustup it is one command."
+            "{failure}\nThis needs the Rust target {target}; with rustup it is one command."
         ))
     })
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask instructions`: what a request costs, counted in instructions by callgrind. Counts do not depend on what
-//! else the machine does, so that a change of a few per cent can be told on any of them.
+//! else the machine does, so that a change of a few per cent shows on any of them.
 
 mod callgrind;
 mod client;
@@ -24,6 +24,7 @@ use committed::Committed;
 use counters::Counters;
 use measure::Bench;
 use profile::Function;
+pub(crate) use rows::SCALE;
 use rows::{Program, ROWS, Row};
 
 /// Functions that are printed of each row, and that the page has of the plain one.
@@ -55,6 +56,13 @@ struct Cost {
 /// By the name of the row.
 type Costs = BTreeMap<String, Cost>;
 
+/// The committed counts, by the name of the row.
+pub(crate) fn committed_counts() -> Done<BTreeMap<String, u64>> {
+    let rows = Committed::read()?.rows;
+    let count = |(name, cost): (String, Cost)| (name, cost.instructions);
+    Ok(rows.into_iter().map(count).collect())
+}
+
 pub(crate) fn instructions(choice: &Choice) -> Done {
     let rows = chosen(choice)?;
     if let Some(missing) = missing() {
@@ -72,7 +80,7 @@ pub(crate) fn instructions(choice: &Choice) -> Done {
     let interrupt = Interrupt::catch()?;
     let bench = Bench::prepare(folder)?;
     let mut costs = Costs::new();
-    for program in [Program::Gateway, Program::Nginx, Program::Haproxy] {
+    for program in Program::ALL {
         let rows: Vec<&Row> = rows
             .iter()
             .copied()
@@ -81,7 +89,7 @@ pub(crate) fn instructions(choice: &Choice) -> Done {
         if rows.is_empty() {
             continue;
         }
-        if program != Program::Gateway && !found(program.command()) {
+        if !program.is_gateway() && !found(program.command()) {
             println!("{}: not measured; it is not installed", program.command());
             continue;
         }
@@ -122,10 +130,15 @@ fn chosen(choice: &Choice) -> Done<Vec<&'static Row>> {
 
 /// What has to be installed before anything can be counted.
 fn missing() -> Option<String> {
-    let tools = ["valgrind", "callgrind_control"];
-    let tool = tools.into_iter().find(|tool| !found(tool))?;
+    let tools = [
+        ("valgrind", "valgrind"),
+        ("callgrind_control", "valgrind"),
+        ("h2load", "nghttp2-client"),
+        ("openssl", "openssl"),
+    ];
+    let (tool, package) = tools.into_iter().find(|(tool, _)| !found(tool))?;
     Some(format!(
-        "{tool} is not installed; on Debian: apt-get install valgrind"
+        "{tool} is not installed; on Debian: apt-get install {package}"
     ))
 }
 
@@ -146,10 +159,12 @@ mod tests {
         };
         let compared = [
             "plain",
+            "plain-10000-routes",
             "headers-kept",
             "headers-fresh",
             "cached",
             "websocket",
+            "h2-tls",
         ];
         assert_eq!(names(&check), compared);
         assert_eq!(names(&Choice::default()).len(), ROWS.len());

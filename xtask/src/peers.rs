@@ -1,10 +1,10 @@
-//! The real peers of the tests that come from PyPI and npm: installed below the target directory, by name and version.
+//! The real peers of the tests and the bench that come from PyPI and npm: installed below the target directory, by name and version.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cargo::must;
+use crate::cargo::{found, must};
 use crate::progress::Progress;
 use crate::{Done, Failure, place, step};
 
@@ -35,29 +35,60 @@ const SETS: [Set; 3] = [
     },
 ];
 
-/// Installs what is listed, unless it stands there already.
+/// Proxies that only `cargo xtask bench --all` needs.
+const PROXIES: Set = Set {
+    lists: &["proxies.txt"],
+    folder: "proxies",
+    install: python,
+};
+
+/// Installs the peers of the tests.
 pub(crate) fn install() -> Done {
-    for set in SETS {
+    SETS.iter().try_for_each(Set::install)
+}
+
+/// Installs the peers of the bench.
+pub(crate) fn install_proxies() -> Done {
+    PROXIES.install()
+}
+
+/// Where a peer of the bench is, if it is installed.
+pub(crate) fn proxy(name: &str) -> Option<PathBuf> {
+    let ours = place::target()
+        .join("peers")
+        .join(PROXIES.folder)
+        .join("bin")
+        .join(name);
+    if ours.is_file() {
+        return Some(ours);
+    }
+    found(name).then(|| name.into())
+}
+
+// === impl Set ===
+
+impl Set {
+    /// Installs what is listed, unless it is there already.
+    fn install(&self) -> Done {
         let lists = place::root().join("tests/peers");
-        let lists: Vec<_> = set.lists.iter().map(|list| lists.join(list)).collect();
-        let folder = place::target().join("peers").join(set.folder);
+        let lists: Vec<_> = self.lists.iter().map(|list| lists.join(list)).collect();
+        let folder = place::target().join("peers").join(self.folder);
         let mut wanted = Vec::new();
         for list in &lists {
             wanted.extend(fs::read(list).map_err(Failure::of(list.display()))?);
         }
         let stamp = folder.join("installed");
         if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
-            continue;
+            return Ok(());
         }
-        step(&format!("peers: {}", set.folder));
+        step(&format!("peers: {}", self.folder));
         fs::create_dir_all(&folder).map_err(Failure::of(folder.display()))?;
-        let progress = Progress::wait(format!("packages for {}", set.folder));
-        (set.install)(&lists, &folder)?;
+        let progress = Progress::wait(format!("packages for {}", self.folder));
+        (self.install)(&lists, &folder)?;
         drop(progress);
-        // Last: an installation that broke off is begun anew.
-        fs::write(&stamp, wanted).map_err(Failure::of(stamp.display()))?;
+        // Last: an installation that broke off is begun again.
+        fs::write(&stamp, wanted).map_err(Failure::of(stamp.display()))
     }
-    Ok(())
 }
 
 fn python(lists: &[PathBuf], folder: &Path) -> Done {
@@ -75,7 +106,7 @@ fn python(lists: &[PathBuf], folder: &Path) -> Done {
 }
 
 /// What the lock file says and nothing else. It names no registry, so that each takes its own; after a change of
-/// package.json `npm install --package-lock-only --omit-lockfile-registry-resolved` writes it anew.
+/// package.json `npm install --package-lock-only --omit-lockfile-registry-resolved` writes it again.
 fn node(lists: &[PathBuf], folder: &Path) -> Done {
     for list in lists {
         let copy = folder.join(list.file_name().unwrap_or_default());

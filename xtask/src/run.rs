@@ -15,7 +15,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Among the children.
 pub(crate) const SERVICES: &str = "the demo services";
 const POLL: Duration = Duration::from_millis(50);
-/// Not xtask itself, which would be linked anew after each change of it.
+/// Not xtask itself, which would be linked again after each change of it.
 const PROGRAMS: [&str; 6] = [
     "portcullis",
     "demo",

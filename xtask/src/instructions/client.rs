@@ -2,7 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::Duration;
+
+use crate::cargo::says;
 
 use super::rows::{Ask, Row};
 
@@ -11,7 +14,7 @@ pub(super) const BODY: usize = 1024;
 /// The same in a head.
 pub(super) const LENGTH: &str = "1024";
 /// Under valgrind the first requests take seconds, because their code is translated.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// The key of RFC 6455 section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const MASK: [u8; 4] = [1, 2, 3, 4];
@@ -19,6 +22,7 @@ const MASK: [u8; 4] = [1, 2, 3, 4];
 const FRAME_HEAD: usize = 4;
 
 pub(super) struct Client {
+    address: SocketAddr,
     stream: TcpStream,
     /// The bytes that are sent each time.
     question: Vec<u8>,
@@ -41,9 +45,10 @@ impl Client {
             )
         };
         let mut client = Self {
+            address,
             stream,
             question: match row.ask {
-                Ask::Request => head("").into_bytes(),
+                Ask::Request | Ask::Http2 => head("").into_bytes(),
                 Ask::WithCredential => {
                     head(&format!("Authorization: {credential}\r\n")).into_bytes()
                 }
@@ -63,11 +68,14 @@ impl Client {
 
     /// So many requests, each answered before the next is sent.
     pub(super) fn ask(&mut self, times: usize) -> io::Result<()> {
+        if self.ask == Ask::Http2 {
+            return http2(self.address, times);
+        }
         for _ in 0..times {
             self.stream.write_all(&self.question)?;
             match self.ask {
-                Ask::Request | Ask::WithCredential => self.response()?,
                 Ask::Message => self.echo()?,
+                _ => self.response()?,
             }
         }
         Ok(())
@@ -146,15 +154,20 @@ impl Client {
     }
 }
 
-/// A page as a whole, on a connection of its own.
-pub(super) fn page(address: SocketAddr, path: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
-    io::read_to_string(stream)
+/// So many requests by h2load, one after the other, on a connection of its own.
+fn http2(address: SocketAddr, times: usize) -> io::Result<()> {
+    let mut h2load = Command::new("h2load");
+    h2load.args(["-t1", "-c1", "-m1", "-n", &times.to_string()]);
+    let said = says(h2load.arg(format!("https://{address}/plain"))).unwrap_or_default();
+    let all = [
+        format!(" {times} succeeded, 0 failed"),
+        format!("status codes: {times} 2xx"),
+    ];
+    if all.iter().all(|all| said.contains(all)) {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("h2load says {said:?}")))
+    }
 }
 
 /// A masked binary message, as RFC 6455 section 5.2 has it.

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use crate::{Done, Failure, place};
+use crate::{Done, Failure, place, scale};
 
 use super::rows::{Program, STAMP};
 
@@ -30,6 +30,8 @@ pub(super) struct Setup {
     pub(super) arguments: Vec<OsString>,
     /// Where clients ask.
     pub(super) address: SocketAddr,
+    /// The same over TLS.
+    pub(super) secure: SocketAddr,
     /// The gateway's.
     pub(super) admin: Option<SocketAddr>,
 }
@@ -42,7 +44,7 @@ impl Setup {
             fs::write(&file, text).map_err(Failure::of(file.display()))?;
             Ok(file)
         };
-        let address = free_address()?;
+        let (address, secure) = (free_address()?, free_address()?);
         let setup = |program: OsString, options: &[&str], file: PathBuf| Self {
             program,
             arguments: options
@@ -51,12 +53,17 @@ impl Setup {
                 .chain([file.into()])
                 .collect(),
             address,
+            secure,
             admin: None,
         };
         match program {
-            Program::Gateway => {
+            Program::Gateway | Program::Scale => {
                 let admin = free_address()?;
-                let file = write("gateway/gateway.toml", gateway(address, admin, upstreams))?;
+                let mut text = gateway(address, secure, admin, upstreams);
+                if program == Program::Scale {
+                    text += &scale::tables(upstreams.http, &["headers_kept", "headers_fresh"]);
+                }
+                let file = write("gateway/gateway.toml", text)?;
                 let portcullis = place::release("portcullis").into();
                 Ok(Self {
                     admin: Some(admin),
@@ -64,7 +71,10 @@ impl Setup {
                 })
             }
             Program::Nginx => {
-                let file = write("nginx.conf", nginx(directory, address, upstreams.http))?;
+                let file = write(
+                    "nginx.conf",
+                    nginx(directory, address, secure, upstreams.http),
+                )?;
                 Ok(setup("nginx".into(), &["-c"], file))
             }
             Program::Haproxy => {
@@ -82,7 +92,12 @@ pub(super) fn free_address() -> Done<SocketAddr> {
     listener.local_addr().map_err(Failure::of("a free port"))
 }
 
-fn gateway(address: SocketAddr, admin: SocketAddr, upstreams: Upstreams) -> String {
+fn gateway(
+    address: SocketAddr,
+    secure: SocketAddr,
+    admin: SocketAddr,
+    upstreams: Upstreams,
+) -> String {
     let Upstreams { http, sockets } = upstreams;
     let headers = |name: &str, instance: &str| {
         let settings = format!(
@@ -98,7 +113,8 @@ fn gateway(address: SocketAddr, admin: SocketAddr, upstreams: Upstreams) -> Stri
     let rules = "{ roles = { user = { allow = [\"GET /chain\"] } } }";
     [
         format!(
-            "[listen]\nhttp = \"{address}\"\nadmin = \"{admin}\"\nworkers = 1\n[log]\naccess = false\n\
+            "[listen]\nhttp = \"{address}\"\nhttps = \"{secure}\"\nadmin = \"{admin}\"\nworkers = 1\n[log]\naccess = false\n\
+             [tls]\ncertificates = [{{ certificate = \"../tls.pem\", key = \"../tls.key\" }}]\n\
              [plugins]\nfolder = \"plugins.d\"\ninstances = {INSTANCES}\n[cache]\nmemory = \"16MiB\"\n\
              [upstream.up]\nservers = [\"{http}\"]\n[upstream.sockets]\nservers = [\"{sockets}\"]\n"
         ),
@@ -137,7 +153,12 @@ fn route(name: &str, lines: &str, upstream: &str) -> String {
     )
 }
 
-fn nginx(directory: &Path, address: SocketAddr, upstream: SocketAddr) -> String {
+fn nginx(
+    directory: &Path,
+    address: SocketAddr,
+    secure: SocketAddr,
+    upstream: SocketAddr,
+) -> String {
     let d = directory.display();
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary = temporary
@@ -148,7 +169,8 @@ fn nginx(directory: &Path, address: SocketAddr, upstream: SocketAddr) -> String 
          events {{ worker_connections 64; }}\n\
          http {{\n  access_log off; keepalive_requests 1000000000; {temporary}\n  \
          upstream up {{ server {upstream}; keepalive 64; keepalive_requests 1000000000; }}\n  \
-         server {{ listen {address}; location / {{ proxy_http_version 1.1; proxy_set_header Connection \"\"; \
+         ssl_certificate {d}/tls.pem; ssl_certificate_key {d}/tls.key; ssl_protocols TLSv1.3;\n  \
+         server {{ listen {address}; listen {secure} ssl http2; location / {{ proxy_http_version 1.1; proxy_set_header Connection \"\"; \
          proxy_set_header Host $host; proxy_pass http://up; }} }}\n}}\n"
     )
 }
