@@ -1,4 +1,4 @@
-//! Strict readers of what strangers send: request heads, targets, hosts, forwarding headers.
+//! Strict readers of what strangers send: request heads, header blocks, targets, hosts, forwarding headers.
 //!
 //! Each reader gives one meaning or none. What two programs could read in two ways is an error here, because the
 //! gateway decides by one reading and an upstream acts on the other. This crate knows no connection, no route and no
@@ -7,6 +7,7 @@
 pub mod forwarding;
 pub mod headers;
 pub mod host;
+pub mod hpack;
 pub mod method;
 pub mod path;
 pub mod query;

@@ -99,6 +99,11 @@ impl Framing {
         self.state == State::Head
     }
 
+    /// How many messages began and were good.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
     /// Walks the next bytes of the connection. A head that is not complete must be given again, from its start,
     /// with more behind it.
     pub fn read(&mut self, bytes: &[u8]) -> Progress {

@@ -23,6 +23,7 @@ mod journal;
 mod limits;
 mod log;
 mod metrics;
+mod parked;
 mod plugin_cases;
 mod reload;
 mod resilience;

@@ -12,7 +12,8 @@ use portcullis_config::plan::{Listen, Timeouts};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use super::connection::{Arrival, Terms, serve_connection};
+use super::connection::{Arrival, Seat, Terms, serve_connection};
+use super::warm::Warm;
 use crate::pipeline::gate::Gate;
 use crate::pipeline::worker::Worker;
 use crate::wire::protocol::Protocol;
@@ -137,14 +138,21 @@ fn run(
         let limits = move || gate.lease().plan.overload;
         let watching = tokio::spawn(worker.pressure.clone().watch(limits));
         let mut open = tokio::task::JoinSet::new();
+        let warm = Warm::default();
         loop {
             tokio::select! {
                 arrival = arrivals.recv() => match arrival {
                     None => break,
                     Some(arrival) => {
-                        let (worker, draining, counted) = (worker.clone(), draining.clone(), connections.clone());
+                        let seat = Seat {
+                            worker: worker.clone(),
+                            draining: draining.clone(),
+                            terms,
+                            warm: warm.clone(),
+                        };
+                        let counted = connections.clone();
                         open.spawn(async move {
-                            serve_connection(arrival, worker, draining, terms).await;
+                            serve_connection(arrival, seat).await;
                             counted.fetch_sub(1, Ordering::Relaxed);
                         });
                     }

@@ -1,21 +1,22 @@
 //! The socket of a client, as hyper sees it: strictly framed bytes, bounded in time. It stands above TLS as it does above
 //! TCP.
 
+mod alarm;
 mod client;
 mod h1;
 mod h2;
 mod linger;
 
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Sleep;
 
+use alarm::Alarm;
 pub(crate) use client::Busy;
 pub use client::Client;
+pub(crate) use client::Rest;
 pub(crate) use h1::Guarded;
 pub(crate) use h2::{GuardedH2, Silence};
 
@@ -30,6 +31,8 @@ struct Writes {
     /// The longest that a write may take.
     idle: Duration,
     last: Instant,
+    /// Something was written, and has not been flushed since.
+    unflushed: bool,
 }
 
 // === impl Writes ===
@@ -39,6 +42,7 @@ impl Writes {
         Writes {
             idle,
             last: Instant::now(),
+            unflushed: false,
         }
     }
 
@@ -46,20 +50,26 @@ impl Writes {
     fn wrote(
         &mut self,
         done: Poll<io::Result<usize>>,
-        timer: &mut Pin<Box<Sleep>>,
+        alarm: &mut Alarm,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        self.unflushed = true;
         if done.is_ready() {
             self.last = Instant::now();
             return done;
         }
         let deadline = self.last + self.idle;
         loop {
-            ready!(timer.as_mut().poll(cx));
+            ready!(alarm.poll(cx));
             if deadline <= Instant::now() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            timer.as_mut().reset(deadline.into());
+            alarm.set(deadline);
         }
+    }
+
+    fn flushed(&mut self, done: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        self.unflushed &= done.is_pending();
+        done
     }
 }

@@ -12,13 +12,14 @@ use crate::wire::tls::Failed;
 #[derive(Debug)]
 pub(crate) struct Clients {
     open: [IntGauge; Protocol::NAMES.len()],
+    parked: IntGauge,
     accepted: [IntCounter; Protocol::NAMES.len()],
     handshakes: [IntCounter; HANDSHAKES.len()],
     handshake_duration: Histogram,
 }
 
-/// A connection that is counted as open until this is dropped.
-pub(crate) struct Open(IntGauge);
+/// A connection that is counted as open, or as parked, until this is dropped.
+pub(crate) struct Counted(IntGauge);
 
 const HANDSHAKES: [&str; 3] = ["done", "failed", "timeout"];
 
@@ -28,6 +29,10 @@ impl Clients {
             "client_connections_open",
             "Open connections of clients, by listener (http, h2c, https)",
             &["listener"],
+        )?;
+        let parked = book.gauge(
+            "client_connections_parked",
+            "Of the open connections of clients, those of HTTP/1 that wait for a request and keep no buffers for it",
         )?;
         let accepted = book.counters(
             "client_connections_total",
@@ -47,17 +52,20 @@ impl Clients {
         )?;
         Ok(Clients {
             open: Protocol::NAMES.map(|name| open.with_label_values(&[name])),
+            parked,
             accepted: Protocol::NAMES.map(|name| accepted.with_label_values(&[name])),
             handshakes: HANDSHAKES.map(|outcome| handshakes.with_label_values(&[outcome])),
             handshake_duration: durations.with_label_values::<&str>(&[]),
         })
     }
 
-    pub(crate) fn accepted(&self, protocol: Protocol) -> Open {
+    pub(crate) fn accepted(&self, protocol: Protocol) -> Counted {
         self.accepted[protocol as usize].inc();
-        let open = self.open[protocol as usize].clone();
-        open.inc();
-        Open(open)
+        Counted::of(&self.open[protocol as usize])
+    }
+
+    pub(crate) fn parked(&self) -> Counted {
+        Counted::of(&self.parked)
     }
 
     pub(crate) fn handshake_done(&self, took: Duration) {
@@ -74,7 +82,14 @@ impl Clients {
     }
 }
 
-impl Drop for Open {
+impl Counted {
+    fn of(gauge: &IntGauge) -> Counted {
+        gauge.inc();
+        Counted(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -32,6 +32,27 @@ pub(super) fn check_line_so_far(line: &[u8], first: bool) -> Checked<()> {
 
 /// Checks `method SP target SP HTTP/1.x` (RFC 9112 section 3). True for HTTP/1.0.
 pub(super) fn request_line(line: &[u8]) -> Checked<bool> {
+    // Nearly every line is good: that is one look at each byte. The words for a bad one are found by a second.
+    match good_request_line(line) {
+        Some(http_1_0) => Ok(http_1_0),
+        None => judge_request_line(line),
+    }
+}
+
+pub(super) fn good_request_line(line: &[u8]) -> Option<bool> {
+    let (words, http_1_0) = match line.split_last_chunk()? {
+        (words, b" HTTP/1.1") => (words, false),
+        (words, b" HTTP/1.0") => (words, true),
+        _ => return None,
+    };
+    let space = words.iter().position(|b| !is_token_byte(*b))?;
+    let (method, target) = (&words[..space], words[space..].strip_prefix(b" ")?);
+    let good =
+        !method.is_empty() && !target.is_empty() && target.iter().all(|b| is_target_byte(*b));
+    good.then_some(http_1_0)
+}
+
+pub(super) fn judge_request_line(line: &[u8]) -> Checked<bool> {
     let mut parts = line.split(|b| *b == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -64,26 +85,29 @@ impl Fields {
         let Some(colon) = memchr::memchr(b':', line) else {
             return bad("a header line has no colon");
         };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
         if name.is_empty() || !name.iter().all(|b| is_token_byte(*b)) {
             return bad("a header name is not a token");
         }
-        if line[colon + 1..].iter().any(|b| is_control(*b)) {
+        if has_control(value) {
             return bad("a header value has a control character");
         }
-        if name.eq_ignore_ascii_case(b"content-length") {
-            return self.content_length(value);
-        }
-        if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            return self.transfer_encoding(value);
-        }
-        if name.eq_ignore_ascii_case(b"host") {
-            self.hosts += 1;
-            if self.hosts > 1 {
-                return bad("the request has more than one Host");
+        match name.len() {
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                self.content_length(value.trim_ascii())
             }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.transfer_encoding(value.trim_ascii())
+            }
+            4 if name.eq_ignore_ascii_case(b"host") => {
+                self.hosts += 1;
+                if self.hosts > 1 {
+                    return bad("the request has more than one Host");
+                }
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn content_length(&mut self, value: &[u8]) -> Checked<()> {
@@ -138,9 +162,35 @@ impl Fields {
 
 /// RFC 9110 section 5.6.2.
 pub fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
+    TOKEN[usize::from(b)]
+}
+
+/// Of a target: visible, and no fragment (RFC 9112 section 3.2).
+fn is_target_byte(b: u8) -> bool {
+    b.is_ascii_graphic() && b != b'#'
+}
+
+/// Looks at all bytes, whatever it finds: so the compiler takes many at a time.
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, b| found | is_control(*b))
 }
 
 fn is_control(b: u8) -> bool {
-    b != b'\t' && b.is_ascii_control()
+    (b < b' ' && b != b'\t') || b == 0x7f
 }
+
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 128 {
+        table[b] = (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut i = 0;
+    while i < others.len() {
+        table[others[i] as usize] = true;
+        i += 1;
+    }
+    table
+};

@@ -155,6 +155,32 @@ fn a_request_line_is_three_words() {
     }
 }
 
+/// A request line is read twice at most: nothing that the careful reader refuses may pass the quick one.
+#[test]
+fn the_quick_reader_of_request_lines_agrees_with_the_careful_one() {
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    for line in [
+        &b"GET /a HTTP/1.1"[..],
+        b"M-SEARCH * HTTP/1.0",
+        b"a b HTTP/1.1",
+    ] {
+        for _ in 0..20_000 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let mut line = line.to_vec();
+            let at = usize::try_from(seed % line.len() as u64).unwrap_or(0);
+            match seed >> 32 & 3 {
+                0 => drop(line.remove(at)),
+                1 => line.insert(at, u8::try_from(seed >> 40 & 0xff).unwrap_or(0)),
+                _ => line[at] = u8::try_from(seed >> 40 & 0xff).unwrap_or(0),
+            }
+            let careful = head::judge_request_line(&line).ok();
+            assert_eq!(head::good_request_line(&line), careful, "{line:?}");
+        }
+    }
+}
+
 #[test]
 fn a_field_line_is_a_token_and_a_value_without_controls() {
     let rows: [(&str, Option<FaultKind>); 12] = [

@@ -1,7 +1,7 @@
 //! A client's connection as its socket and its exchanges share it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use portcullis_syntax::wire::Fault;
@@ -22,8 +22,19 @@ pub struct Client {
     in_flight: AtomicUsize,
     /// The connection is a tunnel now; its bytes are not HTTP.
     pub(super) raw: AtomicBool,
-    /// Each tunnel holds a receiver: all of them have ended when this is closed.
-    tunnels: watch::Sender<()>,
+    rest: AtomicU8,
+    /// Each tunnel holds a receiver: all of them have ended when this is closed. Few connections have tunnels.
+    tunnels: OnceLock<watch::Sender<()>>,
+}
+
+/// Whether an HTTP/1 connection waits for its next request, and nothing of it has reached hyper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Rest {
+    No,
+    Waits,
+    /// It has waited for a while.
+    Long,
 }
 
 impl Client {
@@ -35,7 +46,8 @@ impl Client {
             begun: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             raw: AtomicBool::new(false),
-            tunnels: watch::Sender::new(()),
+            rest: AtomicU8::new(Rest::No as u8),
+            tunnels: OnceLock::new(),
         }
     }
 
@@ -57,12 +69,27 @@ impl Client {
     }
 
     pub(crate) fn has_tunnels(&self) -> bool {
-        self.tunnels.receiver_count() > 0
+        let tunnels = self.tunnels.get();
+        tunnels.is_some_and(|tunnels| tunnels.receiver_count() > 0)
     }
 
     /// Waits until no tunnel is left.
     pub(crate) async fn without_tunnels(&self) {
-        self.tunnels.closed().await;
+        if let Some(tunnels) = self.tunnels.get() {
+            tunnels.closed().await;
+        }
+    }
+
+    pub(crate) fn rest(&self) -> Rest {
+        match self.rest.load(Ordering::Relaxed) {
+            0 => Rest::No,
+            1 => Rest::Waits,
+            _ => Rest::Long,
+        }
+    }
+
+    pub(super) fn set_rest(&self, rest: Rest) {
+        self.rest.store(rest as u8, Ordering::Relaxed);
     }
 
     pub fn is_idle(&self) -> bool {
@@ -77,7 +104,10 @@ pub(crate) struct Busy(Arc<Client>);
 impl Busy {
     /// For a tunnel to hold: its connection waits until all are dropped.
     pub(crate) fn tunnel(&self) -> watch::Receiver<()> {
-        self.0.tunnels.subscribe()
+        self.0
+            .tunnels
+            .get_or_init(watch::Sender::default)
+            .subscribe()
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! A message with a fault is replaced by a request that cannot be confused with a real one; the service finds the
 //! fault in [`Client`] and refuses it as any other, with a problem document and a log line.
+//!
+//! Between two requests a connection needs no hyper: [`Guarded::poll_request`] waits for the next head, and hyper is
+//! built for it. [`Client::rest`] says when hyper may be dropped again.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,18 +13,24 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf as HyperBuf, ReadBufCursor, Write};
 use portcullis_config::plan::Timeouts;
 use portcullis_syntax::wire::{Fault, FaultKind, Framing, Progress};
 use tokio::io::ReadBuf;
-use tokio::time::Sleep;
 
 use super::linger::Linger;
-use super::{Client, Io, Writes};
+use super::{Alarm, Client, Io, Rest, Writes};
 use crate::ground::scratch;
+
+mod overdue;
+
+use overdue::Overdue;
 
 /// What stands in for a message that was refused on the wire.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
+/// What is read at most before there is a hyper, whose buffer is as large.
+const FIRST_READ: usize = 8 * 1024;
+
 /// A client's connection under hyper.
 #[derive(Debug)]
 pub(crate) struct Guarded<S> {
@@ -35,7 +43,9 @@ pub(crate) struct Guarded<S> {
     /// Checked bytes that did not fit hyper's buffer.
     ready: Vec<u8>,
     end: End,
-    timer: Pin<Box<Sleep>>,
+    /// There is no hyper above.
+    parked: bool,
+    alarm: Alarm,
     head_began: Option<Instant>,
     last_read: Instant,
     writes: Writes,
@@ -69,12 +79,36 @@ impl<S: Io> Guarded<S> {
             held: Vec::new(),
             ready: Vec::new(),
             end: End::No,
-            timer: Box::pin(tokio::time::sleep(timeouts.head)),
+            parked: true,
+            alarm: Alarm::at(now + timeouts.head),
             head_began: Some(now),
             last_read: now,
             writes: Writes::new(timeouts.idle),
             linger: None,
         }
+    }
+
+    /// Waits, without hyper, for a head that hyper is to see. False: the connection is over.
+    pub(crate) fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut nowhere = HyperBuf::new(&mut []);
+        while self.ready.is_empty() {
+            if !ready!(self.poll_more(cx, &mut nowhere.unfilled()))? {
+                return Poll::Ready(Ok(false));
+            }
+        }
+        self.wake();
+        Poll::Ready(Ok(true))
+    }
+
+    /// Goes on without hyper, which had read `left` and made nothing of it yet. None: that was more than empty lines,
+    /// which may stand before a request (RFC 9112 section 2.2).
+    pub(crate) fn park(&mut self, left: &[u8]) -> Option<()> {
+        if !left.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+            return None;
+        }
+        self.parked = true;
+        self.ready = Vec::new();
+        Some(())
     }
 
     /// Checks `bytes`, puts what may go on into hyper's buffer, keeps the rest.
@@ -85,15 +119,17 @@ impl<S: Io> Guarded<S> {
             self.held.extend_from_slice(bytes);
             &std::mem::take(&mut self.held)
         };
-        let passed = match self.framing.read(bytes) {
-            Progress::Pass => bytes.len(),
+        match self.framing.read(bytes) {
+            Progress::Pass => {
+                self.head_began = None;
+                self.give(bytes, out);
+            }
             Progress::Partial(from) => {
                 self.held = bytes[from..].to_vec();
                 if from > 0 || self.head_began.is_none() {
                     self.head_began = Some(Instant::now());
                 }
                 self.give(&bytes[..from], out);
-                return;
             }
             Progress::Bad {
                 from,
@@ -102,11 +138,8 @@ impl<S: Io> Guarded<S> {
             } => {
                 self.give(&bytes[..from], out);
                 self.refuse(fault, in_head, out);
-                return;
             }
-        };
-        self.head_began = None;
-        self.give(&bytes[..passed], out);
+        }
     }
 
     fn give(&mut self, bytes: &[u8], out: &mut ReadBufCursor<'_>) {
@@ -117,6 +150,16 @@ impl<S: Io> Guarded<S> {
         };
         out.put_slice(&bytes[..now]);
         self.ready.extend_from_slice(&bytes[now..]);
+    }
+
+    fn give_ready(&mut self, out: &mut ReadBufCursor<'_>) {
+        let n = self.ready.len().min(out.remaining());
+        out.put_slice(&self.ready[..n]);
+        if n < self.ready.len() {
+            self.ready.drain(..n);
+        } else {
+            self.ready = Vec::new();
+        }
     }
 
     fn refuse(&mut self, fault: Fault, in_head: bool, out: &mut ReadBufCursor<'_>) {
@@ -131,6 +174,40 @@ impl<S: Io> Guarded<S> {
         }
     }
 
+    /// Reads on. False: nothing more comes.
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut ReadBufCursor<'_>,
+    ) -> Poll<io::Result<bool>> {
+        match self.end {
+            End::Silent => return Poll::Pending,
+            End::Error => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            End::No => {}
+        }
+        match self.read_scratch(cx, out)? {
+            Poll::Ready(0) => return Poll::Ready(Ok(false)),
+            Poll::Ready(_) => {
+                self.last_read = Instant::now();
+                return Poll::Ready(Ok(true));
+            }
+            Poll::Pending => {}
+        }
+        let (message, detail, in_head) = match ready!(self.poll_overdue(cx)) {
+            Overdue::Idle => return Poll::Ready(Ok(false)),
+            Overdue::Head if self.held.is_empty() => return Poll::Ready(Ok(false)),
+            Overdue::Head => (1, "the request head took too long to arrive", true),
+            Overdue::Body => (0, "the request body took too long to arrive", false),
+        };
+        let fault = Fault {
+            message: self.client.begun.load(Ordering::Relaxed) + message,
+            kind: FaultKind::TimedOut,
+            detail,
+        };
+        self.refuse(fault, in_head, out);
+        Poll::Ready(Ok(true))
+    }
+
     fn read_scratch(
         &mut self,
         cx: &mut Context<'_>,
@@ -138,7 +215,11 @@ impl<S: Io> Guarded<S> {
     ) -> Poll<io::Result<usize>> {
         let raw = self.client.raw.load(Ordering::Relaxed);
         scratch::with(|scratch| {
-            let room = out.remaining().clamp(1, scratch.len());
+            let room = if self.parked {
+                FIRST_READ
+            } else {
+                out.remaining().clamp(1, scratch.len())
+            };
             let mut buffer = ReadBuf::new(&mut scratch[..room]);
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
             let bytes = buffer.filled();
@@ -149,60 +230,6 @@ impl<S: Io> Guarded<S> {
             }
             Poll::Ready(Ok(bytes.len()))
         })
-    }
-
-    /// Ready when this connection has been silent for too long. Re-arms itself lazily: activity only moves a
-    /// timestamp.
-    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<Overdue> {
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            let (overdue, deadline) = self.deadline();
-            if deadline <= Instant::now() {
-                return Poll::Ready(overdue);
-            }
-            self.timer.as_mut().reset(deadline.into());
-        }
-    }
-
-    fn deadline(&self) -> (Overdue, Instant) {
-        if self.client.raw.load(Ordering::Relaxed) {
-            // A tunnel has its own clock.
-            return (Overdue::Idle, Instant::now() + self.timeouts.idle);
-        }
-        if let Some(began) = self.head_began {
-            return (Overdue::Head, began + self.timeouts.head);
-        }
-        if !self.framing.is_idle() {
-            return (
-                Overdue::Body,
-                self.last_read.max(self.writes.last) + self.timeouts.idle,
-            );
-        }
-        if self.client.is_idle() {
-            return (
-                Overdue::Idle,
-                self.last_read.max(self.writes.last) + self.timeouts.keep_alive,
-            );
-        }
-        (
-            Overdue::Idle,
-            Instant::now() + self.timeouts.idle.min(self.timeouts.keep_alive),
-        )
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Overdue {
-    Head,
-    Body,
-    Idle,
-}
-
-fn timed_out(message: u64, detail: &'static str) -> Fault {
-    Fault {
-        message,
-        kind: FaultKind::TimedOut,
-        detail,
     }
 }
 
@@ -216,35 +243,18 @@ impl<S: Io> Read for Guarded<S> {
         let room = out.remaining();
         loop {
             if !this.ready.is_empty() {
-                let n = this.ready.len().min(out.remaining());
-                out.put_slice(&this.ready[..n]);
-                this.ready.drain(..n);
+                this.give_ready(&mut out);
             }
             if out.remaining() < room {
                 return Poll::Ready(Ok(()));
             }
-            match this.end {
-                End::Silent => return Poll::Pending,
-                End::Error => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
-                End::No => {}
-            }
-            match this.read_scratch(cx, &mut out)? {
-                Poll::Ready(0) => return Poll::Ready(Ok(())),
-                Poll::Ready(_) => this.last_read = Instant::now(),
-                Poll::Pending => match ready!(this.poll_overdue(cx)) {
-                    Overdue::Head if this.held.is_empty() => return Poll::Ready(Ok(())),
-                    Overdue::Head => {
-                        let message = this.client.begun.load(Ordering::Relaxed) + 1;
-                        let detail = "the request head took too long to arrive";
-                        this.refuse(timed_out(message, detail), true, &mut out);
-                    }
-                    Overdue::Body => {
-                        let message = this.client.begun.load(Ordering::Relaxed);
-                        let detail = "the request body took too long to arrive";
-                        this.refuse(timed_out(message, detail), false, &mut out);
-                    }
-                    Overdue::Idle => return Poll::Ready(Ok(())),
-                },
+            match this.poll_more(cx, &mut out)? {
+                Poll::Ready(true) => this.client.set_rest(Rest::No),
+                Poll::Ready(false) => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    this.note_rest();
+                    return Poll::Pending;
+                }
             }
         }
     }
@@ -257,8 +267,9 @@ impl<S: Io> Write for Guarded<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        this.client.set_rest(Rest::No);
         let done = Pin::new(&mut this.io).poll_write(cx, bytes);
-        this.writes.wrote(done, &mut this.timer, cx)
+        this.writes.wrote(done, &mut this.alarm, cx)
     }
 
     fn poll_write_vectored(
@@ -267,8 +278,9 @@ impl<S: Io> Write for Guarded<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        this.client.set_rest(Rest::No);
         let done = Pin::new(&mut this.io).poll_write_vectored(cx, parts);
-        this.writes.wrote(done, &mut this.timer, cx)
+        this.writes.wrote(done, &mut this.alarm, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -276,7 +288,9 @@ impl<S: Io> Write for Guarded<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let this = &mut *self;
+        let done = Pin::new(&mut this.io).poll_flush(cx);
+        this.writes.flushed(done)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -288,11 +302,11 @@ impl<S: Io> Write for Guarded<S> {
                 return Poll::Ready(Ok(()));
             }
             // Closing now, with bytes unread, would reset the connection and destroy the answer on its way.
-            this.linger = Some(Linger::begin(&mut this.timer));
+            this.linger = Some(Linger::begin(&mut this.alarm));
         }
         let linger = this.linger.as_mut();
         linger.map_or(Poll::Ready(Ok(())), |linger| {
-            linger.poll(&mut this.io, &mut this.timer, cx)
+            linger.poll(&mut this.io, &mut this.alarm, cx)
         })
     }
 }

@@ -7,13 +7,17 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use parking_lot::Mutex;
 use portcullis_config::plan::{Plan, Timeouts, WebSocketPlan};
 use tokio::io::ReadBuf;
-use tokio::time::Sleep;
 
-use super::{Client, Io, Writes};
+use super::{Alarm, Client, Io, Writes};
 use crate::ground::scratch;
 use crate::wire::h2wire::{Frames, Sent};
+
+mod outbox;
+
+use outbox::Outbox;
 
 /// How long a connection on which something goes on may carry no message.
 #[derive(Debug, Clone, Copy)]
@@ -45,14 +49,20 @@ impl Silence {
 }
 
 /// An HTTP/2 client's connection under hyper, bounded in time: h2 itself waits for ever.
-pub(crate) struct GuardedH2<S> {
+pub(crate) struct GuardedH2<S>(Arc<Mutex<Socket<S>>>);
+
+/// Sends what hyper wrote. It is asked after each turn of hyper, whose own flushes do nothing.
+pub(crate) struct Flush<S>(Arc<Mutex<Socket<S>>>);
+
+struct Socket<S> {
     io: S,
+    outbox: Outbox,
     frames: Frames,
     sent: Sent,
     client: Arc<Client>,
     timeouts: Timeouts,
     stall: Silence,
-    timer: Pin<Box<Sleep>>,
+    alarm: Alarm,
     /// Since when the preface, or a header block, is not complete.
     head_began: Option<Instant>,
     /// Since when no exchange goes on.
@@ -63,6 +73,8 @@ pub(crate) struct GuardedH2<S> {
     writes: Writes,
 }
 
+// === impl GuardedH2 ===
+
 impl<S: Io> GuardedH2<S> {
     pub(crate) fn new(
         io: S,
@@ -70,21 +82,131 @@ impl<S: Io> GuardedH2<S> {
         timeouts: Timeouts,
         stall: Silence,
         max_block: usize,
-    ) -> GuardedH2<S> {
+    ) -> (GuardedH2<S>, Flush<S>) {
         let now = Instant::now();
-        GuardedH2 {
+        let socket = Arc::new(Mutex::new(Socket {
             io,
+            outbox: Outbox::new(),
             frames: Frames::new(max_block),
             sent: Sent::default(),
             client,
             timeouts,
             stall,
-            timer: Box::pin(tokio::time::sleep(timeouts.head)),
+            alarm: Alarm::at(now + timeouts.head),
             head_began: Some(now),
             idle_since: Some(now),
             moved: now,
             writes: Writes::new(timeouts.idle),
+        }));
+        (GuardedH2(socket.clone()), Flush(socket))
+    }
+}
+
+impl<S: Io> Read for GuardedH2<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.lock().poll_read(cx, out)
+    }
+}
+
+impl<S: Io> Write for GuardedH2<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.lock().poll_write(cx, &[io::IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.lock().poll_write(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut socket = self.0.lock();
+        ready!(socket.poll_send(cx))?;
+        Pin::new(&mut socket.io).poll_shutdown(cx)
+    }
+}
+
+// === impl Flush ===
+
+impl<S: Io> Flush<S> {
+    /// Ready when everything is sent.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut socket = self.0.lock();
+        ready!(socket.poll_send(cx))?;
+        if socket.client.is_idle() {
+            socket.outbox.shrink();
         }
+        Poll::Ready(Ok(()))
+    }
+}
+
+// === impl Socket ===
+
+impl<S: Io> Socket<S> {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut out: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = scratch::with(|scratch| {
+            let room = out.remaining().clamp(1, scratch.len());
+            let mut buffer = ReadBuf::new(&mut scratch[..room]);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+            if let Err(fault) = self.frames.read(buffer.filled()) {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
+            }
+            if self.frames.moved() {
+                self.moved = Instant::now();
+            }
+            out.put_slice(buffer.filled());
+            Poll::Ready(Ok(()))
+        });
+        if read.is_ready() {
+            return read;
+        }
+        // Nothing more is read: h2 sees the end of the connection.
+        self.poll_overdue(cx).map(Ok)
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bounds = (&mut self.writes, &mut self.alarm);
+        let taken = ready!(self.outbox.poll_put(parts, &mut self.io, bounds, cx))?;
+        let mut left = taken;
+        for part in parts {
+            let n = left.min(part.len());
+            if self.sent.read(&part[..n]) {
+                self.moved = Instant::now();
+            }
+            left -= n;
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let bounds = (&mut self.writes, &mut self.alarm);
+        self.outbox.poll_send(&mut self.io, bounds, cx)
     }
 
     /// Ready when nothing more is waited for. Re-arms itself lazily, as the guard of HTTP/1 does.
@@ -101,7 +223,7 @@ impl<S: Io> GuardedH2<S> {
             None
         };
         loop {
-            ready!(self.timer.as_mut().poll(cx));
+            ready!(self.alarm.poll(cx));
             let deadline = match (self.head_began, self.idle_since) {
                 (Some(began), _) => began + self.timeouts.head,
                 (None, Some(since)) => since + self.timeouts.keep_alive,
@@ -111,85 +233,7 @@ impl<S: Io> GuardedH2<S> {
             if deadline <= Instant::now() {
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(deadline.into());
+            self.alarm.set(deadline);
         }
-    }
-
-    fn follow(&mut self, written: &[u8]) {
-        if self.sent.read(written) {
-            self.moved = Instant::now();
-        }
-    }
-}
-
-impl<S: Io> Read for GuardedH2<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut out: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let read = scratch::with(|scratch| {
-            let room = out.remaining().clamp(1, scratch.len());
-            let mut buffer = ReadBuf::new(&mut scratch[..room]);
-            ready!(Pin::new(&mut this.io).poll_read(cx, &mut buffer))?;
-            if let Err(fault) = this.frames.read(buffer.filled()) {
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
-            }
-            if this.frames.moved() {
-                this.moved = Instant::now();
-            }
-            out.put_slice(buffer.filled());
-            Poll::Ready(Ok(()))
-        });
-        if read.is_ready() {
-            return read;
-        }
-        // Nothing more is read: h2 sees the end of the connection.
-        this.poll_overdue(cx).map(Ok)
-    }
-}
-
-impl<S: Io> Write for GuardedH2<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        let done = Pin::new(&mut this.io).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(n)) = done {
-            this.follow(&bytes[..n.min(bytes.len())]);
-        }
-        this.writes.wrote(done, &mut this.timer, cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        let done = Pin::new(&mut this.io).poll_write_vectored(cx, parts);
-        if let Poll::Ready(Ok(mut left)) = done {
-            for part in parts {
-                let n = left.min(part.len());
-                this.follow(&part[..n]);
-                left -= n;
-            }
-        }
-        this.writes.wrote(done, &mut this.timer, cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

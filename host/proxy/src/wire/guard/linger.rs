@@ -1,16 +1,14 @@
 //! A refused client is listened to for a while, so that it can read the refusal: closing at once, with bytes unread, would
 //! reset the connection.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::ReadBuf;
-use tokio::time::Sleep;
 
-use super::Io;
+use super::{Alarm, Io};
 use crate::ground::scratch;
 
 const LONGEST: Duration = Duration::from_secs(1);
@@ -23,9 +21,9 @@ pub(super) struct Linger {
 }
 
 impl Linger {
-    pub(super) fn begin(timer: &mut Pin<Box<Sleep>>) -> Linger {
+    pub(super) fn begin(alarm: &mut Alarm) -> Linger {
         let until = Instant::now() + LONGEST;
-        timer.as_mut().reset(until.into());
+        alarm.set(until);
         Linger { until, seen: 0 }
     }
 
@@ -33,7 +31,7 @@ impl Linger {
     pub(super) fn poll<S: Io>(
         &mut self,
         io: &mut S,
-        timer: &mut Pin<Box<Sleep>>,
+        alarm: &mut Alarm,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         scratch::with(|scratch| {
@@ -47,7 +45,7 @@ impl Linger {
                     }
                     Poll::Ready(_) => return Poll::Ready(Ok(())),
                     Poll::Pending if Instant::now() >= self.until => return Poll::Ready(Ok(())),
-                    Poll::Pending => return timer.as_mut().poll(cx).map(Ok),
+                    Poll::Pending => return alarm.poll(cx).map(Ok),
                 }
             }
         })

@@ -1,0 +1,78 @@
+//! The one timer of a connection.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
+
+use tokio::time::Sleep;
+
+/// A timer that is looked at far more often than it goes off.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    /// Whom it wakes, as it was last armed.
+    waker: Option<Waker>,
+}
+
+// === impl Alarm ===
+
+impl Alarm {
+    pub(super) fn at(time: Instant) -> Alarm {
+        Alarm {
+            sleep: Box::pin(tokio::time::sleep_until(time.into())),
+            waker: None,
+        }
+    }
+
+    pub(super) fn set(&mut self, time: Instant) {
+        self.waker = None;
+        self.sleep.as_mut().reset(time.into());
+    }
+
+    /// Not later than this.
+    pub(super) fn bring_forward(&mut self, time: Instant) {
+        if self.sleep.deadline() > time.into() {
+            self.set(time);
+        }
+    }
+
+    /// Ready from its time on. To ask an armed timer again costs more than to see that it did not go off.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = self.waker.as_ref();
+        if waker.is_some_and(|waker| waker.will_wake(cx.waker())) && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.waker = Some(cx.waker().clone());
+        ready!(self.sleep.as_mut().poll(cx));
+        self.waker = None;
+        Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// One that did not wake would leave this test hanging.
+    #[tokio::test]
+    async fn it_wakes_who_asked_last_however_often_it_is_set() {
+        const LATER: Duration = Duration::from_secs(3600);
+        const SOON: Duration = Duration::from_millis(2);
+        let mut alarm = Alarm::at(Instant::now() + LATER);
+        for _ in 0..3 {
+            let mut nobody = Context::from_waker(Waker::noop());
+            assert!(alarm.poll(&mut nobody).is_pending());
+            assert!(alarm.poll(&mut nobody).is_pending());
+            alarm.bring_forward(Instant::now() + SOON);
+            alarm.bring_forward(Instant::now() + LATER);
+            poll_fn(|cx| alarm.poll(cx)).await;
+            // It has gone off, and stays so until it is set.
+            poll_fn(|cx| alarm.poll(cx)).await;
+            alarm.set(Instant::now() + LATER);
+        }
+    }
+}
