@@ -8,6 +8,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use crate::engine::turns::{self, Long};
 use crate::engine::{Engine, TICK};
 use crate::error::CallError;
+use crate::guest::meter::Overrun;
 use crate::guest::session::Session;
 use crate::spec::Spec;
 use crate::state::State;
@@ -22,11 +23,6 @@ pub(crate) struct Stores {
     engine: Engine,
     state: Arc<dyn State>,
 }
-
-/// What the epoch callback raises.
-#[derive(Debug, thiserror::Error)]
-#[error("out of time")]
-struct Overrun;
 
 // === impl Stores ===
 

@@ -104,7 +104,7 @@ fn gateway_toml() -> String {
     let plugin = |name: &str| {
         format!(
             "[plugin.{name}]\ncomponent = \"telegram_auth.wasm\"\ninstance = \"{name}\"\n\
-             settings = {{ bots = [{{ token = {{ env = \"BOT_TOKEN\" }} }}], query = \"tma\" }}\nlimits = {{ time = \"1s\" }}\ngrants = {{ clock = true }}\n"
+             settings = {{ bots = [{{ token = {{ env = \"BOT_TOKEN\" }} }}], query = \"tma\" }}\nlimits = {{ time = \"1s\" }}\ngrants = {{ clock = true, crypto = true }}\n"
         )
     };
     let route = |name: &str, guard: &str| {
