@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask run | observe | test | bench | instructions | guests | boards | peers | mutants`.
+//! The project's own commands: `cargo xtask run | observe | test | bench | instructions | start | guests | boards | peers | mutants`.
 
 mod bench;
 mod boards;
@@ -15,6 +15,7 @@ mod probe;
 mod progress;
 mod run;
 mod sizes;
+mod start;
 mod test;
 mod tries;
 
@@ -63,6 +64,8 @@ enum Command {
         #[arg(long, value_name = "ROW")]
         only: Vec<String>,
     },
+    /// Measure the start with ten plugins, with and without machine code that was kept
+    Start,
     /// Build the plugins and put them into plugins.d
     Guests,
     /// Make Grafana's boards anew from deploy/grafana/boards
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Instructions { check, write, only } => {
             instructions::instructions(&instructions::Choice { check, write, only })
         }
+        Command::Start => start::start(),
         Command::Boards => boards::write(),
         Command::Guests => {
             guests::build().and_then(|()| guests::install(&place::root().join("plugins.d")))

@@ -99,6 +99,7 @@ impl TelegramAuth {
             ("bot_id", bot.id.map(|id| id.to_string())),
             ("auth_date", Some(verified.auth_date.to_string())),
         ];
+        caller.claims.reserve(optional.len());
         caller.claims.extend(
             optional
                 .into_iter()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
+use crate::engine::code::CodeSource;
 use crate::engine::turns::{self, Long};
 use crate::engine::{Engine, TICK};
 use crate::error::CallError;
@@ -34,6 +35,11 @@ impl Stores {
     /// Instances that the pool has given out, to all plugins together.
     pub(crate) fn in_use(&self) -> usize {
         self.engine.instances_in_use()
+    }
+
+    /// How often machine code came from each source, for all plugins together.
+    pub(crate) fn code_sources(&self) -> [(CodeSource, u64); CodeSource::ALL.len()] {
+        self.engine.code().counts()
     }
 
     /// A store for one instance. `time` bounds its configuring, the budget every call after that.

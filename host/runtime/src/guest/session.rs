@@ -36,8 +36,8 @@ pub(crate) struct Session {
     pub(crate) http: Box<outgoing::Context>,
     /// What the guest printed and is not logged yet. None: it never opened stderr.
     pub(crate) printed: Option<Printed>,
-    /// Ready to use. The secret is the guest's own, which lives as long.
-    pub(crate) last_hmac_key: Option<LastKey>,
+    /// Ready to use. The secret is the guest's own, which lives as long. Boxed: fresh instances are moved about.
+    pub(crate) last_hmac_key: Option<Box<LastKey>>,
 }
 
 /// What the phase may change.
