@@ -26,14 +26,15 @@ macro_rules! world {
                 world: $world,
                 pub_export_macro: true,
                 with: {
-                    "portcullis:plugin/types@0.1.0": super::host::portcullis::plugin::types,
-                    "portcullis:plugin/exchange@0.1.0": super::host::portcullis::plugin::exchange,
-                    "portcullis:plugin/upstream@0.1.0": super::host::portcullis::plugin::upstream,
-                    "portcullis:plugin/state@0.1.0": super::host::portcullis::plugin::state,
-                    "portcullis:plugin/outcome@0.1.0": super::host::portcullis::plugin::outcome,
-                    "portcullis:plugin/identity@0.1.0": super::host::portcullis::plugin::identity,
-                    "portcullis:plugin/telemetry@0.1.0": super::host::portcullis::plugin::telemetry,
-                    "portcullis:plugin/clock@0.1.0": super::host::portcullis::plugin::clock,
+                    "portcullis:plugin/types@0.1.1": super::host::portcullis::plugin::types,
+                    "portcullis:plugin/exchange@0.1.1": super::host::portcullis::plugin::exchange,
+                    "portcullis:plugin/upstream@0.1.1": super::host::portcullis::plugin::upstream,
+                    "portcullis:plugin/state@0.1.1": super::host::portcullis::plugin::state,
+                    "portcullis:plugin/outcome@0.1.1": super::host::portcullis::plugin::outcome,
+                    "portcullis:plugin/identity@0.1.1": super::host::portcullis::plugin::identity,
+                    "portcullis:plugin/telemetry@0.1.1": super::host::portcullis::plugin::telemetry,
+                    "portcullis:plugin/clock@0.1.1": super::host::portcullis::plugin::clock,
+                    "portcullis:plugin/crypto@0.1.1": super::host::portcullis::plugin::crypto,
                 },
             });
         }

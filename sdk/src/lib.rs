@@ -49,6 +49,7 @@ pub mod __glue;
 pub mod __schema;
 mod bindings;
 pub mod clock;
+pub mod crypto;
 mod exchange;
 mod kinds;
 pub mod log;
@@ -79,7 +80,7 @@ pub use {schemars, serde, serde_json};
 pub mod prelude {
     pub use crate::{
         Authenticator, Authorizer, Caller, Exchange, Fault, Filter, Handler, NoSettings, Phases,
-        Refusal, Reply, Verdict, clock, log, settings, state, upstream,
+        Refusal, Reply, Verdict, clock, crypto, log, settings, state, upstream,
     };
     // The derive names its crate, `schemars`: with it in scope a plugin needs no dependency of its own.
     pub use schemars::{self, JsonSchema};

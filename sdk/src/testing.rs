@@ -13,6 +13,7 @@
 //! It refuses what no gateway accepts (bad header names and values), but it does not know the rights of each
 //! kind and phase: those are tested against the real one.
 
+pub(crate) mod crypto;
 pub(crate) mod host;
 pub(crate) mod state;
 

@@ -81,6 +81,55 @@ mod guest {
         }
     }
 
+    pub(crate) mod crypto {
+        use super::wit::crypto;
+        pub(crate) use super::wit::crypto::equal;
+        use crate::crypto::CryptoError;
+
+        type Answer<T> = Result<T, CryptoError>;
+
+        pub(crate) fn digest(hash: &str, data: &[u8]) -> Answer<Vec<u8>> {
+            Ok(crypto::digest(hash, data)?)
+        }
+
+        pub(crate) fn hmac(hash: &str, key: &[u8], message: &[u8]) -> Answer<Vec<u8>> {
+            Ok(crypto::hmac(hash, key, message)?)
+        }
+
+        pub(crate) fn verify_hmac(
+            hash: &str,
+            key: &[u8],
+            message: &[u8],
+            code: &[u8],
+        ) -> Answer<()> {
+            Ok(crypto::verify_hmac(hash, key, message, code)?)
+        }
+
+        pub(crate) fn verify(
+            algorithm: &str,
+            key: &[u8],
+            message: &[u8],
+            signature: &[u8],
+        ) -> Answer<()> {
+            Ok(crypto::verify(algorithm, key, message, signature)?)
+        }
+
+        pub(crate) fn key_kind(key: &[u8]) -> Answer<String> {
+            Ok(crypto::key_kind(key)?)
+        }
+
+        impl From<crypto::CryptoError> for CryptoError {
+            fn from(error: crypto::CryptoError) -> CryptoError {
+                match error {
+                    crypto::CryptoError::Mismatch => CryptoError::Mismatch,
+                    crypto::CryptoError::UnknownAlgorithm => CryptoError::UnknownAlgorithm,
+                    crypto::CryptoError::Key(why) => CryptoError::Key(why),
+                    crypto::CryptoError::TooLarge => CryptoError::TooLarge,
+                }
+            }
+        }
+    }
+
     impl From<wit::upstream::CallError> for CallError {
         fn from(error: wit::upstream::CallError) -> CallError {
             use wit::upstream::CallError as E;
@@ -101,6 +150,7 @@ mod guest {
 #[cfg(not(target_family = "wasm"))]
 mod native {
     pub(crate) use crate::testing::Fake as Wire;
+    pub(crate) use crate::testing::crypto;
     pub(crate) use crate::testing::host::{
         Pending, log, log_enabled, monotonic_ns, next, now_ms, remaining_ms, send, send_all, start,
         take,

@@ -127,7 +127,7 @@ fn a_new_filter_builds_passes_its_cases_and_can_be_looked_into() {
     assert_says(&inspected, 0, &[]);
     let page = json(&String::from_utf8_lossy(&inspected.stdout));
     assert_eq!(page["kind"], "filter");
-    assert_eq!(page["contract"], "portcullis:plugin@0.1.0");
+    assert_eq!(page["contract"], "portcullis:plugin@0.1.1");
     assert_eq!(
         page["settings_schema"]["properties"]["header"]["type"],
         "string"

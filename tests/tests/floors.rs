@@ -35,11 +35,12 @@ const LONGEST_FUNCTION: usize = 60;
 const LONG_FUNCTIONS: &[(&str, &str)] = &[];
 
 /// The crates of the host.
-const HOST: [&str; 9] = [
+const HOST: [&str; 10] = [
     "host",
     "host/admin",
     "host/author",
     "host/config",
+    "host/crypto",
     "host/exchange",
     "host/proxy",
     "host/runtime",

@@ -50,10 +50,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "portcullis-runtime",
-        &["portcullis-exchange", "portcullis-syntax"],
+        &[
+            "portcullis-crypto",
+            "portcullis-exchange",
+            "portcullis-syntax",
+        ],
     ),
     ("portcullis-exchange", &["portcullis-syntax"]),
     ("portcullis-config", &["portcullis-syntax"]),
+    ("portcullis-crypto", &[]),
     ("portcullis-syntax", &[]),
     ("portcullis-terminal", &[]),
     ("portcullis-sdk", &["portcullis-sdk-macros"]),
@@ -87,6 +92,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("wasmparser", &["portcullis-runtime"]),
     ("jsonschema", &["portcullis-config", "validate"]),
     ("wit-bindgen", &["portcullis-sdk"]),
+    ("aws-lc-rs", &["portcullis-crypto"]),
     ("notify", &["portcullis"]),
     (
         "clap",

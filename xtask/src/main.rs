@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask run | observe | test | bench | instructions | guests | boards | peers | mutants`.
+//! The project's own commands: `cargo xtask run | observe | test | bench | instructions | start | guests | boards | peers | mutants`.
 
 mod bench;
 mod boards;
@@ -17,6 +17,7 @@ mod progress;
 mod run;
 mod scale;
 mod sizes;
+mod start;
 mod test;
 mod tries;
 
@@ -84,6 +85,8 @@ enum Command {
         #[arg(long, value_name = "ROW")]
         only: Vec<String>,
     },
+    /// Measure the start with ten plugins, with and without machine code that was kept
+    Start,
     /// Build the plugins and put them into plugins.d
     Guests,
     /// Make Grafana's boards again from deploy/grafana/boards
@@ -130,6 +133,7 @@ fn main() -> ExitCode {
         Command::Instructions { check, write, only } => {
             instructions::instructions(&instructions::Choice { check, write, only })
         }
+        Command::Start => start::start(),
         Command::Boards => boards::write(),
         Command::Guests => {
             guests::build().and_then(|()| guests::install(&place::root().join("plugins.d")))

@@ -14,6 +14,7 @@ pub struct Abilities {
 const UPSTREAMS: &[&str] = &["portcullis:plugin/upstream@", "wasi:http/outgoing-handler@"];
 const STATE: &[&str] = &["portcullis:plugin/state@"];
 const CLOCK: &[&str] = &["portcullis:plugin/clock@", "wasi:clocks/"];
+const CRYPTO: &[&str] = &["portcullis:plugin/crypto@"];
 const RANDOM: &[&str] = &["wasi:random/random@", "wasi:random/insecure@"];
 const LOG: &[&str] = &["portcullis:plugin/telemetry@", "wasi:cli/stderr@"];
 
@@ -73,6 +74,9 @@ fn granted(grants: &Grants) -> Vec<(&'static [&'static str], String)> {
     }
     if grants.clock {
         list.push((CLOCK, "tell the time".into()));
+    }
+    if grants.crypto {
+        list.push((CRYPTO, "compute digests, codes and signatures".into()));
     }
     if grants.random {
         list.push((RANDOM, "draw random numbers".into()));

@@ -43,7 +43,7 @@ pub(super) fn inspect(options: &InspectOptions) -> Result<(), Failure> {
 
 /// Without settings, granted all that it asks for.
 async fn bare(stage: &Stage) -> Result<ConfiguredPage, Failure> {
-    let grants = "upstreams = [\"any\"], state = [\"any\"], buckets = { any = \"1/1s\" }, clock = true, random = true";
+    let grants = "upstreams = [\"any\"], state = [\"any\"], buckets = { any = \"1/1s\" }, clock = true, crypto = true, random = true";
     let text = format!(
         "[plugin.it]\ncomponent = \"it.wasm\"\ngrants = {{ {grants} }}\n[upstream.any]\nservers = [\"127.0.0.1:9\"]\n\
          [[route]]\nname = \"all\"\npath = \"/**\"\npublic = true\nupstream = \"any\"\n"

@@ -1,15 +1,16 @@
 //! The engine: one wasmtime engine for all plugins, its pool of instances, its cache of machine code and its clock.
 
+pub(crate) mod code;
 pub(crate) mod turns;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig,
-};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::engine::code::CodeCache;
 
 /// How often a running guest is looked at. A loop is noticed within one tick.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
@@ -26,8 +27,7 @@ pub struct EngineOptions {
     pub instances: u32,
     /// Largest linear memory of any plugin, in bytes.
     pub max_memory: usize,
-    /// Where machine code is kept between starts; None: nowhere. What lies there is run as it is, so the directory
-    /// must belong to this user alone.
+    /// Where machine code is kept between starts; None: nowhere. The directory must belong to this user alone.
     pub cache: Option<PathBuf>,
 }
 
@@ -35,32 +35,35 @@ pub struct EngineOptions {
 #[derive(Clone)]
 pub(crate) struct Engine {
     wasm: wasmtime::Engine,
+    code: Arc<CodeCache>,
     _ticker: Arc<Ticker>,
 }
 
 impl Engine {
     /// Fails when the machine refuses the address space of the pool; the text says how much.
     pub(crate) fn new(options: &EngineOptions) -> Result<Engine, String> {
-        let mut config = engine_config(options);
-        if let Some(directory) = &options.cache {
-            config.cache(Some(cache(directory)?));
-        }
-        let wasm = wasmtime::Engine::new(&config).map_err(|error| {
+        let wasm = wasmtime::Engine::new(&engine_config(options)).map_err(|error| {
             format!(
                 "cannot set up {} plugin instances: {error:#}. Lower plugins.instances",
                 options.instances
             )
         })?;
+        let code = CodeCache::open(&wasm, options.cache.as_deref())?;
         let ticker = Ticker::start(wasm.clone())
             .map_err(|error| format!("cannot start the epoch thread: {error}"))?;
         Ok(Engine {
             wasm,
+            code: Arc::new(code),
             _ticker: Arc::new(ticker),
         })
     }
 
     pub(crate) fn wasm(&self) -> &wasmtime::Engine {
         &self.wasm
+    }
+
+    pub(crate) fn code(&self) -> &CodeCache {
+        &self.code
     }
 
     /// Instances that the pool has given out, to all plugins together.
@@ -98,30 +101,6 @@ fn engine_config(options: &EngineOptions) -> Config {
         .wasm_backtrace_max_frames(None)
         .memory_init_cow(true);
     config
-}
-
-/// The cache of machine code, in a directory that no other user may enter.
-fn cache(directory: &Path) -> Result<Cache, String> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    let shown = directory.display();
-    let trouble = |problem: String| format!("cannot keep machine code in {shown}: {problem}");
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory);
-    made.map_err(|error| trouble(error.to_string()))?;
-    let absolute = directory.canonicalize();
-    let absolute = absolute.map_err(|error| trouble(error.to_string()))?;
-    let meta = absolute.metadata();
-    let mode = meta.map_err(|error| trouble(error.to_string()))?.mode();
-    if mode & 0o077 != 0 {
-        return Err(trouble(format!(
-            "others may enter it. Code from there is run unchecked: `chmod 700 {shown}`"
-        )));
-    }
-    let mut config = CacheConfig::new();
-    config.with_directory(absolute);
-    Cache::new(config).map_err(|error| trouble(format!("{error:#}")))
 }
 
 /// Advances the epoch from a thread of its own: a tokio task might not run while a guest does.

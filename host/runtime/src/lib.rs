@@ -29,6 +29,7 @@ pub use call::bill::{Bill, Figures};
 pub use call::phase::Phases;
 pub use digest::Digest;
 pub use engine::EngineOptions;
+pub use engine::code::CodeSource;
 pub use error::{CallError, LoadError};
 pub use kind::Kind;
 pub use life::artifact::Artifact;

@@ -42,6 +42,8 @@ pub struct Grants {
     pub random: bool,
     /// The time of day.
     pub clock: bool,
+    /// The host's digests, message codes and signatures.
+    pub crypto: bool,
     /// Bytes of log lines per call.
     pub log: u32,
     /// Outbound calls per request.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use portcullis_sdk::Caller;
-use sha2::{Digest, Sha256};
+use portcullis_sdk::crypto::{self, CryptoError};
 
 /// SHA-256 of a key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,10 +34,14 @@ const LONGEST: usize = 256;
 
 impl Hash {
     /// Of a key as it was sent; None for what cannot be one, and so for every key that was chosen by a person.
-    pub fn of(key: &[u8]) -> Option<Hash> {
+    pub fn of(key: &[u8]) -> Result<Option<Hash>, CryptoError> {
         let fits = (SHORTEST..=LONGEST).contains(&key.len());
         let visible = key.iter().all(u8::is_ascii_graphic);
-        (fits && visible).then(|| Hash(Sha256::digest(key).into()))
+        if !fits || !visible {
+            return Ok(None);
+        }
+        let digest = crypto::Hash::Sha256.digest(key)?;
+        Ok(digest.try_into().ok().map(Hash))
     }
 
     /// From 64 hex digits.

@@ -33,7 +33,7 @@ impl Authenticator for ApiKey {
 
     fn authenticate(&self, x: &mut Exchange) -> Result<Caller, Fault> {
         let text = self.credential(x)?;
-        let hash = Hash::of(&text).ok_or_else(|| not_valid("format"))?;
+        let hash = Hash::of(&text)?.ok_or_else(|| not_valid("format"))?;
         let key = self
             .plan
             .keyring

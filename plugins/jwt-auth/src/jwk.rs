@@ -2,9 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::VerifyingKey as Ed25519Key;
+use portcullis_sdk::crypto::PublicKey;
 use portcullis_sdk::schemars::{self, JsonSchema};
-use rsa::BoxedUint;
 use serde::{Deserialize, Serialize};
 
 use crate::algorithm::{Algorithm, Kind};
@@ -129,30 +128,26 @@ fn point(tag: &[u8], x: &[u8], y: &[u8], length: usize) -> Result<Vec<u8>, Strin
 
 /// 2048 to 4096 bits: shorter is weak (RFC 7518 section 3.3), longer is slow.
 pub(crate) fn rsa(n: &[u8], e: &[u8]) -> Result<Material, String> {
-    let number = |bytes| BoxedUint::from_be_slice_vartime(bytes);
-    rsa::PublicKey::new_with_size_limits(number(n), number(e), 2048..=4096)
-        .map(|key| Material::Rsa(Box::new(key)))
+    PublicKey::rsa(n, e)
+        .map(Material::Public)
         .map_err(|_| "this is no RSA key of 2048 to 4096 bits".to_owned())
 }
 
 pub(crate) fn p256(point: &[u8]) -> Result<Material, String> {
-    p256::ecdsa::VerifyingKey::from_sec1_bytes(point)
-        .map(|key| Material::P256(Box::new(key)))
+    PublicKey::p256(point)
+        .map(Material::Public)
         .map_err(|_| "the point is not on the curve P-256".to_owned())
 }
 
 pub(crate) fn p384(point: &[u8]) -> Result<Material, String> {
-    p384::ecdsa::VerifyingKey::from_sec1_bytes(point)
-        .map(|key| Material::P384(Box::new(key)))
+    PublicKey::p384(point)
+        .map(Material::Public)
         .map_err(|_| "the point is not on the curve P-384".to_owned())
 }
 
-/// A weak key is one that anybody can sign for.
+/// A weak key is one that anybody can sign for; the gateway takes none.
 pub(crate) fn ed25519(bytes: &[u8]) -> Result<Material, String> {
-    let key = <&[u8; 32]>::try_from(bytes)
-        .ok()
-        .and_then(|bytes| Ed25519Key::from_bytes(bytes).ok());
-    key.filter(|key| !key.is_weak())
-        .map(|key| Material::Ed25519(Box::new(key)))
-        .ok_or_else(|| "this is no Ed25519 key of 32 bytes".to_owned())
+    PublicKey::ed25519(bytes)
+        .map(Material::Public)
+        .map_err(|_| "this is no Ed25519 key of 32 bytes".to_owned())
 }

@@ -2,12 +2,7 @@
 
 use std::fmt;
 
-use ed25519_dalek::VerifyingKey as Ed25519Key;
-use hmac::{Hmac, KeyInit, Mac};
-use p256::ecdsa::signature::Verifier as _;
-use rsa::pkcs1v15::Pkcs1v15Sign;
-use rsa::pss::Pss;
-use sha2::{Digest, Sha256, Sha384, Sha512};
+use portcullis_sdk::crypto::{self, Hash, HmacKey, KeyKind, PublicKey};
 
 use crate::algorithm::{Algorithm, Kind};
 
@@ -26,14 +21,8 @@ pub struct Key {
 pub enum Material {
     /// A shared secret.
     Secret(Vec<u8>),
-    /// RSA.
-    Rsa(Box<rsa::PublicKey>),
-    /// The curve P-256.
-    P256(Box<p256::ecdsa::VerifyingKey>),
-    /// The curve P-384.
-    P384(Box<p384::ecdsa::VerifyingKey>),
-    /// Ed25519.
-    Ed25519(Box<Ed25519Key>),
+    /// A public key.
+    Public(PublicKey),
 }
 
 // === impl Key ===
@@ -77,65 +66,52 @@ impl Material {
     pub fn kind(&self) -> Kind {
         match self {
             Material::Secret(_) => Kind::Secret,
-            Material::Rsa(_) => Kind::Rsa,
-            Material::P256(_) => Kind::P256,
-            Material::P384(_) => Kind::P384,
-            Material::Ed25519(_) => Kind::Ed25519,
+            Material::Public(key) => match key.kind() {
+                KeyKind::Rsa => Kind::Rsa,
+                KeyKind::P256 => Kind::P256,
+                KeyKind::P384 => Kind::P384,
+                KeyKind::Ed25519 => Kind::Ed25519,
+            },
         }
     }
 
     /// A pair that is not listed is a key of another kind: false.
     fn signed(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        match (self, algorithm) {
-            (Material::Secret(secret), Algorithm::Hs256) => {
-                hmac_is::<Hmac<Sha256>>(secret, message, signature)
+        match (self, check(algorithm)) {
+            (Material::Secret(secret), Check::Hmac(hash)) => {
+                let key = HmacKey::new(hash, secret.as_slice());
+                key.verify(message, signature).is_ok()
             }
-            (Material::Secret(secret), Algorithm::Hs384) => {
-                hmac_is::<Hmac<Sha384>>(secret, message, signature)
-            }
-            (Material::Secret(secret), Algorithm::Hs512) => {
-                hmac_is::<Hmac<Sha512>>(secret, message, signature)
-            }
-            (Material::Rsa(key), _) => rsa_is(key, algorithm, message, signature),
-            (Material::P256(key), Algorithm::Es256) => {
-                p256::ecdsa::Signature::from_slice(signature)
-                    .is_ok_and(|signature| key.verify(message, &signature).is_ok())
-            }
-            (Material::P384(key), Algorithm::Es384) => {
-                p384::ecdsa::Signature::from_slice(signature)
-                    .is_ok_and(|signature| key.verify(message, &signature).is_ok())
-            }
-            (Material::Ed25519(key), Algorithm::EdDsa) => {
-                // Strict: no signatures of small order, which fit more than one message.
-                ed25519_dalek::Signature::from_slice(signature)
-                    .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
+            (Material::Public(key), Check::Signature(algorithm)) => {
+                key.verify(algorithm, message, signature).is_ok()
             }
             _ => false,
         }
     }
 }
 
-/// In constant time, and never a shortened one.
-fn hmac_is<M: Mac + KeyInit>(secret: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    <M as KeyInit>::new_from_slice(secret).is_ok_and(|mut mac| {
-        mac.update(message);
-        mac.verify_slice(signature).is_ok()
-    })
+/// What the gateway calls an algorithm.
+enum Check {
+    Hmac(Hash),
+    Signature(crypto::Algorithm),
 }
 
-/// PSS salts are as long as the hash (RFC 7518 section 3.5), which is what `Pss::new` demands.
-fn rsa_is(key: &rsa::PublicKey, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-    let (s256, s384, s512) = (Sha256::digest, Sha384::digest, Sha512::digest);
-    let checked = match algorithm {
-        Algorithm::Rs256 => key.verify(Pkcs1v15Sign::new::<Sha256>(), &s256(message), signature),
-        Algorithm::Rs384 => key.verify(Pkcs1v15Sign::new::<Sha384>(), &s384(message), signature),
-        Algorithm::Rs512 => key.verify(Pkcs1v15Sign::new::<Sha512>(), &s512(message), signature),
-        Algorithm::Ps256 => key.verify(Pss::<Sha256>::new(), &s256(message), signature),
-        Algorithm::Ps384 => key.verify(Pss::<Sha384>::new(), &s384(message), signature),
-        Algorithm::Ps512 => key.verify(Pss::<Sha512>::new(), &s512(message), signature),
-        _ => return false,
-    };
-    checked.is_ok()
+/// PSS salts are as long as the hash (RFC 7518 section 3.5), which is what the gateway demands.
+fn check(algorithm: Algorithm) -> Check {
+    match algorithm {
+        Algorithm::Hs256 => Check::Hmac(Hash::Sha256),
+        Algorithm::Hs384 => Check::Hmac(Hash::Sha384),
+        Algorithm::Hs512 => Check::Hmac(Hash::Sha512),
+        Algorithm::Rs256 => Check::Signature(crypto::Algorithm::Rs256),
+        Algorithm::Rs384 => Check::Signature(crypto::Algorithm::Rs384),
+        Algorithm::Rs512 => Check::Signature(crypto::Algorithm::Rs512),
+        Algorithm::Ps256 => Check::Signature(crypto::Algorithm::Ps256),
+        Algorithm::Ps384 => Check::Signature(crypto::Algorithm::Ps384),
+        Algorithm::Ps512 => Check::Signature(crypto::Algorithm::Ps512),
+        Algorithm::Es256 => Check::Signature(crypto::Algorithm::Es256),
+        Algorithm::Es384 => Check::Signature(crypto::Algorithm::Es384),
+        Algorithm::EdDsa => Check::Signature(crypto::Algorithm::Ed25519),
+    }
 }
 
 /// The kind, never the key.

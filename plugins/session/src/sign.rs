@@ -5,10 +5,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signer as _, SigningKey};
-use hmac::{Hmac, KeyInit, Mac};
 use portcullis_sdk::Fault;
+use portcullis_sdk::crypto::{Hash, HmacKey};
 use portcullis_sdk::serde_json::{Map, Value, json};
-use sha2::Sha256;
 
 /// A key with everything that is the same in each token.
 pub struct Signer {
@@ -18,8 +17,8 @@ pub struct Signer {
 }
 
 enum Key {
-    /// HS256. The state already holds the key.
-    Secret(Hmac<Sha256>),
+    /// HS256.
+    Secret(HmacKey),
     /// EdDSA.
     Ed25519(Box<SigningKey>),
 }
@@ -47,9 +46,8 @@ impl Signer {
                 "has {held} bytes, HS256 needs {SHORTEST_SECRET}; make one with `openssl rand -base64 32`"
             ));
         }
-        let mac = Hmac::new_from_slice(secret.as_bytes()).map_err(|_| "cannot be used")?;
         Ok(Signer {
-            key: Key::Secret(mac),
+            key: Key::Secret(HmacKey::new(Hash::Sha256, secret)),
             header: header("HS256", kid),
         })
     }
@@ -71,11 +69,7 @@ impl Signer {
             .map_err(|error| Fault::failed(format!("the claims are not JSON: {error}")))?;
         let mut token = format!("{}.{}", self.header, URL_SAFE_NO_PAD.encode(claims));
         let signature = match &self.key {
-            Key::Secret(state) => {
-                let mut mac = state.clone();
-                mac.update(token.as_bytes());
-                URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
-            }
+            Key::Secret(key) => URL_SAFE_NO_PAD.encode(key.code(&token)?),
             Key::Ed25519(key) => URL_SAFE_NO_PAD.encode(key.sign(token.as_bytes()).to_bytes()),
         };
         token.push('.');

@@ -8,11 +8,26 @@ use crate::Problem;
 /// Longer than any initData that Telegram makes (a few KiB at most).
 const MAX_LENGTH: usize = 16 * 1024;
 
-/// The decoded fields, sorted by key, no key twice.
+/// The decoded fields, no key twice.
 #[derive(Debug)]
 pub struct Fields {
-    sorted: Vec<(String, String)>,
+    /// `key=value`, each with an LF behind it.
+    text: String,
+    /// In the order of their keys.
+    sorted: Vec<Line>,
 }
+
+/// Where in the text a field is.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    start: usize,
+    /// The `=` between key and value.
+    middle: usize,
+    end: usize,
+}
+
+/// Fields of usual initData.
+const USUAL: usize = 8;
 
 impl Fields {
     /// Parses initData: `key=value` pairs joined by `&`, form-encoded once.
@@ -20,74 +35,110 @@ impl Fields {
         if init_data.len() > MAX_LENGTH {
             return Err(Problem::Format("it is too long"));
         }
-        let mut sorted = init_data
-            .split('&')
-            .map(pair)
-            .collect::<Result<Vec<_>, _>>()?;
-        sorted.sort_unstable();
+        // Decoding makes nothing longer; the last line gets an LF in place of no `&`.
+        let mut text = Vec::with_capacity(init_data.len() + 1);
+        let mut sorted = Vec::with_capacity(USUAL);
+        for pair in init_data.as_bytes().split(|byte| *byte == b'&') {
+            sorted.push(line(pair, &mut text)?);
+        }
+        let text = String::from_utf8(text).map_err(|_| NOT_UTF_8)?;
+        let fields = &text;
+        sorted.sort_unstable_by(|a, b| a.key(fields).cmp(b.key(fields)));
         // Readers disagree on which of two counts: the one that verifies may not be the one that is used.
-        if sorted.windows(2).any(|two| two[0].0 == two[1].0) {
+        if sorted
+            .windows(2)
+            .any(|two| two[0].key(&text) == two[1].key(&text))
+        {
             return Err(Problem::Duplicate);
         }
-        Ok(Fields { sorted })
+        Ok(Fields { text, sorted })
     }
 
     /// The value of a key; keys are case-sensitive.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let at = self
-            .sorted
-            .binary_search_by(|(k, _)| k.as_str().cmp(key))
-            .ok()?;
-        Some(&self.sorted[at].1)
-    }
-
-    /// The pieces of the signed message: `key=value` lines in order, joined by LF, without the given keys.
-    pub fn signed<'a>(&'a self, without: &'a [&str]) -> impl Iterator<Item = &'a [u8]> {
-        let kept = self
+        let line = self
             .sorted
             .iter()
-            .filter(|(key, _)| !without.contains(&key.as_str()));
-        kept.enumerate().flat_map(|(i, (key, value))| {
-            let joint: &[u8] = if i == 0 { b"" } else { b"\n" };
-            [joint, key.as_bytes(), b"=", value.as_bytes()]
-        })
+            .find(|line| line.key(&self.text) == key)?;
+        Some(&self.text[line.middle + 1..line.end])
+    }
+
+    /// Appends the signed message: `key=value` lines in order, joined by LF, without the given keys.
+    pub fn sign(&self, without: &[&str], message: &mut String) {
+        message.reserve(self.text.len());
+        let mut joint = "";
+        for line in &self.sorted {
+            if !without.contains(&line.key(&self.text)) {
+                message.push_str(joint);
+                message.push_str(&self.text[line.start..line.end]);
+                joint = "\n";
+            }
+        }
     }
 }
 
-fn pair(pair: &str) -> Result<(String, String), Problem> {
-    let (key, value) = pair
-        .split_once('=')
-        .ok_or(Problem::Format("a pair has no `=`"))?;
-    let (key, value) = (decode(key)?, decode(value)?);
+impl Line {
+    fn key<'a>(&self, text: &'a str) -> &'a str {
+        &text[self.start..self.middle]
+    }
+}
+
+const NOT_UTF_8: Problem = Problem::Format("it is not UTF-8");
+
+/// Appends a pair, decoded, and an LF.
+fn line(pair: &[u8], text: &mut Vec<u8>) -> Result<Line, Problem> {
+    let at = pair.iter().position(|byte| *byte == b'=');
+    let at = at.ok_or(Problem::Format("a pair has no `=`"))?;
+    let start = text.len();
+    decode(&pair[..at], text)?;
+    let middle = text.len();
+    text.push(b'=');
+    decode(&pair[at + 1..], text)?;
+    let end = text.len();
+    text.push(b'\n');
     // `a%3Db=c` would sign as the line of `a=b%3Dc`: a field could be folded away under another name.
-    if key.is_empty() || key.contains('=') {
+    if start == middle || text[start..middle].contains(&b'=') {
         return Err(Problem::Format("a key is empty or holds `=`"));
     }
-    Ok((key, value))
+    Ok(Line { start, middle, end })
 }
 
 /// Decodes once. A line break would fold two fields into one with the same signed message.
-fn decode(text: &str) -> Result<String, Problem> {
-    let mut bytes = text.bytes();
-    let mut out = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        let byte = match byte {
+fn decode(encoded: &[u8], text: &mut Vec<u8>) -> Result<(), Problem> {
+    let start = text.len();
+    let mut ascii = true;
+    let mut rest = encoded.iter();
+    while let Some(byte) = rest.next() {
+        let byte = match *byte {
             b'+' => b' ',
             b'%' => {
-                let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
+                let mut digit = || rest.next().and_then(|byte| hex_digit(*byte));
                 let (high, low) = (digit(), digit());
                 let code = high.zip(low).map(|(high, low)| high << 4 | low);
-                code.and_then(|code| u8::try_from(code).ok())
-                    .ok_or(Problem::Format("a `%` is no escape"))?
+                code.ok_or(Problem::Format("a `%` is no escape"))?
             }
             other => other,
         };
         if matches!(byte, b'\n' | b'\r' | 0) {
             return Err(Problem::Newline);
         }
-        out.push(byte);
+        ascii &= byte.is_ascii();
+        text.push(byte);
     }
-    String::from_utf8(out).map_err(|_| Problem::Format("it is not UTF-8"))
+    // Here and not at the end: which of two mistakes is named must not depend on how they are looked for.
+    if !ascii && std::str::from_utf8(&text[start..]).is_err() {
+        return Err(NOT_UTF_8);
+    }
+    Ok(())
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -96,8 +147,9 @@ mod tests {
 
     fn message(init_data: &str) -> String {
         let fields = Fields::parse(init_data).expect("the test's initData is well-formed");
-        String::from_utf8(fields.signed(&["hash"]).flatten().copied().collect())
-            .expect("fields are UTF-8")
+        let mut message = String::new();
+        fields.sign(&["hash"], &mut message);
+        message
     }
 
     #[test]
@@ -121,6 +173,23 @@ mod tests {
         for text in ["a=1&a=1", "a=1&b=2&%61=3"] {
             assert_eq!(code(text), Err("duplicate"), "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_first_mistake_counts() {
+        let code = |text: &str| Fields::parse(text).map(|_| ()).map_err(Problem::code);
+        for (text, want) in [
+            ("a%0A&b", "format"),
+            ("a=%ff&b=%0A", "format"),
+            ("a=%0A&b=%ff", "newline"),
+            ("%c3=%a4", "format"),
+            ("%0A=%zz", "newline"),
+            ("=%0A", "newline"),
+            ("a=1&a=1&b=%0A", "newline"),
+        ] {
+            assert_eq!(code(text), Err(want), "{text:?}");
+        }
+        assert_eq!(message("a=%c3%a4"), "a=\u{e4}");
     }
 
     #[test]

@@ -50,26 +50,21 @@ impl TelegramAuth {
     /// that differ mean that someone is being talked into using another's, so neither counts.
     fn credential(&self, x: &mut Exchange) -> Result<String, Fault> {
         let request = x.request();
-        let mut found: Vec<String> = request
-            .header_all("authorization")
-            .iter()
-            .filter_map(|v| tma(v))
-            .collect();
+        let all = request.header_all("authorization").into_iter();
+        let mut found: Vec<String> = all.filter_map(tma).collect();
         if let Some(name) = &self.plan.header {
-            found.extend(
-                request
-                    .header_all(name)
-                    .iter()
-                    .map(|v| String::from_utf8_lossy(v).trim().to_owned()),
-            );
+            let all = request.header_all(name).into_iter();
+            found.extend(all.map(|value| trimmed(text(value), 0)));
         }
         if let Some(name) = &self.plan.query {
             let value = x
                 .query_param(name)
                 .map_err(|why| not_valid(format!("query: {why}")))?;
-            // Out of the target, so that it ends neither in the service nor in its logs.
-            x.remove_query_param(name)?;
-            found.extend(value);
+            if let Some(value) = value {
+                // Out of the target, so that it ends neither in the service nor in its logs.
+                x.remove_query_param(name)?;
+                found.push(value);
+            }
         }
         let Some(first) = found.pop() else {
             return Err(Refusal::absent()
@@ -104,6 +99,7 @@ impl TelegramAuth {
             ("bot_id", bot.id.map(|id| id.to_string())),
             ("auth_date", Some(verified.auth_date.to_string())),
         ];
+        caller.claims.reserve(optional.len());
         caller.claims.extend(
             optional
                 .into_iter()
@@ -114,12 +110,26 @@ impl TelegramAuth {
 }
 
 /// The credential of an `authorization` header of our scheme; other schemes are not for us.
-fn tma(header: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(header);
-    let (scheme, credential) = text.split_once(' ').unwrap_or((&text, ""));
-    scheme
-        .eq_ignore_ascii_case("tma")
-        .then(|| credential.trim().to_owned())
+fn tma(header: Vec<u8>) -> Option<String> {
+    let (scheme, rest) = header.split_at_checked(3)?;
+    let ours = scheme.eq_ignore_ascii_case(b"tma") && rest.first().is_none_or(|b| *b == b' ');
+    ours.then(|| trimmed(text(header), 3))
+}
+
+/// Bytes that are not UTF-8 become U+FFFD, which nobody signed.
+fn text(value: Vec<u8>) -> String {
+    String::from_utf8(value)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// What is behind the first bytes, without white space around it; moved in place.
+fn trimmed(mut text: String, from: usize) -> String {
+    let rest = &text[from..];
+    let length = rest.trim_end().len();
+    let before = length - rest.trim().len();
+    text.truncate(from + length);
+    text.drain(..from + before);
+    text
 }
 
 /// The client learns that its credential is old, since it can get a new one; everything else is "not valid".

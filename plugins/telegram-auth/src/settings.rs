@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ed25519_dalek::VerifyingKey;
+use portcullis_sdk::crypto::PublicKey;
 use portcullis_sdk::schemars::{self, JsonSchema};
 use portcullis_sdk::settings::{check_roles, duration, duration_schema, is_token};
 use serde::Deserialize;
@@ -233,7 +233,8 @@ impl BotSettings {
             (Some(token), None, None, None) => {
                 let id = token_id(token)
                     .ok_or("the token does not look like 123456:ABC-def from @BotFather")?;
-                Ok((Key::from_token(token), Some(id)))
+                let key = Key::from_token(token).map_err(|error| error.to_string())?;
+                Ok((key, Some(id)))
             }
             (None, Some(secret), id, None) => {
                 let secret = bytes(secret)
@@ -267,7 +268,7 @@ fn public_key(bot_id: u64, key: Option<&str>) -> Result<Key, String> {
         Some("test") => TEST_KEY,
         Some(hex) => hex,
     };
-    let key = bytes(key).and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
+    let key = bytes(key).and_then(|bytes| PublicKey::ed25519(bytes).ok());
     let key = key.ok_or("public_key is neither \"test\" nor an Ed25519 key in 64 hex digits")?;
     Ok(Key::Public { bot_id, key })
 }

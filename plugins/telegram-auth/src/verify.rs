@@ -5,24 +5,22 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::{Signature, VerifyingKey};
-use hmac::{Hmac, KeyInit, Mac};
+use portcullis_sdk::crypto::{Algorithm, CryptoError, Hash, HmacKey, PublicKey};
 use serde::Deserialize;
-use sha2::Sha256;
 
 use crate::fields::Fields;
 
 /// How one bot's initData is checked.
 #[derive(Debug, Clone)]
 pub enum Key {
-    /// With the bot's secret: HMAC over all fields but `hash`. The state already holds the key.
-    Secret(Hmac<Sha256>),
+    /// With the bot's secret: HMAC over all fields but `hash`.
+    Secret(HmacKey),
     /// Without any secret: Telegram's Ed25519 signature over all fields but `hash` and `signature`.
     Public {
         /// Part of the signed message.
         bot_id: u64,
         /// Telegram's key.
-        key: VerifyingKey,
+        key: PublicKey,
     },
 }
 
@@ -92,6 +90,10 @@ pub enum Problem {
     User,
 }
 
+/// The text that is signed, made when the first key needs it.
+#[derive(Default)]
+struct Message(Option<String>);
+
 /// Checks initData against every key. The signature is checked before the age, so that an answer about the age
 /// is only given to who holds true initData.
 pub fn verify(
@@ -140,8 +142,10 @@ fn auth_date(fields: &Fields) -> Result<u64, Problem> {
 /// The first key that fits. When none does, a signature that is wrong says more than one that is missing.
 fn signer(fields: &Fields, keys: &[Key]) -> Result<usize, Problem> {
     let mut worst = None;
+    // With `signature`: Telegram adds it before it computes the hash.
+    let mut hashed = Message::default();
     for (i, key) in keys.iter().enumerate() {
-        match key.check(fields) {
+        match key.check(fields, &mut hashed) {
             Ok(()) => return Ok(i),
             Err(Problem::Invalid) => worst = Some(Problem::Invalid),
             Err(problem) => worst = worst.or(Some(problem)),
@@ -150,46 +154,44 @@ fn signer(fields: &Fields, keys: &[Key]) -> Result<usize, Problem> {
     Err(worst.unwrap_or(Problem::Invalid))
 }
 
+// === impl Message ===
+
+impl Message {
+    fn of(&mut self, fields: &Fields) -> &str {
+        self.0.get_or_insert_with(|| {
+            let mut message = String::new();
+            fields.sign(&["hash"], &mut message);
+            message
+        })
+    }
+}
+
 // === impl Key ===
 
 impl Key {
     /// From a bot token: the secret is HMAC-SHA256 with the key "WebAppData" over the token.
-    pub fn from_token(token: &str) -> Key {
-        let mut mac = mac(b"WebAppData");
-        mac.update(token.as_bytes());
-        Key::from_secret(&mac.finalize().into_bytes().into())
+    pub fn from_token(token: &str) -> Result<Key, CryptoError> {
+        let secret = HmacKey::new(Hash::Sha256, "WebAppData").code(token)?;
+        Ok(Key::Secret(HmacKey::new(Hash::Sha256, secret)))
     }
 
     /// From a secret derived elsewhere, so that the token itself need not be here.
     pub fn from_secret(secret: &[u8; 32]) -> Key {
-        Key::Secret(mac(secret))
+        Key::Secret(HmacKey::new(Hash::Sha256, *secret))
     }
 
-    fn check(&self, fields: &Fields) -> Result<(), Problem> {
-        match self {
-            Key::Secret(state) => {
-                let hash = hash(fields)?;
-                let mut mac = state.clone();
-                // `signature` stays in: Telegram adds it before it computes the hash.
-                fields.signed(&["hash"]).for_each(|piece| mac.update(piece));
-                mac.verify_slice(&hash).map_err(|_| Problem::Invalid) // in constant time
-            }
+    fn check(&self, fields: &Fields, hashed: &mut Message) -> Result<(), Problem> {
+        let verdict = match self {
+            Key::Secret(key) => key.verify(hashed.of(fields), hash(fields)?),
             Key::Public { bot_id, key } => {
                 let signature = signature(fields)?;
-                let mut message = format!("{bot_id}:WebAppData\n").into_bytes();
-                fields
-                    .signed(&["hash", "signature"])
-                    .for_each(|piece| message.extend_from_slice(piece));
-                // Strict: no signatures of small order, which fit more than one message.
-                key.verify_strict(&message, &signature)
-                    .map_err(|_| Problem::Invalid)
+                let mut message = format!("{bot_id}:WebAppData\n");
+                fields.sign(&["hash", "signature"], &mut message);
+                key.verify(Algorithm::Ed25519, message, signature)
             }
-        }
+        };
+        verdict.map_err(|_| Problem::Invalid)
     }
-}
-
-fn mac(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 /// 64 lower-case hex digits, as Telegram writes them.
@@ -207,7 +209,7 @@ fn hash(fields: &Fields) -> Result<[u8; 32], Problem> {
 }
 
 /// Canonical base64url without padding.
-fn signature(fields: &Fields) -> Result<Signature, Problem> {
+fn signature(fields: &Fields) -> Result<[u8; 64], Problem> {
     let text = fields
         .get("signature")
         .filter(|text| !text.is_empty())
@@ -216,9 +218,7 @@ fn signature(fields: &Fields) -> Result<Signature, Problem> {
         .decode(text)
         .ok()
         .and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
-    bytes
-        .map(|bytes| Signature::from_bytes(&bytes))
-        .ok_or(Problem::Format("signature is not 64 bytes of base64url"))
+    bytes.ok_or(Problem::Format("signature is not 64 bytes of base64url"))
 }
 
 // === impl Problem ===

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use ed25519_dalek::VerifyingKey;
+use portcullis_sdk::crypto::PublicKey;
 use serde::Deserialize;
 use telegram_auth::{Key, Problem, Window, sign, verify};
 
@@ -32,7 +32,7 @@ struct Vector {
 impl Vector {
     fn key(&self) -> Key {
         match self.mode.as_str() {
-            "hmac" => Key::from_token(self.token.as_ref().unwrap()),
+            "hmac" => from_token(self.token.as_ref().unwrap()),
             "ed25519" => Key::Public {
                 bot_id: self.bot_id.unwrap(),
                 key: public(self.public_key_hex.as_ref().unwrap()),
@@ -50,8 +50,12 @@ impl Vector {
     }
 }
 
-fn public(hex: &str) -> VerifyingKey {
-    VerifyingKey::from_bytes(&hex::decode(hex).unwrap().try_into().unwrap()).unwrap()
+fn public(hex: &str) -> PublicKey {
+    PublicKey::ed25519(hex::decode(hex).unwrap()).unwrap()
+}
+
+fn from_token(token: &str) -> Key {
+    Key::from_token(token).unwrap()
 }
 
 fn vectors() -> Vec<Vector> {
@@ -98,7 +102,7 @@ fn another_bots_key_beside_it_changes_nothing_but_who_it_was() {
         key: public(PRODUCTION),
     };
     for vector in vectors() {
-        for other in [Key::from_token("1:other"), public.clone()] {
+        for other in [from_token("1:other"), public.clone()] {
             let got = vector.verdict(&[other, vector.key()]);
             assert_eq!(got.is_ok(), vector.expect == "valid", "{}", vector.id);
             if let Ok(verified) = got {
@@ -135,7 +139,7 @@ fn what_sign_makes_passes_in_any_order_of_pairs() {
             max_age: 10,
             clock_skew: 0,
         };
-        let verified = verify(&pairs.join("&"), &[Key::from_token(token)], 1_010, window).unwrap();
+        let verified = verify(&pairs.join("&"), &[from_token(token)], 1_010, window).unwrap();
         assert_eq!((verified.user.unwrap().id, verified.auth_date), (7, 1_000));
         assert_eq!(verified.start_param.as_deref(), Some("raid_9 & + %=\u{e4}"));
     }
@@ -147,7 +151,7 @@ fn the_edges_of_the_window_are_inside() {
     let at = |now| {
         code(verify(
             &made,
-            &[Key::from_token("42:abc")],
+            &[from_token("42:abc")],
             now,
             Window {
                 max_age: 10,
@@ -171,9 +175,9 @@ fn a_field_cannot_be_folded_under_another_key() {
         max_age: 10,
         clock_skew: 0,
     };
-    assert!(verify(&made, &[Key::from_token("42:abc")], 1_000, window).is_ok());
+    assert!(verify(&made, &[from_token("42:abc")], 1_000, window).is_ok());
     assert_eq!(
-        code(verify(&folded, &[Key::from_token("42:abc")], 1_000, window)),
+        code(verify(&folded, &[from_token("42:abc")], 1_000, window)),
         "format"
     );
 }
@@ -193,7 +197,7 @@ fn a_user_that_cannot_be_read_is_nobody() {
         let made = sign::sign(&[("auth_date", "1000"), ("user", user)], "42:abc");
         let verdict = verify(
             &made,
-            &[Key::from_token("42:abc")],
+            &[from_token("42:abc")],
             1_000,
             Window {
                 max_age: 10,

@@ -227,7 +227,9 @@ impl Setup {
             admin,
         } = at;
         let cache = format!("cache = {:?}", artefacts::code_cache());
-        let toml = if toml.contains("[plugins]\n") {
+        let toml = if toml.contains("[plugins]\ncache") {
+            toml.to_owned()
+        } else if toml.contains("[plugins]\n") {
             toml.replacen("[plugins]\n", &format!("[plugins]\n{cache}\n"), 1)
         } else {
             format!("{toml}\n[plugins]\n{cache}\n")

@@ -85,7 +85,7 @@ async fn a_hash_keeps_a_key_on_its_server() {
 async fn a_hash_by_caller_keeps_a_caller_on_its_server() {
     let (one, two) = pair().await;
     let keys = "balance = \"hash\"\nhash_by = \"caller\"";
-    let plugin = "[plugin.who]\ncomponent = \"telegram_auth.wasm\"\ngrants = { clock = true }\nsettings = { bots = [{ token = \
+    let plugin = "[plugin.who]\ncomponent = \"telegram_auth.wasm\"\ngrants = { clock = true, crypto = true }\nsettings = { bots = [{ token = \
         \"7000000001:DEMO-token-for-local-use-only-000000\" }] }\n\n";
     let toml = toml(&servers(&one, &two), keys).replace("public = true", "plugins = [\"who\"]");
     let gateway = Setup::new(&format!("{plugin}{toml}"))

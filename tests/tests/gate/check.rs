@@ -74,7 +74,7 @@ grants = { clock = true, random = true, log = "1KiB", upstreams = ["users"], sta
 
 [plugin.who]
 component = "telegram_auth.wasm"
-grants = { clock = true }
+grants = { clock = true, crypto = true }
 settings = { bots = [{ token = "7000000001:DEMO-token-for-local-use-only-000000" }] }
 
 [upstream.users]
@@ -93,7 +93,7 @@ upstream = "users"
         "can change the request and the response; log 1024 bytes per call",
         "note: granted, though it imports nothing of the kind: call upstreams users, 16 times per request; \
          remember in seen; tell the time; draw random numbers",
-        "can say who the caller is; change request headers and the query; tell the time",
+        "can say who the caller is; change request headers and the query; tell the time; compute digests, codes and signatures",
     ] {
         assert!(said.lines().any(|l| l.trim() == line), "{line}\nin\n{said}");
     }

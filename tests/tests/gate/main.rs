@@ -20,6 +20,7 @@ mod h2_upstream;
 mod h2_vectors;
 mod hostile;
 mod journal;
+mod kept_code;
 mod limits;
 mod log;
 mod metrics;

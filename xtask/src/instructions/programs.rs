@@ -108,7 +108,8 @@ fn gateway(
     let telegram = |name: &str, instance: &str| {
         let settings =
             format!("{{ bots = [{{ token = \"{TOKEN}\" }}], query = \"tma\", max_age = \"24h\" }}");
-        plugin(name, "telegram_auth.wasm", instance, &settings) + "grants = { clock = true }\n"
+        plugin(name, "telegram_auth.wasm", instance, &settings)
+            + "grants = { clock = true, crypto = true }\n"
     };
     let rules = "{ roles = { user = { allow = [\"GET /chain\"] } } }";
     [

@@ -75,6 +75,10 @@ const LETS: &[(&str, &str)] = &[
         "portcullis:plugin/clock",
         "know when the exchange began and how much time it has left",
     ),
+    (
+        "portcullis:plugin/crypto",
+        "compute digests, message codes and signatures with secrets that it has",
+    ),
     ("wasi:http/types", "nothing: the words of wasi:http"),
     (
         "wasi:http/outgoing-handler",

@@ -205,8 +205,8 @@ pub(crate) static PLUGINS: Section = Section {
         key(
             "cache",
             Text,
-            Words("none: compiled anew at each start"),
-            "a directory that keeps machine code between starts, relative to the file; it is made for this user alone (0700), because code from there is run as it is",
+            Words("none: compiled at each start"),
+            "a directory that keeps machine code between starts, relative to the file; it is made for this user alone (0700), with a key (0600) that the code is signed with",
         ),
     ],
 };

@@ -133,6 +133,12 @@ pub(crate) static GRANTS: Section = Section {
             "token buckets it may take from: `{ tries = \"5/1m\" }` holds 5 and refills within a minute",
         ),
         key("clock", Flag, Value("false"), "the time of day"),
+        key(
+            "crypto",
+            Flag,
+            Value("false"),
+            "digests, message codes and signatures, computed by the gateway",
+        ),
         key("random", Flag, Value("false"), "random numbers"),
         key(
             "log",
@@ -184,7 +190,7 @@ pub(crate) static ROUTE_PLUGIN: Section = Section {
     ],
 };
 
-/// What a route may take away: imports stay linked, so the clock and random numbers are not among it.
+/// What a route may take away: imports stay linked, so the clock, cryptography and random numbers are not among it.
 pub(crate) static ROUTE_GRANTS: Section = Section {
     title: "grants of a route's plugin",
     doc: "",

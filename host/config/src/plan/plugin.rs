@@ -61,6 +61,8 @@ pub struct PluginGrants {
     pub buckets: Vec<BucketPlan>,
     /// The time of day.
     pub clock: bool,
+    /// Digests, message codes and signatures.
+    pub crypto: bool,
     pub random: bool,
     /// Bytes of log lines per call.
     pub log: u32,

@@ -51,6 +51,7 @@ fn grants(file: &File<'_>, fields: &Fields<'_>) -> PluginGrants {
         state: stores(fields),
         buckets: buckets(fields),
         clock: fields.flag("clock"),
+        crypto: fields.flag("crypto"),
         random: fields.flag("random"),
         log: number(fields.size("log")),
         written: Written {

@@ -34,6 +34,9 @@ fn now(gate: &Gate, generation: &Arc<Generation>) -> Now {
         pool_size: generation.plan.plugins.instances.into(),
         cache_entries: store.entries,
         cache_limit: store.memory,
+        code: plugin.map_or([0; _], |plugin| {
+            plugin.code_sources().map(|(_, count)| count)
+        }),
     }
 }
 

@@ -63,6 +63,7 @@ fn grants(plan: &PluginGrants) -> Grants {
             .collect(),
         random: plan.random,
         clock: plan.clock,
+        crypto: plan.crypto,
         log: plan.log,
         calls: plan.calls,
         imports: Imports {

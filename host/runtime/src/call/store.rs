@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
+use crate::engine::code::CodeSource;
 use crate::engine::turns::{self, Long};
 use crate::engine::{Engine, TICK};
 use crate::error::CallError;
+use crate::guest::meter::Overrun;
 use crate::guest::session::Session;
 use crate::spec::Spec;
 use crate::state::State;
@@ -23,11 +25,6 @@ pub(crate) struct Stores {
     state: Arc<dyn State>,
 }
 
-/// What the epoch callback raises.
-#[derive(Debug, thiserror::Error)]
-#[error("out of time")]
-struct Overrun;
-
 // === impl Stores ===
 
 impl Stores {
@@ -38,6 +35,11 @@ impl Stores {
     /// Instances that the pool has given out, to all plugins together.
     pub(crate) fn in_use(&self) -> usize {
         self.engine.instances_in_use()
+    }
+
+    /// How often machine code came from each source, for all plugins together.
+    pub(crate) fn code_sources(&self) -> [(CodeSource, u64); CodeSource::ALL.len()] {
+        self.engine.code().counts()
     }
 
     /// A store for one instance. `time` bounds its configuring, the budget every call after that.

@@ -31,6 +31,7 @@ pub(crate) mod authenticator {
             "portcullis:plugin/identity": super::filter::portcullis::plugin::identity,
             "portcullis:plugin/telemetry": super::filter::portcullis::plugin::telemetry,
             "portcullis:plugin/clock": super::filter::portcullis::plugin::clock,
+            "portcullis:plugin/crypto": super::filter::portcullis::plugin::crypto,
         },
     });
 }
@@ -49,6 +50,7 @@ pub(crate) mod authorizer {
             "portcullis:plugin/identity": super::filter::portcullis::plugin::identity,
             "portcullis:plugin/telemetry": super::filter::portcullis::plugin::telemetry,
             "portcullis:plugin/clock": super::filter::portcullis::plugin::clock,
+            "portcullis:plugin/crypto": super::filter::portcullis::plugin::crypto,
         },
     });
 }
@@ -67,10 +69,11 @@ pub(crate) mod handler {
             "portcullis:plugin/identity": super::filter::portcullis::plugin::identity,
             "portcullis:plugin/telemetry": super::filter::portcullis::plugin::telemetry,
             "portcullis:plugin/clock": super::filter::portcullis::plugin::clock,
+            "portcullis:plugin/crypto": super::filter::portcullis::plugin::crypto,
         },
     });
 }
 
 pub(crate) use filter::portcullis::plugin::{
-    clock, exchange, identity, outcome, state, telemetry, types, upstream,
+    clock, crypto, exchange, identity, outcome, state, telemetry, types, upstream,
 };

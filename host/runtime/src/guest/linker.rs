@@ -4,7 +4,7 @@ use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::guest::contract::{
-    clock, exchange, identity, outcome, state, telemetry, types, upstream,
+    clock, crypto, exchange, identity, outcome, state, telemetry, types, upstream,
 };
 use crate::guest::http::incoming;
 use crate::guest::session::Session;
@@ -23,5 +23,6 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Session>> {
     identity::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     telemetry::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     clock::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
+    crypto::add_to_linker::<_, HasSelf<Session>>(&mut linker, |s| s)?;
     Ok(linker)
 }

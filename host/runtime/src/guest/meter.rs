@@ -20,7 +20,14 @@ pub(crate) struct Meter {
     pub(crate) log_bytes: u32,
     pub(crate) dropped_log_bytes: u64,
     pub(crate) peak_memory: usize,
+    /// What the host computed for it, at the prices of the host.
+    pub(crate) host_work: Duration,
 }
+
+/// Raised when the guest, or the host for it, has run for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("out of time")]
+pub(crate) struct Overrun;
 
 impl Meter {
     /// What the call cost, but for the time on a thread, which is measured outside.

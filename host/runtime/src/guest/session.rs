@@ -9,8 +9,9 @@ use wasmtime::{ResourceLimiter, bail};
 use wasmtime_wasi_io::streams::OutputStream;
 
 use crate::guest::contract::types::Denied;
+use crate::guest::crypto::LastKey;
 use crate::guest::http::outgoing;
-use crate::guest::meter::Meter;
+use crate::guest::meter::{Meter, Overrun};
 use crate::guest::wasi::printed::Printed;
 use crate::spec::Spec;
 use crate::state::State;
@@ -35,6 +36,8 @@ pub(crate) struct Session {
     pub(crate) http: Box<outgoing::Context>,
     /// What the guest printed and is not logged yet. None: it never opened stderr.
     pub(crate) printed: Option<Printed>,
+    /// Ready to use. The secret is the guest's own, which lives as long. Boxed: fresh instances are moved about.
+    pub(crate) last_hmac_key: Option<Box<LastKey>>,
 }
 
 /// What the phase may change.
@@ -64,6 +67,7 @@ impl Session {
             drew_random: false,
             http: Box::default(),
             printed: None,
+            last_hmac_key: None,
         }
     }
 
@@ -114,6 +118,16 @@ impl Session {
         let limit = self.spec.budget.bytes_out;
         if self.meter.bytes_out > limit {
             bail!("it handed more than {limit} bytes to the host");
+        }
+        Ok(())
+    }
+
+    /// Charges work that the host did at the guest's word. The ticks of the epoch see it too, but a tick late and only
+    /// once per call of the host; so whichever of the two is longer bounds the call.
+    pub(crate) fn charge(&mut self, work: Duration) -> wasmtime::Result<()> {
+        self.meter.host_work += work;
+        if self.configured && self.meter.host_work > self.spec.budget.cpu {
+            return Err(Overrun.into());
         }
         Ok(())
     }

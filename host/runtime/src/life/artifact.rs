@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use wasmtime::component::Component;
 
 use crate::digest::Digest;
+use crate::engine::code::Form;
 use crate::error::LoadError;
 use crate::life::compiled::Compiled;
 use crate::life::runtime::Runtime;
@@ -63,7 +64,7 @@ impl Artifact {
         &self.bytes
     }
 
-    /// Compiles; takes 0.1–0.3 s of CPU, so never on a request thread.
+    /// Compiles, unless the machine code was kept; takes 0.1–0.3 s of CPU, so never on a request thread.
     pub fn compile(self, runtime: &Runtime) -> Result<Compiled, LoadError> {
         // A core module has layer 0 where a component has 1 (component-model, Binary.md).
         if self.bytes.starts_with(b"\0asm\x01\0\0\0") {
@@ -73,11 +74,18 @@ impl Artifact {
             Component::from_binary(runtime.engine.wasm(), bytes)
                 .map_err(|error| LoadError::Compile(one_line(&error)))
         };
-        let instrumented = snapshot::instrument(&self.bytes)
-            .and_then(|bytes| compile(&bytes).map_err(|error| error.to_string()));
+        let code = runtime.engine.code();
+        let instrumented = code.component(Form::Instrumented, self.digest, || {
+            snapshot::instrument(&self.bytes)
+                .and_then(|bytes| compile(&bytes).map_err(|error| error.to_string()))
+        });
         let (component, opaque) = match instrumented {
             Ok(component) => (component, None),
-            Err(why) => (compile(&self.bytes)?, Some(why.into())),
+            Err(why) => {
+                let plain = || compile(&self.bytes);
+                let component = code.component(Form::Plain, self.digest, plain)?;
+                (component, Some(why.into()))
+            }
         };
         Ok(Compiled {
             component,

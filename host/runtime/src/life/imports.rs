@@ -119,6 +119,12 @@ const CLOCK: &[Needed] = &[Needed {
     given: |g| g.clock,
     remedy: "clock = true",
 }];
+const CRYPTO: &[Needed] = &[Needed {
+    only: &[],
+    except: &[],
+    given: |g| g.crypto,
+    remedy: "crypto = true",
+}];
 const STATE: &[Needed] = &[
     Needed {
         only: &["take-tokens"],
@@ -150,6 +156,7 @@ fn needed(name: &str) -> Need {
     match interface(name) {
         Some(("upstream", true)) => return Need::Grants(UPSTREAM),
         Some(("clock", true)) => return Need::Grants(CLOCK),
+        Some(("crypto", true)) => return Need::Grants(CRYPTO),
         Some(("state", true)) => return Need::Grants(STATE),
         Some((_, true)) => return Need::Nothing,
         _ => {}

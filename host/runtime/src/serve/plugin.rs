@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::call::phase::Phases;
 use crate::digest::Digest;
+use crate::engine::code::CodeSource;
 use crate::kind::Kind;
 use crate::serve::concurrency::Concurrency;
 use crate::serve::template::{Snapshot, Template};
@@ -75,6 +76,11 @@ impl Plugin {
     /// Instances that the pool has given out, to all plugins together.
     pub fn pool_in_use(&self) -> usize {
         self.template.stores.in_use()
+    }
+
+    /// How often machine code came from each source since the start, for all plugins together.
+    pub fn code_sources(&self) -> [(CodeSource, u64); CodeSource::ALL.len()] {
+        self.template.stores.code_sources()
     }
 
     /// Waits until its snapshot is compiled, or it is known that there is none.

@@ -69,8 +69,17 @@ async fn an_import_that_is_not_granted_is_named() {
         .expect_err("no grant")
         .to_string();
     assert!(
-        said.contains("portcullis:plugin/upstream@0.1.0 (send-all), which it is not granted")
+        said.contains("portcullis:plugin/upstream@0.1.1 (send-all), which it is not granted")
             && said.contains("grants = { upstreams"),
+        "{said}"
+    );
+    let mut without = spec(r#"{"bots": [{"bot_id": 1}]}"#);
+    without.grants.crypto = false;
+    let said = load("telegram_auth.wasm", without).await;
+    let said = said.expect_err("no grant").to_string();
+    assert!(
+        said.contains("portcullis:plugin/crypto@0.1.1 (")
+            && said.contains("grants = { crypto = true }"),
         "{said}"
     );
     let files = r#"(component

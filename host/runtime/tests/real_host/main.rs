@@ -54,6 +54,7 @@ fn spec(settings: &str) -> Spec {
         settings: SecretText(settings.to_owned()),
         grants: Grants {
             clock: true,
+            crypto: true,
             log: 4096,
             ..Grants::default()
         },

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{load, spec};
 
+const TOKENS: &str = include_str!("../../../../plugins/jwt-auth/tests/suite/vectors.json");
 const VECTORS: &str = include_str!("../../../../plugins/telegram-auth/tests/initdata.json");
 
 #[tokio::test]
@@ -73,6 +74,57 @@ async fn telegram_auth_gives_every_vector_its_verdict() {
         seen += 1;
     }
     assert!(seen >= 34, "{seen} vectors");
+}
+
+/// The same tokens that the plugin's native tests know, under the gateway's own cryptography.
+#[tokio::test]
+async fn jwt_auth_takes_the_tokens_of_each_algorithm_under_their_key_only() {
+    let vectors: Value = serde_json::from_str(TOKENS).expect("JSON");
+    let tokens = vectors["tokens"].as_object().expect("tokens");
+    assert_eq!(tokens.len(), 9);
+    for (algorithm, token) in tokens {
+        let name = match algorithm.as_str() {
+            "ES256" => "p256",
+            "ES384" => "p384",
+            "EdDSA" => "ed25519",
+            _ => "rsa",
+        };
+        for key in [
+            json!({ "public_key": vectors["keys"][name] }),
+            json!({ "jwk": vectors["jwks"][name] }),
+        ] {
+            let settings = json!({ "algorithms": [algorithm], "keys": [key] });
+            let mut spec = Spec {
+                copying: Copying::Never,
+                ..spec(&settings.to_string())
+            };
+            spec.grants.imports.upstreams = true;
+            spec.grants.imports.stores = true;
+            let plugin = load("jwt_auth.wasm", spec).await;
+            let plugin = plugin.unwrap_or_else(|error| panic!("{algorithm}: {error}"));
+            let token = token.as_str().expect("a token");
+            let (signed, signature) = token.rsplit_once('.').expect("three parts");
+            let first = if signature.starts_with('A') { "B" } else { "A" };
+            let tampered = format!("{signed}.{first}{}", &signature[1..]);
+            for (token, passes) in [(token, true), (&tampered, false)] {
+                let value = format!("Bearer {token}");
+                let mut x = Exchange::default();
+                let value = HeaderValue::from_str(&value).expect("a header value");
+                x.request.insert("authorization", value);
+                match plugin.authenticate(&mut x).await {
+                    Ok(caller) => assert!(passes && &*caller.id == "42", "{algorithm}"),
+                    Err(CallError::Refused(refusal)) => {
+                        let why = refusal.because.unwrap_or_default();
+                        assert!(
+                            !passes && why.starts_with("signature"),
+                            "{algorithm}: {why}"
+                        );
+                    }
+                    Err(other) => panic!("{algorithm}: {other}"),
+                }
+            }
+        }
+    }
 }
 
 fn caller(id: &str, role: &str) -> Caller {

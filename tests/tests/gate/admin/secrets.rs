@@ -21,7 +21,7 @@ tokens = [
 [plugin.telegram]
 component = "telegram_auth.wasm"
 snapshot  = "never"
-grants    = { clock = true }
+grants    = { clock = true, crypto = true }
 
 [plugin.telegram.settings]
 bots      = [{ token = { env = "BOT" } }, { token = "7000000002:SECRET-inline-bot-token-0000000000" }]

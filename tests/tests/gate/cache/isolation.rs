@@ -116,7 +116,7 @@ servers = ["{}"]
 
 [plugin.telegram]
 component = "telegram_auth.wasm"
-grants = {{ clock = true }}
+grants = {{ clock = true, crypto = true }}
 limits = {{ time = "5s" }}
 snapshot = "never"
 settings = {{ bots = [{{ token = "7000000001:DEMO-token-for-local-use-only-000000" }}], query = "tma" }}

@@ -43,13 +43,13 @@ async fn what_must_not_serve_is_refused_by_name() {
             "an upstream",
             guest("unruly_handler.wasm"),
             "",
-            "portcullis:plugin/upstream@0.1.0 (send), which it is not granted",
+            "portcullis:plugin/upstream@0.1.1 (send), which it is not granted",
         ),
         (
             "no functions",
             curious(""),
             "",
-            "portcullis:plugin/filter@0.1.0",
+            "portcullis:plugin/filter@0.1.",
         ),
         (
             "traps in configure",

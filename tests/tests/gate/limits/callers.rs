@@ -12,7 +12,7 @@ const PLUGIN: &str = r#"
 [plugin.keys]
 component = "api_key.wasm"
 snapshot = "never"
-grants = { clock = true }
+grants = { clock = true, crypto = true }
 
 [plugin.keys.settings]
 keys = [

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::{hold, refused, until};
 
-const PLUGIN: &str = "[plugin.who]\ncomponent = \"telegram_auth.wasm\"\ngrants = { clock = true }\n\
+const PLUGIN: &str = "[plugin.who]\ncomponent = \"telegram_auth.wasm\"\ngrants = { clock = true, crypto = true }\n\
     snapshot = \"never\"\nsettings = { bots = [{ token = \
     \"7000000001:DEMO-token-for-local-use-only-000000\" }] }\n\n";
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_runtime::CodeSource;
 use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Result};
 
 use super::deeds::{Deed, Outcome};
@@ -33,6 +34,7 @@ struct Holdings {
     pool_size: IntGauge,
     cache_entries: IntGauge,
     cache_limit: IntGauge,
+    code: IntCounterVec,
 }
 
 /// What the gateway holds just now, for the gauges.
@@ -49,6 +51,8 @@ pub(crate) struct Now {
     pub(crate) cache_entries: u64,
     /// Bytes.
     pub(crate) cache_limit: u64,
+    /// How often machine code came from each source, since the start.
+    pub(crate) code: [u64; CodeSource::ALL.len()],
 }
 
 const RELOADED: [Outcome; 3] = [Outcome::Done, Outcome::Unchanged, Outcome::Refused];
@@ -196,6 +200,11 @@ impl Holdings {
                 "cache_limit_bytes",
                 "Memory that stored responses may take (cache.memory)",
             )?,
+            code: book.counters(
+                "plugin_code_total",
+                "Components of plugins made ready to run, by outcome (kept: read from plugins.cache; compiled: none was kept; other_version: compiled, another version had made what was kept; rejected: compiled, what was kept was damaged or this installation did not write it)",
+                &["outcome"],
+            )?,
         })
     }
 
@@ -207,6 +216,10 @@ impl Holdings {
         self.pool_size.set(clamped(now.pool_size));
         self.cache_entries.set(clamped(now.cache_entries));
         self.cache_limit.set(clamped(now.cache_limit));
+        for ((_, outcome), count) in CodeSource::ALL.iter().zip(now.code) {
+            let counter = self.code.with_label_values(&[outcome]);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
         self.certificates.reset();
         for ((name, used), ends) in &now.certificates {
             self.certificates
