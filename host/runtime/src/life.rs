@@ -9,6 +9,7 @@ pub(crate) mod artifact;
 pub(crate) mod compiled;
 pub(crate) mod configured;
 pub(crate) mod imports;
+mod lean;
 pub(crate) mod runtime;
 pub(crate) mod schema;
 pub(crate) mod snapshot;

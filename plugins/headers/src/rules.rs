@@ -71,7 +71,7 @@ impl Rules {
         }
         for (name, template) in &self.set {
             let set = match template.fill(|attr| x.attr(attr)) {
-                Some(value) => tolerate(name, x.set_header(name, value))?,
+                Some(value) => tolerate(name, x.set_header(name, &*value))?,
                 None => false,
             };
             // Ours to say: what the client put there itself must not pass for it.
@@ -81,7 +81,7 @@ impl Rules {
         }
         for (name, template) in &self.add {
             if let Some(value) = template.fill(|attr| x.attr(attr)) {
-                tolerate(name, x.add_header(name, value))?;
+                tolerate(name, x.add_header(name, &*value))?;
             }
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! The value of a header with places to fill in: `${caller.id}`, `${claim.tenant:-none}`, `$$` for a dollar sign.
 
+use std::borrow::Cow;
+
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
@@ -67,7 +69,10 @@ impl Template {
     }
 
     /// Fills in the values; `None` when one is missing or empty and has no default.
-    pub fn fill(&self, attr: impl Fn(&str) -> Option<String>) -> Option<String> {
+    pub fn fill(&self, attr: impl Fn(&str) -> Option<String>) -> Option<Cow<'_, str>> {
+        if let [Part::Literal(text)] = &self.0[..] {
+            return Some(Cow::Borrowed(text));
+        }
         let mut out = String::new();
         for part in &self.0 {
             match part {
@@ -81,7 +86,7 @@ impl Template {
                 },
             }
         }
-        Some(out)
+        Some(Cow::Owned(out))
     }
 }
 
@@ -133,6 +138,7 @@ mod tests {
         Template::parse(template)
             .expect("the test's template is valid")
             .fill(attr)
+            .map(Cow::into_owned)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a plugin cost on one route: counters that only grow, and a few that say how things are now.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -212,17 +213,19 @@ impl Figures {
     }
 }
 
-/// Runs a future: its output, its wall time, and the time that its polls held the thread.
-pub(crate) async fn timed<F: Future>(inner: F) -> (F::Output, Duration, Duration) {
-    let began = Instant::now();
+/// Runs a future that began just now: its output, its wall time, and the time that its polls held the thread. Where one
+/// poll is all, the clock is read once. By reference, because futures are moved whole.
+pub(crate) fn timed<F: Future>(
+    began: Instant,
+    mut inner: Pin<&mut F>,
+) -> impl Future<Output = (F::Output, Duration, Duration)> {
     let mut held = Duration::ZERO;
-    let mut inner = std::pin::pin!(inner);
-    let output = std::future::poll_fn(|cx| {
-        let entered = Instant::now();
+    let mut first = Some(began);
+    std::future::poll_fn(move |cx| {
+        let from = first.take().unwrap_or_else(Instant::now);
         let polled = inner.as_mut().poll(cx);
-        held += entered.elapsed();
-        polled
+        let until = Instant::now();
+        held += until - from;
+        polled.map(|output| (output, until - began, held))
     })
-    .await;
-    (output, began.elapsed(), held)
 }

@@ -1,11 +1,14 @@
 //! One living instance of a plugin, and the calls into it.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use portcullis_exchange::Exchange;
+use portcullis_exchange::{Exchange, Side};
 use wasmtime::Store;
-use wasmtime::component::{Instance, Resource};
+use wasmtime::component::Instance;
 
 use crate::call::bill::{Alive, Bill};
 use crate::call::phase::FilterPhase;
@@ -14,9 +17,7 @@ use crate::call::worlds::{Bound, Pre};
 use crate::error::CallError;
 use crate::guest::contract::types::Registration;
 use crate::guest::contract::{identity, outcome};
-use crate::guest::http::incoming;
 use crate::guest::meter::Meter;
-use crate::guest::resources::Handle;
 use crate::guest::session::{Session, Writable};
 use crate::guest::wasi::printed::LAST_WORDS;
 use crate::spec::Spec;
@@ -64,7 +65,7 @@ impl Live {
     ) -> Result<Live, CallError> {
         let mut store = stores.open(spec, time);
         let started = async {
-            let bound = pre.instantiate(&mut store).await?;
+            let mut bound = pre.instantiate(&mut store).await?;
             let registration = bound.configure(&mut store, &spec.settings.0).await?;
             Ok((bound, registration))
         };
@@ -91,7 +92,7 @@ impl Live {
     ) -> Result<(Store<Session>, Instance, Registration), CallError> {
         let mut store = stores.open(spec, time);
         let started = async {
-            let (bound, instance) = pre.instantiate_bare(&mut store).await?;
+            let (mut bound, instance) = pre.instantiate_first(&mut store).await?;
             let registration = bound.configure(&mut store, &spec.settings.0).await?;
             Ok((instance, registration))
         };
@@ -109,114 +110,84 @@ impl Live {
     pub(crate) async fn authenticate(
         &mut self,
         x: &mut Exchange,
+        now: Instant,
     ) -> Result<Result<identity::Caller, outcome::Fault>, CallError> {
-        let Bound::Authenticator(bound) = &self.bound else {
-            return Err(wrong_kind());
-        };
-        let call = async |store: &mut Store<Session>| {
-            bound
-                .portcullis_plugin_authenticator()
-                .call_authenticate(store, handle())
-                .await
-        };
-        entered(&mut self.store, x, Writable::Query, call).await
+        let bound = &mut self.bound;
+        let call = async |store: &mut Store<Session>| bound.authenticate(store).await;
+        entered(&mut self.store, x, (Writable::Query, now), call).await
     }
 
     pub(crate) async fn authorize(
         &mut self,
         x: &mut Exchange,
-        caller: &identity::Caller,
+        now: Instant,
+        caller: identity::Caller,
     ) -> Result<Result<(), outcome::Fault>, CallError> {
-        let Bound::Authorizer(bound) = &self.bound else {
-            return Err(wrong_kind());
-        };
-        let call = async |store: &mut Store<Session>| {
-            bound
-                .portcullis_plugin_authorizer()
-                .call_authorize(store, handle(), caller)
-                .await
-        };
-        entered(&mut self.store, x, Writable::Nothing, call).await
+        let bound = &mut self.bound;
+        let call = async |store: &mut Store<Session>| bound.authorize(store, caller).await;
+        entered(&mut self.store, x, (Writable::Nothing, now), call).await
     }
 
     pub(crate) async fn filter(
         &mut self,
         x: &mut Exchange,
+        now: Instant,
         phase: FilterPhase,
     ) -> Result<Result<outcome::Verdict, outcome::Fault>, CallError> {
-        let Bound::Filter(bound) = &self.bound else {
-            return Err(wrong_kind());
+        let bound = &mut self.bound;
+        let writable = match phase.side() {
+            Side::Request => Writable::Request,
+            Side::Response => Writable::Response,
         };
-        let guest = bound.portcullis_plugin_filter();
-        let store = &mut self.store;
-        match phase {
-            FilterPhase::Request => {
-                let call = async |s: &mut Store<Session>| guest.call_on_request(s, handle()).await;
-                entered(store, x, Writable::Request, call).await
-            }
-            FilterPhase::RequestBody => {
-                let call =
-                    async |s: &mut Store<Session>| guest.call_on_request_body(s, handle()).await;
-                entered(store, x, Writable::Request, call).await
-            }
-            FilterPhase::Response => {
-                let call = async |s: &mut Store<Session>| guest.call_on_response(s, handle()).await;
-                entered(store, x, Writable::Response, call).await
-            }
-            FilterPhase::ResponseBody => {
-                let call =
-                    async |s: &mut Store<Session>| guest.call_on_response_body(s, handle()).await;
-                entered(store, x, Writable::Response, call).await
-            }
-        }
+        let call = async |store: &mut Store<Session>| bound.filter(store, phase).await;
+        entered(&mut self.store, x, (writable, now), call).await
     }
 
     pub(crate) async fn handle(
         &mut self,
         x: &mut Exchange,
+        now: Instant,
     ) -> Result<Result<outcome::Reply, outcome::Fault>, CallError> {
-        let bound = &self.bound;
-        let call = async |store: &mut Store<Session>| match bound {
-            Bound::Handler(bound) => {
-                let guest = bound.portcullis_plugin_handler();
-                guest.call_handle(store, handle()).await
-            }
-            Bound::Http(bound) => incoming::handle(store, bound).await,
-            _ => wasmtime::bail!("it is of another kind"),
-        };
-        entered(&mut self.store, x, Writable::Nothing, call).await
+        let bound = &mut self.bound;
+        let call = async |store: &mut Store<Session>| bound.handle(store).await;
+        entered(&mut self.store, x, (Writable::Nothing, now), call).await
     }
-}
-
-fn handle() -> Resource<Handle> {
-    Resource::new_borrow(0)
-}
-
-fn wrong_kind() -> CallError {
-    CallError::Invalid("it is of another kind".into())
 }
 
 /// Lends the exchange to the guest for one call and takes it back, whatever happens in between.
 async fn entered<T>(
     store: &mut Store<Session>,
     x: &mut Exchange,
-    writable: Writable,
+    (writable, now): (Writable, Instant),
     call: impl AsyncFnOnce(&mut Store<Session>) -> wasmtime::Result<T>,
 ) -> Result<T, CallError> {
     let time = store.data().spec.budget.time;
-    store.data_mut().begin(std::mem::take(x), writable);
+    store.data_mut().begin(x, writable, now);
     store.set_epoch_deadline(1);
     // Outbound calls end with the plugin's time by themselves; this is for a host function that does not.
-    let done = tokio::time::timeout(time + STARVED, call(&mut *store)).await;
+    let done = within(now + time + STARVED, pin!(call(&mut *store))).await;
     let session = store.data_mut();
     session.meter.long = None;
     let done = match done {
-        Err(_) => Err(CallError::TimedOut(time)),
-        Ok(ended) => ended.map_err(|error| spent(call_error(&error, time), session)),
+        None => Err(CallError::TimedOut(time)),
+        Some(ended) => ended.map_err(|error| spent(call_error(&error, time), session)),
     };
     session.log_printed(if done.is_err() { LAST_WORDS } else { 0 });
-    *x = std::mem::take(&mut session.exchange);
+    std::mem::swap(x, &mut session.exchange);
     done
+}
+
+/// What a future yields until then, or None. A timer is only made for one that is not ready at once.
+async fn within<F: Future>(end: Instant, mut inner: Pin<&mut F>) -> Option<F::Output> {
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = inner.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end.into())));
+        timer.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }
 
 type Started<T> =

@@ -33,7 +33,8 @@ pub(crate) struct Session {
     pub(crate) configured: bool,
     /// It asked for random numbers. While configuring that rules out a snapshot: each copy would know the same.
     pub(crate) drew_random: bool,
-    pub(crate) http: Box<outgoing::Context>,
+    /// None: it never used `wasi:http`.
+    pub(crate) http: Option<Box<outgoing::Context>>,
     /// What the guest printed and is not logged yet. None: it never opened stderr.
     pub(crate) printed: Option<Printed>,
     /// Ready to use. The secret is the guest's own, which lives as long. Boxed: fresh instances are moved about.
@@ -54,27 +55,29 @@ impl Session {
     pub(crate) fn new(spec: Arc<Spec>, state: Arc<dyn State>) -> Session {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
+        let now = Instant::now();
         Session {
             table,
             spec,
             state,
             exchange: Exchange::default(),
             writable: Writable::Nothing,
-            born: Instant::now(),
-            started: Instant::now(),
+            born: now,
+            started: now,
             meter: Meter::default(),
             configured: false,
             drew_random: false,
-            http: Box::default(),
+            http: None,
             printed: None,
             last_hmac_key: None,
         }
     }
 
-    pub(crate) fn begin(&mut self, exchange: Exchange, writable: Writable) {
-        self.exchange = exchange;
+    /// Takes the exchange for one call and leaves an empty one in its place.
+    pub(crate) fn begin(&mut self, exchange: &mut Exchange, writable: Writable, now: Instant) {
+        std::mem::swap(&mut self.exchange, exchange);
         self.writable = writable;
-        self.started = Instant::now();
+        self.started = now;
         self.meter = Meter {
             peak_memory: self.meter.peak_memory,
             ..Meter::default()
@@ -149,6 +152,15 @@ impl Session {
         let budget = &self.spec.budget;
         let page = self.printed.get_or_insert_default();
         page.stream(budget.host_calls, budget.bytes_out)
+    }
+
+    /// Prints `length` bytes, of which the first are `text`.
+    pub(crate) fn print(&mut self, text: &[u8], length: usize) -> wasmtime::Result<()> {
+        let budget = &self.spec.budget;
+        let limits = (budget.host_calls, budget.bytes_out);
+        let page = self.printed.get_or_insert_default();
+        page.write(text, length, limits)
+            .map_err(wasmtime::Error::msg)
     }
 
     /// Logs what was printed since the last time, as far as the log's grant has room, and at least `unasked` bytes

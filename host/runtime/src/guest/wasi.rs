@@ -24,5 +24,6 @@ pub(crate) fn link(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
     wasmtime_wasi_io::add_to_linker_async(linker)?;
 
     cli::link(linker)?;
+    cli::link_stderr_of_copies(linker)?;
     clocks_and_random::link(linker)
 }

@@ -5,11 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use wasmtime::Store;
 use wasmtime::component::{Component, Instance, Lift, WasmList};
+use wasmtime::{Engine, Store};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use crate::guest::session::Session;
+use crate::life::lean::lean;
 use crate::life::runtime::Runtime;
 use crate::spec::Copying;
 use crate::text::one_line;
@@ -74,8 +75,17 @@ pub(crate) async fn take(
     }
 }
 
-/// Compiles a snapshot, behind everything else: its plugin serves without it meanwhile.
-pub(crate) async fn compile(runtime: &Runtime, bytes: Vec<u8>) -> Result<Component, String> {
+/// A snapshot as machine code.
+pub(crate) struct Machine {
+    pub(crate) component: Component,
+    /// Bytes of the component.
+    pub(crate) size: usize,
+    /// Why it was not made lean.
+    pub(crate) whole: Option<String>,
+}
+
+/// Makes a snapshot lean and compiles it, behind everything else: its plugin serves without it meanwhile.
+pub(crate) async fn compile(runtime: &Runtime, bytes: Vec<u8>) -> Result<Machine, String> {
     let place = runtime.compiling.acquire().await;
     let _place = place.map_err(|error| error.to_string())?;
     let (done, compiled) = oneshot::channel();
@@ -86,13 +96,30 @@ pub(crate) async fn compile(runtime: &Runtime, bytes: Vec<u8>) -> Result<Compone
         // Refused: then it is compiled like everything else.
         let _ = rustix::process::nice(NICE);
         // No receiver: the plugin has retired.
-        let _ = done.send(Component::from_binary(&engine, &bytes));
+        let _ = done.send(machine(&engine, &bytes));
     };
     thread.spawn(work).map_err(|error| error.to_string())?;
     match compiled.await {
         Ok(compiled) => compiled.map_err(|error| one_line(&error)),
         Err(_) => Err("the compiler failed".into()),
     }
+}
+
+fn machine(engine: &Engine, snapshot: &[u8]) -> wasmtime::Result<Machine> {
+    let compile = |bytes: &[u8], whole| {
+        let component = Component::from_binary(engine, bytes)?;
+        let size = bytes.len();
+        Ok(Machine {
+            component,
+            size,
+            whole,
+        })
+    };
+    let lean = lean(snapshot).and_then(|bytes| {
+        let compiled: wasmtime::Result<Machine> = compile(&bytes, None);
+        compiled.map_err(|error| one_line(&error))
+    });
+    lean.or_else(|why| compile(snapshot, Some(why)))
 }
 
 /// Reads through the exports that `instrument` added. Their names and types are its own.

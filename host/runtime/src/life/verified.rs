@@ -95,10 +95,14 @@ fn bounded(notes: Vec<(String, String)>) -> Vec<(String, String)> {
 
 /// Compiles and links a snapshot.
 async fn copied(runtime: Runtime, kind: Kind, bytes: Vec<u8>) -> Made {
-    let size = bytes.len();
-    let component = snapshot::compile(&runtime, bytes).await;
-    let pre = component.and_then(|c| runtime.link(kind, &c).map_err(|error| one_line(&error)));
-    pre.map(|pre| (pre, size)).map_err(Snapshot::None)
+    let machine = snapshot::compile(&runtime, bytes).await;
+    let linked = machine.and_then(|machine| {
+        let pre = runtime.link(kind, &machine.component);
+        let pre = pre.map_err(|error| one_line(&error))?;
+        let (bytes, whole) = (machine.size, machine.whole);
+        Ok((pre, Snapshot::Taken { bytes, whole }))
+    });
+    linked.map_err(Snapshot::None)
 }
 
 fn refused(error: CallError, spec: &Spec) -> LoadError {

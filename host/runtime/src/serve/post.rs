@@ -1,7 +1,8 @@
 //! A plugin at its post: the calls that the request's way makes on one route, and where instances come from.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 use portcullis_exchange::{Caller, Cost, Exchange, Facts, Outcome, Reply, What};
@@ -108,7 +109,7 @@ impl Post {
 
     /// Asks who the caller is.
     pub async fn authenticate(&self, x: &mut Exchange) -> Result<Caller, CallError> {
-        let enter = async |live: &mut Live, x: &mut Exchange| live.authenticate(x).await;
+        let enter = async |live: &mut Live, x: &mut Exchange, now| live.authenticate(x, now).await;
         let check = |caller| valid_caller(caller);
         self.call(x, CallPlan::of(What::Authenticate), enter, check)
             .await
@@ -117,13 +118,14 @@ impl Post {
     /// Asks whether the caller may.
     pub async fn authorize(&self, x: &mut Exchange, caller: &Caller) -> Result<(), CallError> {
         let caller = identity_of(caller);
-        let enter = async |live: &mut Live, x: &mut Exchange| live.authorize(x, &caller).await;
+        let enter =
+            async |live: &mut Live, x: &mut Exchange, now| live.authorize(x, now, caller).await;
         self.call(x, CallPlan::of(What::Authorize), enter, Ok).await
     }
 
     /// Answers in the upstream's place.
     pub async fn handle(&self, x: &mut Exchange) -> Result<Reply, CallError> {
-        let enter = async |live: &mut Live, x: &mut Exchange| live.handle(x).await;
+        let enter = async |live: &mut Live, x: &mut Exchange, now| live.handle(x, now).await;
         self.call(x, CallPlan::of(What::Handle), enter, valid_reply)
             .await
     }
@@ -173,10 +175,10 @@ impl Post {
         let before = self
             .spec
             .fail_open
-            .then(|| MessageBackup::of(x, phase.side()));
+            .then(|| Box::new(MessageBackup::of(x, phase.side())));
         let held = slot.0.take();
         let what = phase.what();
-        let enter = async |live: &mut Live, x: &mut Exchange| live.filter(x, phase).await;
+        let enter = async |live: &mut Live, x: &mut Exchange, now| live.filter(x, now, phase).await;
         let check = |verdict| match verdict {
             outcome::Verdict::Next => Ok(Outcome::Next),
             outcome::Verdict::Respond(reply) => valid_reply(reply).map(Outcome::Respond),
@@ -206,33 +208,38 @@ impl Post {
         enter: impl AsyncFnOnce(
             &mut Live,
             &mut Exchange,
+            Instant,
         ) -> Result<Result<T, outcome::Fault>, CallError>,
         check: impl FnOnce(T) -> Result<U, CallError>,
     ) -> Result<U, CallError> {
+        let began = Instant::now();
         let entry = self.bill.open();
         let trail = x.trail.as_ref();
         let step = trail.map(|trail| trail.enter_plugin(what, &self.spec.name));
         let mut cost = Cost::default();
-        let run = async {
-            let _permits = self.permits()?;
-            let mut live = match held {
-                Some(live) => live,
-                None => self.obtain().await?,
-            };
-            let answer = enter(&mut live, x).await;
-            self.bill.used(live.meter());
-            cost = live.meter().cost();
-            // Only an instance whose call returned goes on; any other is dropped here.
-            let answer = answer?;
-            match then {
-                Then::Waits(slot) => slot.0 = Some(live),
-                // Full: enough instances wait already, this one goes.
-                Then::Done if self.spec.kept => drop(self.kept.push(live)),
-                Then::Done => {}
-            }
-            check(judge(answer)?)
+        let (answer, wall, cpu) = {
+            let run = pin!(async {
+                let _permits = self.permits()?;
+                let (mut live, now) = match held.or_else(|| self.waiting()) {
+                    Some(live) => (live, began),
+                    // In a box of its own: the future of all other calls is smaller without it.
+                    None => (Box::pin(self.made()).await?, Instant::now()),
+                };
+                let answer = enter(&mut live, x, now).await;
+                self.bill.used(live.meter());
+                cost = live.meter().cost();
+                // Only an instance whose call returned goes on; any other is dropped here.
+                let answer = answer?;
+                match then {
+                    Then::Waits(slot) => slot.0 = Some(live),
+                    // Full: enough instances wait already, this one goes.
+                    Then::Done if self.spec.kept => drop(self.kept.push(live)),
+                    Then::Done => {}
+                }
+                check(judge(answer)?)
+            });
+            timed(began, run).await
         };
-        let (answer, wall, cpu) = timed(run).await;
         let ending = Ending::of(&answer);
         entry.close(ending, wall, cpu);
         if let Some(mut step) = step {
@@ -250,12 +257,13 @@ impl Post {
         here.zip(all).ok_or(CallError::Overloaded)
     }
 
-    async fn obtain(&self) -> Result<Box<Live>, CallError> {
-        if self.spec.kept
-            && let Some(live) = self.kept.pop()
-        {
-            return Ok(live);
-        }
+    /// A kept instance that waits.
+    fn waiting(&self) -> Option<Box<Live>> {
+        self.spec.kept.then(|| self.kept.pop()).flatten()
+    }
+
+    /// A new instance.
+    async fn made(&self) -> Result<Box<Live>, CallError> {
         let time = self.spec.budget.cpu.max(CONFIGURE);
         let template = &self.plugin.template;
         let live = template.instance(&self.spec, &self.bill, time).await;

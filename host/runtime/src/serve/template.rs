@@ -40,16 +40,21 @@ pub(crate) struct Copied {
     _maker: JoinSet<()>,
 }
 
-/// The linked component and its bytes, or why there is none.
-pub(crate) type Made = Result<(Pre, usize), Snapshot>;
+/// The linked component and what is said of it, or why there is none.
+pub(crate) type Made = Result<(Pre, Snapshot), Snapshot>;
 
 /// How instances of a plugin come to be configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Snapshot {
     /// The copy is being compiled; until then each instance is configured by itself.
     Pending,
-    /// Instances are copied from a configured one; the size in bytes of the component that holds it.
-    Taken { bytes: usize },
+    /// Instances are copied from a configured one.
+    Taken {
+        /// The size of the component that holds it.
+        bytes: usize,
+        /// Why a copy has parts that no call needs. It serves all the same, and costs more.
+        whole: Option<String>,
+    },
     /// Instances are kept: each is configured once in its long life.
     Kept,
     /// Each instance is configured by itself; why there is no snapshot.
@@ -62,7 +67,13 @@ impl fmt::Display for Snapshot {
             Snapshot::Pending => {
                 f.write_str("configured for each request until its copy is compiled")
             }
-            Snapshot::Taken { bytes } => write!(f, "configured once, then copied ({bytes} bytes)"),
+            Snapshot::Taken { bytes, whole } => {
+                write!(f, "configured once, then copied ({bytes} bytes)")?;
+                match whole {
+                    Some(why) => write!(f, ", with parts that no call needs: {why}"),
+                    None => Ok(()),
+                }
+            }
             Snapshot::Kept => f.write_str("configured once per kept instance"),
             Snapshot::None(why) => write!(f, "configured for each request: {why}"),
         }
@@ -123,8 +134,7 @@ impl Copied {
     pub(crate) fn state(&self) -> Snapshot {
         match self.made.get() {
             None => Snapshot::Pending,
-            Some(Ok((_, bytes))) => Snapshot::Taken { bytes: *bytes },
-            Some(Err(why)) => why.clone(),
+            Some(Ok((_, state)) | Err(state)) => state.clone(),
         }
     }
 

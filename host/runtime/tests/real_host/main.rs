@@ -3,6 +3,7 @@
 mod abi;
 mod aggregate;
 mod bodies;
+mod lean;
 mod limits;
 mod loading;
 mod shipped;

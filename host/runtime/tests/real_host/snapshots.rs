@@ -40,7 +40,7 @@ async fn a_plugin_serves_before_its_snapshot_is_compiled_and_from_it_afterwards(
     assert_eq!(count(&plugin).await, "1");
     plugin.settled().await;
     assert!(
-        matches!(plugin.snapshot(), Snapshot::Taken { bytes } if bytes > 10_000),
+        matches!(plugin.snapshot(), Snapshot::Taken { bytes, .. } if bytes > 10_000),
         "{}",
         plugin.snapshot()
     );

@@ -55,14 +55,14 @@ pub(crate) async fn handle(
     session.copy_in(session.exchange.request_body.as_ref().map_or(0, Bytes::len))?;
     let limit = usize::try_from(session.spec.budget.bytes_out).unwrap_or(usize::MAX);
     let deadline = Instant::now() + session.remaining();
-    session.http.open(
+    session.http.get_or_insert_default().open(
         session.spec.clone(),
         session.exchange.outbound.clone(),
         deadline,
     );
     let reply = run(store, guest, scheme, request, limit).await?;
     let session = store.data_mut();
-    if let Some(spent) = session.http.close() {
+    if let Some(spent) = session.http.as_mut().and_then(|http| http.close()) {
         session.meter.outbound_calls += spent.calls;
         session.copy_in(spent.answered)?;
         session.copy_out(spent.sent)?;
@@ -174,7 +174,8 @@ fn request(x: &Exchange) -> wasmtime::Result<Request<WasiBody>> {
 }
 
 fn view(session: &mut Session) -> WasiHttpCtxView<'_> {
-    session.http.view(&mut session.table)
+    let http = session.http.get_or_insert_default();
+    http.view(&mut session.table)
 }
 
 /// Each function of `wasi:http` begins by asking for this, so it counts as a call of the host here. It cannot fail
@@ -184,6 +185,6 @@ impl WasiHttpView for Session {
         if self.tally() {
             return view(self);
         }
-        self.http.spent_view()
+        self.http.get_or_insert_default().spent_view()
     }
 }

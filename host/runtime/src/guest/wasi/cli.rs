@@ -1,6 +1,6 @@
 //! `wasi:cli`: no environment, no arguments, no input, no terminal. Only stderr leads somewhere.
 
-use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime::component::{Linker, Resource, ResourceType, WasmList};
 use wasmtime_wasi_io::bytes::Bytes;
 use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{
@@ -8,8 +8,8 @@ use wasmtime_wasi_io::streams::{
 };
 
 use crate::guest::session::Session;
-use crate::guest::wasi::interfaces::VERSION;
-use crate::guest::wasi::printed::Stdout;
+use crate::guest::wasi::interfaces::{STDERR, VERSION, WRITE};
+use crate::guest::wasi::printed::{PAGE, Stdout};
 
 struct TerminalInput;
 struct TerminalOutput;
@@ -75,6 +75,19 @@ fn streams(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
             Ok((session.table.push(stream)?,))
         })?;
     Ok(())
+}
+
+/// Stderr without a stream.
+pub(super) fn link_stderr_of_copies(linker: &mut Linker<Session>) -> wasmtime::Result<()> {
+    linker.instance(STDERR)?.func_wrap(
+        WRITE,
+        |mut store, (text,): (WasmList<u8>,)| -> wasmtime::Result<()> {
+            let text = text.as_le_slice(&store);
+            let length = text.len();
+            let held = text[..length.min(PAGE)].to_vec();
+            store.data_mut().print(&held, length)
+        },
+    )
 }
 
 fn terminals(linker: &mut Linker<Session>) -> wasmtime::Result<()> {

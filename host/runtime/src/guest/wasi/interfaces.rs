@@ -18,5 +18,10 @@ pub(crate) const GRANTED: &[&str] = &[
     "wasi:random/insecure-seed",
 ];
 
+/// Where the copies of a guest print (life/lean): the function `write: func(text: list<u8>)`. A component that was read
+/// from a file is refused if it imports this.
+pub(crate) const STDERR: &str = "portcullis:runtime/stderr@0.1.0";
+pub(crate) const WRITE: &str = "write";
+
 /// The version that the definitions carry; the linker matches any 0.2.
 pub(crate) const VERSION: &str = "0.2.0";

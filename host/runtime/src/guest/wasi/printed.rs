@@ -11,7 +11,7 @@ use wasmtime_wasi_io::streams::{OutputStream, StreamError, StreamResult};
 use crate::text::printable;
 
 /// Bytes that are held of what a call prints.
-const PAGE: usize = 4096;
+pub(crate) const PAGE: usize = 4096;
 /// Bytes shown of what a guest printed before it was stopped, whatever it may log: the operator needs them.
 pub(crate) const LAST_WORDS: usize = 1024;
 
@@ -52,6 +52,26 @@ impl Printed {
         }
     }
 
+    /// Takes `length` bytes, of which the first are `text`, unless the call has printed too much.
+    pub(crate) fn write(
+        &self,
+        text: &[u8],
+        length: usize,
+        (writes, bytes): (u32, u64),
+    ) -> Result<(), String> {
+        let mut page = self.page();
+        page.writes += 1;
+        page.bytes += length as u64;
+        if page.writes > writes || page.bytes > bytes {
+            return Err(format!(
+                "it printed more than {writes} times or {bytes} bytes"
+            ));
+        }
+        let room = PAGE.saturating_sub(page.text.len()).min(text.len());
+        page.text.extend_from_slice(&text[..room]);
+        Ok(())
+    }
+
     /// Takes the page; the next one is empty.
     pub(crate) fn take(&self) -> Page {
         std::mem::take(&mut *self.page())
@@ -78,17 +98,9 @@ impl Pollable for Stderr {
 
 impl OutputStream for Stderr {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut page = self.page.page();
-        page.writes += 1;
-        page.bytes += bytes.len() as u64;
-        if page.writes > self.writes || page.bytes > self.bytes {
-            let (writes, bytes) = (self.writes, self.bytes);
-            let said = format!("it printed more than {writes} times or {bytes} bytes");
-            return Err(StreamError::trap(&said));
-        }
-        let room = PAGE.saturating_sub(page.text.len()).min(bytes.len());
-        page.text.extend_from_slice(&bytes[..room]);
-        Ok(())
+        let limits = (self.writes, self.bytes);
+        let written = self.page.write(&bytes, bytes.len(), limits);
+        written.map_err(|said| StreamError::trap(&said))
     }
 
     fn flush(&mut self) -> StreamResult<()> {
