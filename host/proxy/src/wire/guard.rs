@@ -1,7 +1,6 @@
 //! The socket of a client, as hyper sees it: strictly framed bytes, bounded in time. It stands above TLS as it does above
 //! TCP.
 
-mod alarm;
 mod client;
 mod h1;
 mod h2;
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use alarm::Alarm;
+use crate::ground::alarm::Alarm;
 pub(crate) use client::Busy;
 pub use client::Client;
 pub(crate) use client::Rest;
