@@ -1,5 +1,5 @@
-//! Digests, HMACs and signatures, computed by the gateway: faster than in the plugin, and in constant time where a
-//! secret is involved. Needs `grants = { crypto = true }`.
+//! Digests, HMACs and signatures, computed by the gateway, in constant time where a secret is involved. Needs
+//! `grants = { crypto = true }`.
 //!
 //! What is checked has passed if and only if the result is `Ok`. The gateway keeps nothing between calls, so keys may
 //! be made in `configure`.
