@@ -14,8 +14,8 @@ use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::service_fn;
 
 use super::connection::Seat;
-use super::drained::{Drained, wait};
-use super::warm::Place;
+use super::drain::{DrainSignal, wait};
+use super::warm::WarmSlot;
 use crate::pipeline::exchange::serve;
 use crate::pipeline::worker::Worker;
 use crate::wire::guard::{Client, Guarded, Io, Rest};
@@ -41,16 +41,16 @@ pub(super) async fn serve_http1<S: Io>(
         warm,
     } = seat;
     let wait = pin!(wait(draining.clone()));
-    let mut drained = Drained::new(&draining, wait);
-    let mut place = warm.place();
+    let mut drain = DrainSignal::new(&draining, wait);
+    let mut slot = warm.slot();
     let guard = Guarded::new(io, client.clone(), terms.timeouts, terms.max_head);
     let mut guard = Box::new(guard);
     loop {
-        if !has_request(&mut guard, &mut drained, &worker).await? {
+        if !has_request(&mut guard, &mut drain, &worker).await? {
             return shut_down(guard).await;
         }
         let over = (worker.clone(), client.clone());
-        guard = match exchanges(guard, over, &mut drained, &mut place).await {
+        guard = match exchanges(guard, over, &mut drain, &mut slot).await {
             Pause::Parked(guard) => guard,
             Pause::Ended(ended) => {
                 client.without_tunnels().await;
@@ -64,13 +64,13 @@ pub(super) async fn serve_http1<S: Io>(
 /// Waits for a request. False: there is none to come, or the gateway drains.
 async fn has_request<S: Io>(
     guard: &mut Guarded<S>,
-    drained: &mut Drained<'_>,
+    drain: &mut DrainSignal<'_>,
     worker: &Worker,
 ) -> Result<bool, String> {
     let _parked = worker.gate.metrics.clients.parked();
     let next = std::future::poll_fn(|cx| match guard.poll_request(cx) {
         // What is here already is served.
-        Poll::Pending if drained.has_begun(cx) => Poll::Ready(Ok(false)),
+        Poll::Pending if drain.has_begun(cx) => Poll::Ready(Ok(false)),
         next => next,
     });
     next.await.map_err(|e| e.to_string())
@@ -85,8 +85,8 @@ async fn shut_down<S: Io>(mut guard: Box<Guarded<S>>) -> Result<(), String> {
 async fn exchanges<S: Io>(
     guard: Box<Guarded<S>>,
     (worker, client): (Arc<Worker>, Arc<Client>),
-    drained: &mut Drained<'_>,
-    place: &mut Place,
+    drain: &mut DrainSignal<'_>,
+    slot: &mut WarmSlot,
 ) -> Pause<S> {
     let peer = client.clone();
     let service = service_fn(move |request| {
@@ -102,13 +102,13 @@ async fn exchanges<S: Io>(
     let mut served = Box::new(served);
     let mut last = false;
     let ended = std::future::poll_fn(|cx| {
-        place.leave();
+        slot.leave();
         let turn = |served: &mut UpgradeableConnection<_, _>, cx: &mut Context<'_>| {
             Pin::new(served).poll(cx).map(Some)
         };
         let mut ended = turn(&mut served, cx);
         // After the turn: the request that woke it has begun, and is answered.
-        if ended.is_pending() && !last && drained.has_begun(cx) {
+        if ended.is_pending() && !last && drain.has_begun(cx) {
             last = true;
             Pin::new(&mut *served).graceful_shutdown();
             ended = turn(&mut served, cx);
@@ -116,7 +116,7 @@ async fn exchanges<S: Io>(
         if ended.is_ready() || last || !client.is_idle() {
             return ended;
         }
-        let crowded = !place.take();
+        let crowded = !slot.take();
         // Whether hyper waits for a request shows when it wants to read, which it did before it answered.
         if crowded && client.rest() == Rest::No {
             ended = turn(&mut served, cx);
@@ -131,7 +131,7 @@ async fn exchanges<S: Io>(
     if let Some(ended) = ended.await {
         return Pause::Ended(ended);
     }
-    place.leave();
+    slot.leave();
     // One that became a tunnel never rests.
     let Some(parts) = served.into_parts() else {
         return Pause::Ended(Ok(()));
