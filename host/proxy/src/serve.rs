@@ -1,7 +1,7 @@
 //! Serving: listeners and worker threads, and what explains a request instead of serving it.
 
 mod connection;
-mod drained;
+mod drain;
 pub mod explain;
 mod http1;
 mod http2;

@@ -14,8 +14,8 @@ use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::service_fn;
 
 use super::connection::Seat;
-use super::drained::{Drained, wait};
-use super::warm::Place;
+use super::drain::{DrainSignal, wait};
+use super::warm::WarmSlot;
 use crate::pipeline::course::ServedClient;
 use crate::pipeline::exchange::serve;
 use crate::pipeline::worker::Worker;
@@ -42,16 +42,16 @@ pub(super) async fn serve_http1<S: Io>(
         warm,
     } = seat;
     let wait = pin!(wait(draining.clone()));
-    let mut drained = Drained::new(&draining, wait);
-    let mut place = warm.place();
+    let mut drain = DrainSignal::new(&draining, wait);
+    let mut slot = warm.slot();
     let guard = Guarded::new(io, client.clone(), terms.timeouts, terms.max_head);
     let served = ServedClient::new(worker.clone(), client.clone());
     let mut guard = Box::new(guard);
     loop {
-        if !has_request(&mut guard, &mut drained, &worker).await? {
+        if !has_request(&mut guard, &mut drain, &worker).await? {
             return shut_down(guard).await;
         }
-        guard = match exchanges(guard, served.clone(), &mut drained, &mut place).await {
+        guard = match exchanges(guard, served.clone(), &mut drain, &mut slot).await {
             Pause::Parked(guard) => guard,
             Pause::Ended(ended) => {
                 client.without_tunnels().await;
@@ -65,13 +65,13 @@ pub(super) async fn serve_http1<S: Io>(
 /// Waits for a request. False: there is none to come, or the gateway drains.
 async fn has_request<S: Io>(
     guard: &mut Guarded<S>,
-    drained: &mut Drained<'_>,
+    drain: &mut DrainSignal<'_>,
     worker: &Worker,
 ) -> Result<bool, String> {
     let _parked = worker.gate.metrics.clients.parked();
     let next = std::future::poll_fn(|cx| match guard.poll_request(cx) {
         // What is here already is served.
-        Poll::Pending if drained.has_begun(cx) => Poll::Ready(Ok(false)),
+        Poll::Pending if drain.has_begun(cx) => Poll::Ready(Ok(false)),
         next => next,
     });
     next.await.map_err(|e| e.to_string())
@@ -86,8 +86,8 @@ async fn shut_down<S: Io>(mut guard: Box<Guarded<S>>) -> Result<(), String> {
 async fn exchanges<S: Io>(
     guard: Box<Guarded<S>>,
     client: Arc<ServedClient>,
-    drained: &mut Drained<'_>,
-    place: &mut Place,
+    drain: &mut DrainSignal<'_>,
+    slot: &mut WarmSlot,
 ) -> Pause<S> {
     let asks = client.clone();
     let service = service_fn(move |request| {
@@ -103,13 +103,13 @@ async fn exchanges<S: Io>(
     let mut served = Box::new(served);
     let mut last = false;
     let ended = std::future::poll_fn(|cx| {
-        place.leave();
+        slot.leave();
         let turn = |served: &mut UpgradeableConnection<_, _>, cx: &mut Context<'_>| {
             Pin::new(served).poll(cx).map(Some)
         };
         let mut ended = turn(&mut served, cx);
         // After the turn: the request that woke it has begun, and is answered.
-        if ended.is_pending() && !last && drained.has_begun(cx) {
+        if ended.is_pending() && !last && drain.has_begun(cx) {
             last = true;
             Pin::new(&mut *served).graceful_shutdown();
             ended = turn(&mut served, cx);
@@ -117,7 +117,7 @@ async fn exchanges<S: Io>(
         if ended.is_ready() || last || !client.client.is_idle() {
             return ended;
         }
-        let crowded = !place.take();
+        let crowded = !slot.take();
         // Whether hyper waits for a request shows when it wants to read, which it did before it answered.
         if crowded && client.client.rest() == Rest::No {
             ended = turn(&mut served, cx);
@@ -132,7 +132,7 @@ async fn exchanges<S: Io>(
     if let Some(ended) = ended.await {
         return Pause::Ended(ended);
     }
-    place.leave();
+    slot.leave();
     // One that became a tunnel never rests.
     let Some(parts) = served.into_parts() else {
         return Pause::Ended(Ok(()));

@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::connection::Seat;
-use super::drained::{Drained, wait};
+use super::drain::{DrainSignal, wait};
 use crate::pipeline::course::ServedClient;
 use crate::pipeline::exchange::serve;
 use crate::wire::guard::{Client, GuardedH2, Io, Silence};
@@ -52,10 +52,10 @@ pub(super) async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> R
         .serve_connection(io, service);
     let mut served = pin!(served);
     let wait = pin!(wait(draining.clone()));
-    let mut drained = Drained::new(&draining, wait);
+    let mut drain = DrainSignal::new(&draining, wait);
     let mut last = false;
     let ended = std::future::poll_fn(|cx| {
-        if !last && drained.has_begun(cx) {
+        if !last && drain.has_begun(cx) {
             last = true;
             served.as_mut().graceful_shutdown();
         }

@@ -9,7 +9,7 @@ pub(super) struct Warm(Arc<AtomicUsize>);
 
 /// One of them, or not at the moment.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct WarmSlot {
     all: Warm,
     taken: bool,
 }
@@ -20,17 +20,17 @@ const MOST: usize = 128;
 // === impl Warm ===
 
 impl Warm {
-    pub(super) fn place(&self) -> Place {
-        Place {
+    pub(super) fn slot(&self) -> WarmSlot {
+        WarmSlot {
             all: self.clone(),
             taken: false,
         }
     }
 }
 
-// === impl Place ===
+// === impl WarmSlot ===
 
-impl Place {
+impl WarmSlot {
     /// False where there is none to be had.
     pub(super) fn take(&mut self) -> bool {
         if !self.taken {
@@ -50,7 +50,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for WarmSlot {
     fn drop(&mut self) {
         self.leave();
     }
@@ -63,16 +63,16 @@ mod tests {
     #[test]
     fn a_place_is_free_again_when_it_is_left_or_dropped() {
         let warm = Warm::default();
-        let mut places: Vec<Place> = (0..MOST).map(|_| warm.place()).collect();
-        assert!(places.iter_mut().all(Place::take) && places.iter_mut().all(Place::take));
-        let mut late = warm.place();
+        let mut slots: Vec<WarmSlot> = (0..MOST).map(|_| warm.slot()).collect();
+        assert!(slots.iter_mut().all(WarmSlot::take) && slots.iter_mut().all(WarmSlot::take));
+        let mut late = warm.slot();
         assert!(!late.take() && !late.take());
-        places[0].leave();
-        places[0].leave();
+        slots[0].leave();
+        slots[0].leave();
         assert!(late.take());
         drop(late);
-        assert!(places[0].take());
-        drop(places);
+        assert!(slots[0].take());
+        drop(slots);
         assert_eq!(warm.0.load(Ordering::Relaxed), 0);
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Clients {
 }
 
 /// A connection that is counted as open, or as parked, until this is dropped.
-pub(crate) struct Counted(IntGauge);
+pub(crate) struct GaugeGuard(IntGauge);
 
 const HANDSHAKES: [&str; 3] = ["done", "failed", "timeout"];
 
@@ -59,13 +59,13 @@ impl Clients {
         })
     }
 
-    pub(crate) fn accepted(&self, protocol: Protocol) -> Counted {
+    pub(crate) fn accepted(&self, protocol: Protocol) -> GaugeGuard {
         self.accepted[protocol as usize].inc();
-        Counted::of(&self.open[protocol as usize])
+        GaugeGuard::of(&self.open[protocol as usize])
     }
 
-    pub(crate) fn parked(&self) -> Counted {
-        Counted::of(&self.parked)
+    pub(crate) fn parked(&self) -> GaugeGuard {
+        GaugeGuard::of(&self.parked)
     }
 
     pub(crate) fn handshake_done(&self, took: Duration) {
@@ -82,14 +82,14 @@ impl Clients {
     }
 }
 
-impl Counted {
-    fn of(gauge: &IntGauge) -> Counted {
+impl GaugeGuard {
+    fn of(gauge: &IntGauge) -> GaugeGuard {
         gauge.inc();
-        Counted(gauge.clone())
+        GaugeGuard(gauge.clone())
     }
 }
 
-impl Drop for Counted {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

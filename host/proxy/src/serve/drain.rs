@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::watch;
 
 /// Whether the gateway drains.
-pub(super) struct Drained<'a> {
+pub(super) struct DrainSignal<'a> {
     news: watch::Receiver<bool>,
     /// Waits for the same news.
     wait: Pin<&'a mut (dyn Future<Output = ()> + Send)>,
@@ -15,19 +15,19 @@ pub(super) struct Drained<'a> {
     done: bool,
 }
 
-/// For [`Drained`] to wait with. An error is a gateway that is gone.
+/// For [`DrainSignal`] to wait with. An error is a gateway that is gone.
 pub(super) async fn wait(mut draining: watch::Receiver<bool>) {
     let _ = draining.wait_for(|draining| *draining).await;
 }
 
-// === impl Drained ===
+// === impl DrainSignal ===
 
-impl<'a> Drained<'a> {
+impl<'a> DrainSignal<'a> {
     pub(super) fn new(
         draining: &watch::Receiver<bool>,
         wait: Pin<&'a mut (dyn Future<Output = ()> + Send)>,
-    ) -> Drained<'a> {
-        Drained {
+    ) -> DrainSignal<'a> {
+        DrainSignal {
             news: draining.clone(),
             wait,
             waker: None,
