@@ -232,7 +232,7 @@ async fn a_crowd_is_parked_at_once_and_loses_nothing() {
     const CROWD: usize = 400;
     let echo = Echo::start("one").await;
     let timeouts = "[timeouts]\nhead = \"2m\"\nkeep_alive = \"2m\"\n";
-    let gateway = setup(&echo, timeouts).listen("workers = 1").start().await;
+    let gateway = setup(&echo, timeouts).start().await;
     let mut clients = Vec::new();
     for _ in 0..CROWD {
         clients.push(client(&gateway).await);

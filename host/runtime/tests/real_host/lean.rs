@@ -61,7 +61,9 @@ async fn copies_of_our_own_plugins_are_lean() {
 
 #[tokio::test]
 async fn a_copy_of_a_standard_guest_keeps_its_streams() {
-    let snapshot = settled("standard.wasm", spec("{}")).await.snapshot();
+    let mut spec = spec("{}");
+    spec.grants.imports.upstreams = true;
+    let snapshot = settled("standard.wasm", spec).await.snapshot();
     assert!(matches!(snapshot, Snapshot::Taken { .. }), "{snapshot}");
 }
 

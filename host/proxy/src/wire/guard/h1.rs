@@ -127,7 +127,10 @@ impl<S: Io> Guarded<S> {
             Progress::Partial(from) => {
                 self.held = bytes[from..].to_vec();
                 if from > 0 || self.head_began.is_none() {
-                    self.head_began = Some(Instant::now());
+                    let now = Instant::now();
+                    self.head_began = Some(now);
+                    // The alarm may be set for the end of a long silence.
+                    self.alarm.bring_forward(now + self.timeouts.head);
                 }
                 self.give(&bytes[..from], out);
             }
