@@ -163,7 +163,11 @@ fn bad_files(good: &[u8]) -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("a module", b"\0asm\x01\0\0\0".to_vec(), "core module"),
         ("wrong kind", guest("rbac.wasm"), "authorizer"),
         ("sockets", curious, "wasi:sockets/tcp@0.2.3"),
-        ("no functions", deaf.expect("it is valid text"), "exports no"),
+        (
+            "no functions",
+            deaf.expect("it is valid text"),
+            "exports no",
+        ),
     ]
 }
 

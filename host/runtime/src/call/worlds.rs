@@ -37,9 +37,12 @@ enum OfKind {
     Authenticator(Function<(Lent,), (Result<identity::Caller, outcome::Fault>,)>),
     Authorizer(Function<(Lent, identity::Caller), (Result<(), outcome::Fault>,)>),
     /// In the order of [`FilterPhase`].
-    Filter([Function<(Lent,), (Result<outcome::Verdict, outcome::Fault>,)>; 4]),
+    Filter([Function<(Lent,), (Judged,)>; 4]),
     Handler(Function<(Lent,), (Result<outcome::Reply, outcome::Fault>,)>),
 }
+
+/// What a filter makes of a message.
+type Judged = Result<outcome::Verdict, outcome::Fault>;
 
 /// The exchange as a guest is lent it.
 type Lent = Resource<Handle>;

@@ -154,10 +154,7 @@ fn handler(functions: &[(&str, &str)]) -> Vec<u8> {
     let lifted: Vec<String> = functions
         .iter()
         .map(|(name, parameters)| {
-            format!(
-                "(func ${name} {} (canon lift (core func $i \"{name}\")))",
-                parameters
-            )
+            format!("(func ${name} {parameters} (canon lift (core func $i \"{name}\")))")
         })
         .collect();
     let bodies: Vec<String> = functions

@@ -189,7 +189,7 @@ fn another_reader_reads_the_same() {
             }
             let mut seen = Vec::new();
             let read = ours.decode(&block, |name, value| {
-                seen.push((name.to_vec(), value.to_vec()))
+                seen.push((name.to_vec(), value.to_vec()));
             });
             if read.is_err() {
                 assert!(round % 3 == 0, "{block:02x?}");

@@ -107,7 +107,8 @@ fn a_body_is_framed_by_what_is_known_of_it() {
             HeaderValue::from_static("x"),
         )])
     };
-    let rows: [(Method, fn() -> RequestBody, &str); 5] = [
+    type Row = (Method, fn() -> RequestBody, &'static str);
+    let rows: [Row; 5] = [
         (Method::GET, RequestBody::empty, "\r\n"),
         (
             Method::POST,
