@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the gateway beside nginx and, with `--all`, beside its other peers. Same upstream, same machine, in
+//! `cargo xtask bench`: the gateway next to nginx and, with `--all`, its other peers. Same upstream, same machine, in
 //! turn, so that figures can be compared.
 
 mod chart;
@@ -43,7 +43,7 @@ const WARM_UP_SECONDS: u64 = 1;
 /// What is asked of the command.
 #[derive(Debug)]
 pub(crate) struct Choice {
-    /// Beside every peer that is installed, not nginx alone.
+    /// Next to every peer that is installed, not nginx alone.
     pub(crate) all: bool,
     /// Installs peers before.
     pub(crate) install: bool,

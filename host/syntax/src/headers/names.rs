@@ -63,7 +63,7 @@ impl Prefixes {
         if !has(&self.glance, beginning(a, b, c)) {
             return false;
         }
-        // The only one that can be it is the last one that is not behind the name.
+        // Of all prefixes, the name can only begin with the last one that does not sort behind it.
         let next = self.prefixes.partition_point(|prefix| *prefix <= name);
         let before = next.checked_sub(1).and_then(|at| self.prefixes.get(at));
         before.is_some_and(|prefix| name.starts_with(prefix))
