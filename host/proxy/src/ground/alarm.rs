@@ -52,17 +52,17 @@ impl Alarm {
 
 /// An alarm that is due again and again: to move its end later costs a store.
 #[derive(Debug)]
-pub(crate) struct Patient {
+pub(crate) struct LazyAlarm {
     due: Instant,
     alarm: Alarm,
 }
 
-// === impl Patient ===
+// === impl LazyAlarm ===
 
-impl Patient {
+impl LazyAlarm {
     /// Within a Tokio runtime.
-    pub(crate) fn until(due: Instant) -> Patient {
-        Patient {
+    pub(crate) fn at(due: Instant) -> LazyAlarm {
+        LazyAlarm {
             due,
             alarm: Alarm::at(due),
         }
@@ -113,22 +113,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn patience_never_ends_before_it_is_due_and_an_earlier_end_counts_at_once() {
-        let mut patient = Patient::until(Instant::now() + Duration::from_secs(3600));
+    async fn a_lazy_one_never_goes_off_before_it_is_due_and_an_earlier_end_counts_at_once() {
+        let mut lazy = LazyAlarm::at(Instant::now() + Duration::from_secs(3600));
         for millis in [30, 10, 60] {
             let due = Instant::now() + Duration::from_millis(millis);
-            patient.set(due);
-            poll_fn(|cx| patient.poll(cx)).await;
+            lazy.set(due);
+            poll_fn(|cx| lazy.poll(cx)).await;
             assert!(due <= Instant::now());
         }
     }
 
     #[tokio::test]
     async fn a_later_end_is_waited_for() {
-        let mut patient = Patient::until(Instant::now() + Duration::from_millis(5));
+        let mut lazy = LazyAlarm::at(Instant::now() + Duration::from_millis(5));
         let due = Instant::now() + Duration::from_millis(40);
-        patient.set(due);
-        poll_fn(|cx| patient.poll(cx)).await;
+        lazy.set(due);
+        poll_fn(|cx| lazy.poll(cx)).await;
         assert!(due <= Instant::now());
     }
 }

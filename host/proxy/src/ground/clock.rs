@@ -4,14 +4,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now. A clock that was never set is at its beginning.
 pub(crate) fn since_1970() -> Duration {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default()
+    after_1970(SystemTime::now())
+}
+
+fn after_1970(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A time in milliseconds since 1970.
 pub(crate) fn ms_since_1970(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(after_1970(time).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A duration in nanoseconds; the largest number where it is too long.

@@ -85,44 +85,44 @@ async fn shut_down<S: Io>(mut guard: Box<Guarded<S>>) -> Result<(), String> {
 /// Serves requests until there is none for a while.
 async fn exchanges<S: Io>(
     guard: Box<Guarded<S>>,
-    client: Arc<ServedClient>,
+    served: Arc<ServedClient>,
     drain: &mut DrainSignal<'_>,
     slot: &mut WarmSlot,
 ) -> Pause<S> {
-    let asks = client.clone();
+    let client = served.client.clone();
     let service = service_fn(move |request| {
-        let asks = asks.clone();
+        let served = served.clone();
         // Called inside: a future that is captured would be there twice, and be copied from one place to the other.
-        async move { Ok::<_, Infallible>(serve(asks, request).await) }
+        async move { Ok::<_, Infallible>(serve(served, request).await) }
     });
-    let served = http1::Builder::new()
+    let connection = http1::Builder::new()
         .header_read_timeout(None)
         .serve_connection(guard, service)
         .with_upgrades();
     // On the heap, and only for as long as there is one.
-    let mut served = Box::new(served);
+    let mut connection = Box::new(connection);
     let mut last = false;
     let ended = std::future::poll_fn(|cx| {
         slot.leave();
-        let turn = |served: &mut UpgradeableConnection<_, _>, cx: &mut Context<'_>| {
-            Pin::new(served).poll(cx).map(Some)
+        let turn = |connection: &mut UpgradeableConnection<_, _>, cx: &mut Context<'_>| {
+            Pin::new(connection).poll(cx).map(Some)
         };
-        let mut ended = turn(&mut served, cx);
+        let mut ended = turn(&mut connection, cx);
         // After the turn: the request that woke it has begun, and is answered.
         if ended.is_pending() && !last && drain.has_begun(cx) {
             last = true;
-            Pin::new(&mut *served).graceful_shutdown();
-            ended = turn(&mut served, cx);
+            Pin::new(&mut *connection).graceful_shutdown();
+            ended = turn(&mut connection, cx);
         }
-        if ended.is_ready() || last || !client.client.is_idle() {
+        if ended.is_ready() || last || !client.is_idle() {
             return ended;
         }
         let crowded = !slot.take();
         // Whether hyper waits for a request shows when it wants to read, which it did before it answered.
-        if crowded && client.client.rest() == Rest::No {
-            ended = turn(&mut served, cx);
+        if crowded && client.rest() == Rest::No {
+            ended = turn(&mut connection, cx);
         }
-        match client.client.rest() {
+        match client.rest() {
             _ if ended.is_ready() => ended,
             Rest::Long => Poll::Ready(None),
             Rest::Waits if crowded => Poll::Ready(None),
@@ -134,7 +134,7 @@ async fn exchanges<S: Io>(
     }
     slot.leave();
     // One that became a tunnel never rests.
-    let Some(parts) = served.into_parts() else {
+    let Some(parts) = connection.into_parts() else {
         return Pause::Ended(Ok(()));
     };
     let mut guard = parts.io;

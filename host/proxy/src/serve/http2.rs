@@ -39,7 +39,7 @@ pub(super) async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> R
         // In a box: on its way to its task it is moved more than once.
         Box::pin(async move { Ok::<_, Infallible>(serve(served, request).await) })
     });
-    let served = http2::Builder::new(TokioExecutor::new())
+    let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
@@ -50,16 +50,16 @@ pub(super) async fn serve_h2<S: Io>(io: S, client: Arc<Client>, seat: Seat) -> R
         .keep_alive_interval(PING_EVERY)
         .enable_connect_protocol()
         .serve_connection(io, service);
-    let mut served = pin!(served);
+    let mut connection = pin!(connection);
     let wait = pin!(wait(draining.clone()));
     let mut drain = DrainSignal::new(&draining, wait);
     let mut last = false;
     let ended = std::future::poll_fn(|cx| {
         if !last && drain.has_begun(cx) {
             last = true;
-            served.as_mut().graceful_shutdown();
+            connection.as_mut().graceful_shutdown();
         }
-        let ended = served.as_mut().poll(cx);
+        let ended = connection.as_mut().poll(cx);
         // What does not go out now goes out in a later turn: the socket wakes this task for it.
         let flushed = flush.poll(cx);
         match (ended, flushed) {

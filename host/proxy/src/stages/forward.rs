@@ -18,7 +18,7 @@ use crate::stages::clearance::Clearance;
 use crate::stages::content::{self, Content};
 use crate::stages::forwarded::Provenance;
 use crate::stages::mirror::Mirror;
-use crate::upstreams::added::{Added, X_REQUEST_ID};
+use crate::upstreams::added::Added;
 use crate::upstreams::request_body::RequestBody;
 use crate::upstreams::response_body::UpstreamBody;
 use crate::upstreams::response_head;
@@ -138,22 +138,13 @@ fn add_later<'a>(
     rules: &ForwardRules,
     provenance: &'a Provenance,
 ) -> Option<Added<'a>> {
+    let added = provenance.added(&x.request_id);
     if rules.mirror.is_some() || request.headers().contains_key(VIA) {
-        add(request, x, provenance);
+        added.insert_into(request.headers_mut());
         return None;
     }
-    let added = provenance.added(&x.request_id);
     added.clear(request.headers_mut(), !x.changed_headers.is_empty());
     Some(added)
-}
-
-/// Writes what the gateway adds into the request itself, for who looks at it there.
-pub(crate) fn add(request: &mut Request<RequestBody>, x: &Exchange, provenance: &Provenance) {
-    let headers = request.headers_mut();
-    provenance.write(headers);
-    if let Ok(id) = HeaderValue::from_str(&x.request_id) {
-        headers.insert(X_REQUEST_ID, id);
-    }
 }
 
 /// Reads the body of an idempotent request first, where its length says that it is small enough to be sent again.

@@ -49,12 +49,9 @@ struct Way {
     host: HeaderValue,
     /// What this gateway was asked for, with the port.
     sent_host: HeaderValue,
-    chain: HeaderValue,
-    scheme: &'static str,
-    forwarded: HeaderValue,
     /// The version that the client spoke, for Via.
     protocol: &'static str,
-    /// All of it, for a request that has no Via yet; and the same as lines of a head.
+    /// The headers of a request that has no Via yet (RFC 7239 and the older ones), and the same as lines of a head.
     fields: HeaderMap,
     lines: Vec<u8>,
 }
@@ -138,9 +135,6 @@ impl Default for Way {
         Way {
             host: NOTHING,
             sent_host: NOTHING,
-            chain: NOTHING,
-            scheme: "",
-            forwarded: NOTHING,
             protocol: "",
             fields: HeaderMap::new(),
             lines: Vec::new(),
@@ -168,41 +162,33 @@ impl Way {
             Some(forwarded) => Cow::Borrowed(&**forwarded),
             None => Cow::Owned(forwarded_for(&said.chain)),
         };
-        let mut way = Way {
-            host: value(host),
-            sent_host: value(asked.as_str()),
-            chain: value(&chain),
-            scheme,
-            forwarded: value(&forwarded(&before, &peer.to_string(), host, scheme)),
-            protocol,
-            fields: HeaderMap::new(),
-            lines: Vec::new(),
-        };
+        let forwarded = value(&forwarded(&before, &peer.to_string(), host, scheme));
+        let host = value(host);
         let mut fields = HeaderMap::new();
-        way.write(&mut fields);
+        for (name, value) in [
+            (X_FORWARDED_FOR, value(&chain)),
+            (X_FORWARDED_PROTO, HeaderValue::from_static(scheme)),
+            (X_FORWARDED_HOST, host.clone()),
+            (FORWARDED, forwarded),
+        ] {
+            if !value.is_empty() {
+                fields.insert(name, value);
+            }
+        }
+        write_via(&mut fields, protocol);
+        let mut lines = Vec::new();
         for (name, value) in &fields {
             for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                way.lines.extend_from_slice(part);
+                lines.extend_from_slice(part);
             }
         }
-        way.fields = fields;
-        way
-    }
-
-    fn write(&self, headers: &mut HeaderMap) {
-        let scheme = HeaderValue::from_static(self.scheme);
-        let fields = [
-            (X_FORWARDED_FOR, self.chain.clone()),
-            (X_FORWARDED_PROTO, scheme),
-            (X_FORWARDED_HOST, self.host.clone()),
-            (FORWARDED, self.forwarded.clone()),
-        ];
-        for (name, value) in fields {
-            if !value.is_empty() {
-                headers.insert(name, value);
-            }
+        Way {
+            host,
+            sent_host: value(asked.as_str()),
+            protocol,
+            fields,
+            lines,
         }
-        write_via(headers, self.protocol);
     }
 }
 
@@ -261,16 +247,12 @@ impl Provenance {
         )
     }
 
-    /// Writes what services learn of the way (RFC 7239 and the older headers).
-    pub fn write(&self, headers: &mut HeaderMap) {
-        self.way.write(headers);
-    }
-
-    /// The same for a request that has no Via yet, with the id of the request.
+    /// What services learn of the way, with the id of the request.
     pub(crate) fn added<'a>(&'a self, request_id: &'a str) -> Added<'a> {
         Added {
             fields: &self.way.fields,
             lines: &self.way.lines,
+            protocol: self.way.protocol,
             request_id,
         }
     }

@@ -34,7 +34,7 @@ use crate::observe::journal::Journal;
 use crate::observe::record::SocketRecord;
 use crate::stages::clearance::Clearance;
 use crate::stages::content::{self, Content, Takeover};
-use crate::stages::forward::{Forwarding, add, host_for, upstream_request};
+use crate::stages::forward::{Forwarding, host_for, upstream_request};
 use crate::upstreams::request_body::RequestBody;
 use crate::upstreams::response_body::UpstreamBody;
 use crate::upstreams::response_head;
@@ -112,7 +112,8 @@ pub(crate) async fn open(
         return Err(rehearse(x.trail.as_ref(), &x.method, upstream, key));
     }
     let mut request = upstream_request(x, RequestBody::empty(), &f);
-    add(&mut request, x, &f.provenance);
+    let added = f.provenance.added(&x.request_id);
+    added.insert_into(request.headers_mut());
     let key = wish.handshake.ask(request.headers_mut());
     let asked = request.headers().clone();
     let answer = send(&mut request, x, &mut f).await?;

@@ -20,7 +20,7 @@ use portcullis_config::plan::Protocol;
 
 pub(crate) use self::exclusive::Exclusive;
 use self::multiplexed::{Claim, Streams};
-use crate::ground::alarm::Patient;
+use crate::ground::alarm::LazyAlarm;
 use crate::ground::body::BoxError;
 use crate::upstreams::added::Added;
 use crate::upstreams::patience::Patience;
@@ -155,8 +155,8 @@ impl Connection {
         }
     }
 
-    /// The timer of whoever waits for it.
-    pub(crate) fn alarm(&mut self) -> &mut Patient {
+    /// The timer of the exchange that waits for it.
+    pub(crate) fn alarm(&mut self) -> &mut LazyAlarm {
         match self {
             Connection::Own(connection) => &mut connection.alarm,
             Connection::Shared(claim) => &mut claim.alarm,

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::ground::alarm::Patient;
+use crate::ground::alarm::LazyAlarm;
 use crate::observe::watch::Watch;
 
 /// The wait for one response. A request body that is still coming is the client's time, which its own connection bounds:
@@ -42,12 +42,12 @@ impl<'a> Patience<'a> {
     }
 
     /// Begins the wait.
-    pub(crate) fn begin(&self, alarm: &mut Patient) {
+    pub(crate) fn begin(&self, alarm: &mut LazyAlarm) {
         alarm.set(self.due);
     }
 
     /// Ready once it is over.
-    pub(crate) fn poll(&mut self, alarm: &mut Patient, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, alarm: &mut LazyAlarm, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(alarm.poll(cx));
             let now = Instant::now();

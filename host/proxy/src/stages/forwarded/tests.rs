@@ -316,7 +316,8 @@ fn an_upstream_is_told_what_is_known() {
         let mut sent = HeaderMap::new();
         believed(lines, ClientFrom::Either, PROXY)
             .provenance
-            .write(&mut sent);
+            .added("id")
+            .insert_into(&mut sent);
         assert_eq!(sent[XFF], *by_x, "{lines:?}");
         let rest = ";host=\"own.test:8080\";proto=http";
         assert_eq!(sent[FORWARDED], format!("{by_rfc}{rest}"), "{lines:?}");

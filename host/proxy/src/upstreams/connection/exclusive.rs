@@ -1,4 +1,4 @@
-//! HTTP/1.1 to a server: one connection, one exchange at a time, moved by whoever has it.
+//! HTTP/1.1 to a server: one connection, one exchange at a time, which moves it.
 //!
 //! ```text
 //! send: write the head, and what is there of the body → read until the head of the response
@@ -25,7 +25,7 @@ use tokio::io::AsyncReadExt;
 use self::request::Outbox;
 use self::response::{Broken, LastHead, Payload, end_of_head};
 use super::{Addressee, SendError};
-use crate::ground::alarm::Patient;
+use crate::ground::alarm::LazyAlarm;
 use crate::ground::body::BoxError;
 use crate::upstreams::patience::Patience;
 use crate::upstreams::request_body::RequestBody;
@@ -46,7 +46,7 @@ pub(crate) struct Exclusive {
     /// Why nothing more can be written.
     unwritable: Option<io::Error>,
     idle_since: Instant,
-    pub(super) alarm: Patient,
+    pub(super) alarm: LazyAlarm,
 }
 
 /// Idle connections older than this are not trusted: servers close theirs after 5 to 75 s.
@@ -76,7 +76,7 @@ impl Exclusive {
             persists: true,
             unwritable: None,
             idle_since: now,
-            alarm: Patient::until(now + MAX_IDLE),
+            alarm: LazyAlarm::at(now + MAX_IDLE),
         })
     }
 

@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 use self::request::{Ending, addressed};
 use super::exclusive::Exclusive;
 use super::{Addressee, Connection, Destination, SendError};
-use crate::ground::alarm::Patient;
+use crate::ground::alarm::LazyAlarm;
 use crate::ground::body::BoxError;
 use crate::upstreams::patience::Patience;
 use crate::upstreams::request_body::RequestBody;
@@ -73,7 +73,7 @@ pub(crate) struct Claim {
     first: bool,
     /// The response, once its head has come.
     incoming: Option<Incoming>,
-    pub(super) alarm: Patient,
+    pub(super) alarm: LazyAlarm,
 }
 
 /// Streams at once on one connection, where the server allows more. Beyond it a second connection is opened: one
@@ -301,7 +301,7 @@ impl Claim {
             shared: shared.clone(),
             first,
             incoming: None,
-            alarm: Patient::until(Instant::now()),
+            alarm: LazyAlarm::at(Instant::now()),
         })
     }
 

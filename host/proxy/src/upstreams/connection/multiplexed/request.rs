@@ -32,8 +32,8 @@ impl Ending {
     }
 }
 
-/// The request as it is written. RFC 9113 section 8.3.1: Host becomes `:authority`. Trailers are welcome (RFC 9110 section
-/// 10.1.4), which servers of gRPC want to be told. A body that is not at hand is taken out of `request`.
+/// The request as it is written. RFC 9113 section 8.3.1: Host becomes `:authority`. `TE: trailers` (RFC 9110 section
+/// 10.1.4) is what servers of gRPC require. A body that is not at hand is taken out of `request`.
 pub(super) fn addressed(
     request: &mut Request<RequestBody>,
     to: Addressee<'_>,
